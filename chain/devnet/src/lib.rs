@@ -1,0 +1,1 @@
+//! Run a one-process chain with the subnet's rules.

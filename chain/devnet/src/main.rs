@@ -1,0 +1,3 @@
+//! Run a one-process chain with the subnet's rules.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compile the subnet's chain rules as a FRAME runtime.

@@ -1,0 +1,1 @@
+//! Teach a small model to imitate a large one.

@@ -1,0 +1,3 @@
+//! Teach a small model to imitate a large one.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Run a whole subnet, honest and dishonest, in one process.

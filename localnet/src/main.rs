@@ -1,0 +1,3 @@
+//! Run a whole subnet, honest and dishonest, in one process.
+
+fn main() {}

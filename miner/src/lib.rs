@@ -1,0 +1,1 @@
+//! Serve a student and keep distilling it.

@@ -1,0 +1,3 @@
+//! Serve a student and keep distilling it.
+
+fn main() {}

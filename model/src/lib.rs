@@ -1,0 +1,1 @@
+//! Run the language models that the subnet trains and serves.

@@ -1,0 +1,1 @@
+//! Carry asks to miners and answers back.

@@ -1,0 +1,1 @@
+//! Turn audited answers into weights.

@@ -1,0 +1,1 @@
+//! Compute Yuma Consensus in the chain's own fixed point.

@@ -1,0 +1,25 @@
+//! Define what every participant must agree on.
+//!
+//! Pure data and pure functions: no I/O, no clock, no ambient randomness. Every type that crosses the wire or the
+//! chain encodes with SCALE, the field's own codec, and every collection in it is bounded by [`params::Limits`].
+
+pub mod amounts;
+pub mod challenge;
+pub mod commitment;
+pub mod envelope;
+pub mod ids;
+pub mod params;
+pub mod response;
+pub mod telemetry;
+pub mod wire;
+
+pub use amounts::Rao;
+pub use challenge::{Ask, Fetch};
+pub use commitment::Commitment;
+pub use envelope::{Signed, SigningContext};
+pub use ids::{BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, Uid};
+pub use params::SubnetSpec;
+pub use response::{Answer, Finish, Refusal};
+
+/// Version of the peer-to-peer protocol; part of every signature and of every protocol name.
+pub const PROTOCOL_VERSION: u16 = 1;

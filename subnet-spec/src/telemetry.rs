@@ -1,0 +1,127 @@
+//! What a daemon tells its watchers: one event per line of JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BlockNumber, Digest, Epoch, Hotkey, Round, Uid};
+
+/// Something that happened, for the terminal UI, the report and the logs. Never an input to pay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A validator drew a round's seed and planned its asks.
+    RoundStarted {
+        /// The validator.
+        validator: Hotkey,
+        /// Its round.
+        round: Round,
+        /// The block whose hash seeds the round.
+        block: BlockNumber,
+        /// Asks planned.
+        asks: u32,
+    },
+    /// A validator graded a miner at the end of a round.
+    Graded {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The miner's slot.
+        uid: Uid,
+        /// The round.
+        round: Round,
+        /// The verdict.
+        grade: GradeSummary,
+    },
+    /// A validator's weights were included in a block and read back.
+    WeightsSet {
+        /// The validator.
+        validator: Hotkey,
+        /// The subnet's epoch that they will count in.
+        epoch: Epoch,
+        /// The block of the extrinsic.
+        block: BlockNumber,
+        /// What was set, max-upscaled.
+        weights: Vec<(Uid, u16)>,
+    },
+    /// A miner's trainer made progress.
+    Distilled {
+        /// The miner.
+        miner: Hotkey,
+        /// Optimiser steps since the first initialisation.
+        step: u64,
+        /// Training loss of the step, nats per token.
+        loss: f64,
+        /// Mean loss on held-out items, nats per token, when it was measured at this step.
+        heldout: Option<HeldOut>,
+    },
+    /// A miner swapped a new checkpoint into its engine.
+    Swapped {
+        /// The miner.
+        miner: Hotkey,
+        /// The checkpoint served until now.
+        from: Digest,
+        /// The checkpoint served from now on.
+        to: Digest,
+    },
+    /// A miner refused or failed a request.
+    RequestFailed {
+        /// The miner.
+        miner: Hotkey,
+        /// Why.
+        reason: String,
+    },
+    /// A validator's ask got no answer in time.
+    AskFailed {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Held-out loss of a student against the one it started from, on the same items.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// Mean loss, nats per token.
+    pub loss: f64,
+    /// Mean paired improvement over the first checkpoint, nats per token.
+    pub improvement: f64,
+    /// Lower end of the 95 % confidence interval of that improvement.
+    pub improvement_low: f64,
+    /// Number of items.
+    pub items: u32,
+}
+
+/// A miner's grade by one validator.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GradeSummary {
+    /// Checkpoint that was audited.
+    pub checkpoint: Option<Digest>,
+    /// Fidelity axis, in [0, 1].
+    pub fidelity: f64,
+    /// Correctness axis, in [0, 1].
+    pub correctness: f64,
+    /// Service axis, in [0, 1].
+    pub service: f64,
+    /// Cap by repetition and missing ends, in [0, 1].
+    pub liveliness: f64,
+    /// Quality Q, in [0, 1].
+    pub quality: f64,
+    /// Lower confidence bound of Q that is paid.
+    pub quality_low: f64,
+    /// Asks answered, of those sent, since the registration (decayed).
+    pub answered: f64,
+    /// What the miner is accused of, with evidence that can be replayed.
+    pub fault: Option<FaultSummary>,
+}
+
+/// An accusation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// Stable name: `wrong_checkpoint`, `copy`, `degenerate`, `bad_artifact`, `no_commitment`, `bad_answer`.
+    pub kind: String,
+    /// What shows it, in words and numbers.
+    pub evidence: String,
+}

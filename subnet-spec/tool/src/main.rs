@@ -1,0 +1,3 @@
+//! Check and show a subnet's spec.
+
+fn main() {}

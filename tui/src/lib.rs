@@ -1,0 +1,1 @@
+//! Show the live subnet in a terminal.

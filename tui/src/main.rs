@@ -1,0 +1,3 @@
+//! Show the live subnet in a terminal.
+
+fn main() {}

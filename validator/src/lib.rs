@@ -1,0 +1,1 @@
+//! Ask, audit, grade, and set weights.

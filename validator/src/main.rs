@@ -1,0 +1,3 @@
+//! Ask, audit, grade, and set weights.
+
+fn main() {}
