@@ -1,1 +1,4 @@
 //! Turn audited answers into weights.
+
+pub mod corpus;
+pub mod task;
