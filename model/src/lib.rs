@@ -1,1 +1,21 @@
 //! Run the language models that the subnet trains and serves.
+//!
+//! A model is a directory: `config.json`, `model.safetensors`, `tokenizer.json` (all in Hugging Face's Llama layout)
+//! and `manifest.json`, whose blake3 hash is the model's name on chain ([`checkpoint`]).
+//!
+//! The numeric code is generic over [`backend::ModelBackend`]; everything that the rest of the workspace holds
+//! (an engine's handle, a scorer, a checkpoint) carries no type parameter.
+
+pub mod backend;
+pub mod checkpoint;
+pub mod config;
+pub mod tensors;
+pub mod tokenizer;
+pub mod transformer;
+
+pub use backend::{ModelBackend, TrainBackend};
+pub use checkpoint::{Checkpoint, Manifest, TrainingSummary};
+pub use config::Config;
+pub use tensors::{HostTensor, Precision, Tensors};
+pub use tokenizer::Tokenizer;
+pub use transformer::Transformer;

@@ -1,0 +1,127 @@
+//! The numeric operations of a decoder, each as one step that a backend may compute in its own way.
+//!
+//! The defaults compose burn's tensor operations and so work, and differentiate, on every backend.
+
+use burn::tensor::{Tensor, TensorData, activation, backend::AutodiffBackend, backend::Backend};
+
+use crate::transformer::rope::RopeTable;
+
+/// Extents of an attention: how the flat rows divide into sequences and heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Number of sequences.
+    pub batch: usize,
+    /// Tokens in each sequence.
+    pub time: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub key_heads: usize,
+    /// Width of one head.
+    pub head_dim: usize,
+}
+
+/// A backend that runs the decoder.
+pub trait ModelBackend: Backend {
+    /// Scales each row to mean square one, then by `gain`: `x / sqrt(mean(x^2) + eps) * gain`. `x` is `[n, d]`.
+    fn rms_norm(x: Tensor<Self, 2>, gain: Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        let mean_square = (x.clone() * x.clone()).mean_dim(1);
+        let scale = mean_square.add_scalar(eps).sqrt().recip();
+        x * scale * gain.unsqueeze::<2>()
+    }
+
+    /// The gated unit `silu(gate) * up`, both `[n, f]`.
+    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        gate.clone() * activation::sigmoid(gate) * up
+    }
+
+    /// Rotates every head of every row by its position: `x` is `[batch * time, heads * head_dim]`, positions count
+    /// from zero within each sequence. Pairs are the two halves of a head, as in Hugging Face's Llama.
+    fn rope(x: Tensor<Self, 2>, table: &RopeTable, batch: usize, time: usize) -> Tensor<Self, 2> {
+        let [rows, width] = x.dims();
+        let device = x.device();
+        let head_dim = table.head_dim();
+        let heads = width / head_dim;
+        let (cos, sin) = table.expanded(time, heads);
+        let cos = Tensor::<Self, 2>::from_data(TensorData::new(cos, [1, time * width]), &device);
+        let sin = Tensor::<Self, 2>::from_data(TensorData::new(sin, [1, time * width]), &device);
+        // The swap of halves as a product: cheaper to differentiate than slices.
+        let swap = Tensor::<Self, 2>::from_data(
+            TensorData::new(half_swap(head_dim), [head_dim, head_dim]),
+            &device,
+        );
+        let swapped = x
+            .clone()
+            .reshape([rows * heads, head_dim])
+            .matmul(swap)
+            .reshape([batch, time * width]);
+        let rotated = x.reshape([batch, time * width]) * cos + swapped * sin;
+        rotated.reshape([rows, width])
+    }
+
+    /// Causal attention with grouped heads: `q` is `[batch * time, heads * head_dim]`, `k` and `v` are
+    /// `[batch * time, key_heads * head_dim]`; the result has `q`'s shape.
+    fn causal_attention(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        v: Tensor<Self, 2>,
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        let AttentionShape {
+            batch,
+            time,
+            heads,
+            key_heads,
+            head_dim,
+        } = shape;
+        let group = heads / key_heads;
+        let device = q.device();
+        let mask: Vec<f32> = (0..time)
+            .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
+            .collect();
+        let mask = Tensor::<Self, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
+        let q = q
+            .reshape([batch, time, key_heads, group, head_dim])
+            .permute([0, 2, 3, 1, 4]);
+        let k = k
+            .reshape([batch, time, key_heads, 1, head_dim])
+            .permute([0, 2, 3, 4, 1]);
+        let v = v
+            .reshape([batch, time, key_heads, 1, head_dim])
+            .permute([0, 2, 3, 1, 4]);
+        let scores = q
+            .matmul(k)
+            .mul_scalar((head_dim as f32).sqrt().recip())
+            .reshape([batch * heads, time * time])
+            + mask;
+        let weights = activation::softmax(scores.reshape([batch * heads * time, time]), 1);
+        weights
+            .reshape([batch, key_heads, group, time, time])
+            .matmul(v)
+            .permute([0, 3, 1, 2, 4])
+            .reshape([batch * time, heads * head_dim])
+    }
+}
+
+/// A backend that trains the decoder: its gradients live on a backend that runs it.
+pub trait TrainBackend: ModelBackend + AutodiffBackend<InnerBackend: ModelBackend> {}
+
+impl<B> TrainBackend for B where B: ModelBackend + AutodiffBackend<InnerBackend: ModelBackend> {}
+
+impl ModelBackend for burn_flex::Flex {}
+
+impl<B: ModelBackend, C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy>
+    ModelBackend for burn::backend::Autodiff<B, C>
+{
+}
+
+/// The matrix that maps a row `[a, b]` of two halves to `[-b, a]`.
+fn half_swap(head_dim: usize) -> Vec<f32> {
+    let half = head_dim / 2;
+    let mut matrix = vec![0.0; head_dim * head_dim];
+    for i in 0..half {
+        matrix[(i + half) * head_dim + i] = -1.0;
+        matrix[i * head_dim + i + half] = 1.0;
+    }
+    matrix
+}

@@ -1,0 +1,248 @@
+//! The decoder: Llama's layers over any [`ModelBackend`].
+//!
+//! Matrices are kept as `[in, out]`, the transpose of the file's layout: then neither the forward product nor
+//! the gradient of a weight needs a transposed copy.
+
+pub mod rope;
+
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+
+use crate::backend::{AttentionShape, ModelBackend};
+use crate::config::Config;
+use crate::tensors::{EMBEDDING, FINAL_NORM, HEAD, HostTensor, Tensors, TensorsError};
+use rope::RopeTable;
+
+/// A Llama decoder with its weights on one device.
+#[derive(Module, Debug)]
+pub struct Transformer<B: Backend> {
+    embedding: Param<Tensor<B, 2>>,
+    layers: Vec<Layer<B>>,
+    norm: Param<Tensor<B, 1>>,
+    /// `[hidden, vocab]`; `None` when the embedding is tied.
+    head: Option<Param<Tensor<B, 2>>>,
+    shape: Shape,
+}
+
+/// What the layers need to know beside their weights.
+#[derive(Clone, Debug)]
+struct Shape {
+    config: Config,
+    rope: Arc<RopeTable>,
+}
+
+/// One decoder layer: attention, then the gated feed-forward, each behind a normalisation and around a residual.
+#[derive(Module, Debug)]
+struct Layer<B: Backend> {
+    attention_norm: Param<Tensor<B, 1>>,
+    q: Param<Tensor<B, 2>>,
+    k: Param<Tensor<B, 2>>,
+    v: Param<Tensor<B, 2>>,
+    o: Param<Tensor<B, 2>>,
+    ffn_norm: Param<Tensor<B, 1>>,
+    gate: Param<Tensor<B, 2>>,
+    up: Param<Tensor<B, 2>>,
+    down: Param<Tensor<B, 2>>,
+}
+
+impl<B: ModelBackend> Transformer<B> {
+    /// Puts weights on a device. Exactly the tensors that the configuration asks for must be there.
+    pub fn from_tensors(
+        config: &Config,
+        tensors: &Tensors,
+        device: &B::Device,
+    ) -> Result<Self, TensorsError> {
+        tensors.check(config)?;
+        let get = |name: &str| {
+            tensors
+                .get(name)
+                .expect("check found every tensor of the configuration")
+        };
+        let vector = |name: &str| {
+            let tensor = get(name);
+            let data = TensorData::new(tensor.data.clone(), [tensor.data.len()]);
+            Param::from_data(data, device)
+        };
+        let table = |tensor: &HostTensor| {
+            let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
+            TensorData::new(tensor.data.clone(), [rows, columns])
+        };
+        let matrix = |name: &str| {
+            let tensor = get(name);
+            Param::from_data(table(&transposed(tensor)), device)
+        };
+        let layers = (0..config.num_hidden_layers).map(|index| {
+            let name = |rest: &str| format!("model.layers.{index}.{rest}.weight");
+            Layer {
+                attention_norm: vector(&name("input_layernorm")),
+                q: matrix(&name("self_attn.q_proj")),
+                k: matrix(&name("self_attn.k_proj")),
+                v: matrix(&name("self_attn.v_proj")),
+                o: matrix(&name("self_attn.o_proj")),
+                ffn_norm: vector(&name("post_attention_layernorm")),
+                gate: matrix(&name("mlp.gate_proj")),
+                up: matrix(&name("mlp.up_proj")),
+                down: matrix(&name("mlp.down_proj")),
+            }
+        });
+        Ok(Self {
+            embedding: Param::from_data(table(get(EMBEDDING)), device),
+            layers: layers.collect(),
+            norm: vector(FINAL_NORM),
+            head: (!config.tie_word_embeddings).then(|| matrix(HEAD)),
+            shape: Shape {
+                rope: Arc::new(RopeTable::new(
+                    config.head_dim,
+                    config.rope_theta,
+                    config.max_position_embeddings,
+                )),
+                config: config.clone(),
+            },
+        })
+    }
+
+    /// A decoder with weights drawn from a seed ([`Tensors::random`]).
+    pub fn random(config: &Config, seed: u64, device: &B::Device) -> Self {
+        Self::from_tensors(config, &Tensors::random(config, seed), device)
+            .expect("random weights are drawn to the configuration")
+    }
+
+    /// Copies the weights to the host, in the layout of the file.
+    pub fn to_tensors(&self) -> Tensors {
+        let mut tensors = Tensors::new();
+        let mut put = |name: String, shape: Vec<usize>, data: TensorData| {
+            let data = data
+                .convert::<f32>()
+                .into_vec()
+                .expect("the data was just converted to f32");
+            tensors.insert(name, HostTensor { shape, data });
+        };
+        let vector = |param: &Param<Tensor<B, 1>>| {
+            let value = param.val();
+            (value.dims().to_vec(), value.into_data())
+        };
+        let matrix = |param: &Param<Tensor<B, 2>>| {
+            let value = param.val().transpose();
+            (value.dims().to_vec(), value.into_data())
+        };
+        let embedding = self.embedding.val();
+        put(
+            EMBEDDING.into(),
+            embedding.dims().to_vec(),
+            embedding.into_data(),
+        );
+        let (shape, data) = vector(&self.norm);
+        put(FINAL_NORM.into(), shape, data);
+        if let Some(head) = &self.head {
+            let (shape, data) = matrix(head);
+            put(HEAD.into(), shape, data);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            for (rest, param) in [
+                ("input_layernorm", &layer.attention_norm),
+                ("post_attention_layernorm", &layer.ffn_norm),
+            ] {
+                let (shape, data) = vector(param);
+                put(format!("model.layers.{index}.{rest}.weight"), shape, data);
+            }
+            for (rest, param) in [
+                ("self_attn.q_proj", &layer.q),
+                ("self_attn.k_proj", &layer.k),
+                ("self_attn.v_proj", &layer.v),
+                ("self_attn.o_proj", &layer.o),
+                ("mlp.gate_proj", &layer.gate),
+                ("mlp.up_proj", &layer.up),
+                ("mlp.down_proj", &layer.down),
+            ] {
+                let (shape, data) = matrix(param);
+                put(format!("model.layers.{index}.{rest}.weight"), shape, data);
+            }
+        }
+        tensors
+    }
+
+    /// The configuration that the decoder was built from.
+    pub fn config(&self) -> &Config {
+        &self.shape.config
+    }
+
+    /// Logits of every position, `[batch, time, vocab]`, for tokens `[batch, time]` that start at position zero.
+    ///
+    /// # Panics
+    /// When a sequence is longer than `max_position_embeddings`.
+    pub fn forward(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 3> {
+        let [batch, time] = tokens.dims();
+        let logits = self.logits(self.hidden(tokens));
+        let vocab = logits.dims()[1];
+        logits.reshape([batch, time, vocab])
+    }
+
+    /// The normalised residual stream before the output projection, `[batch * time, hidden]`: for a caller that
+    /// wants the logits of some rows only ([`Self::logits`]).
+    pub fn hidden(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 2> {
+        let [batch, time] = tokens.dims();
+        let config = &self.shape.config;
+        assert!(
+            time <= self.shape.rope.positions(),
+            "a sequence of {time} tokens exceeds max_position_embeddings"
+        );
+        let attention = AttentionShape {
+            batch,
+            time,
+            heads: config.num_attention_heads,
+            key_heads: config.num_key_value_heads,
+            head_dim: config.head_dim,
+        };
+        let mut x = self
+            .embedding
+            .val()
+            .select(0, tokens.reshape([batch * time]));
+        for layer in &self.layers {
+            x = layer.forward(x, &self.shape, attention);
+        }
+        B::rms_norm(x, self.norm.val(), config.rms_norm_eps)
+    }
+
+    /// The output projection: `[n, hidden]` to `[n, vocab]`.
+    pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
+        match &self.head {
+            Some(head) => hidden.matmul(head.val()),
+            None => hidden.matmul(self.embedding.val().transpose()),
+        }
+    }
+}
+
+impl<B: ModelBackend> Layer<B> {
+    fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: AttentionShape) -> Tensor<B, 2> {
+        let eps = shape.config.rms_norm_eps;
+        let AttentionShape { batch, time, .. } = attention;
+        let h = B::rms_norm(x.clone(), self.attention_norm.val(), eps);
+        let q = h.clone().matmul(self.q.val());
+        let k = h.clone().matmul(self.k.val());
+        let v = h.matmul(self.v.val());
+        let q = B::rope(q, &shape.rope, batch, time);
+        let k = B::rope(k, &shape.rope, batch, time);
+        let x = x + B::causal_attention(q, k, v, attention).matmul(self.o.val());
+        let h = B::rms_norm(x.clone(), self.ffn_norm.val(), eps);
+        let gate = h.clone().matmul(self.gate.val());
+        let up = h.matmul(self.up.val());
+        x + B::swiglu(gate, up).matmul(self.down.val())
+    }
+}
+
+/// The transpose of a matrix.
+fn transposed(tensor: &HostTensor) -> HostTensor {
+    let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
+    let data = (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| tensor.data[row * columns + column]))
+        .collect();
+    HostTensor {
+        shape: vec![columns, rows],
+        data,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
