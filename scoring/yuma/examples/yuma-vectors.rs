@@ -1,0 +1,53 @@
+//! Compare the epoch with a directory of recorded ones: `yuma-vectors DIR`.
+//!
+//! Prints how many cases, epochs and outputs there are and how many outputs differ, and names the first of these. Exits
+//! with 1 if any differs, and with 2 if there is nothing to compare.
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+#[expect(unreachable_pub, reason = "the module is shared with a test")]
+#[path = "../tests/recorded/mod.rs"]
+mod recorded;
+
+use recorded::{Report, compare_directory};
+
+/// How many differences are named.
+const NAMED: usize = 10;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    let [directory] = arguments.as_slice() else {
+        eprintln!("yuma-vectors takes one argument: a directory of recorded epochs (*.json.gz)");
+        return ExitCode::from(2);
+    };
+    match compare_directory(Path::new(directory)) {
+        Ok(report) => print(&report),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print(report: &Report) -> ExitCode {
+    println!(
+        "{} cases, {} epochs, {} outputs, {} mismatches",
+        report.cases,
+        report.epochs,
+        report.outputs,
+        report.mismatches.len(),
+    );
+    for mismatch in report.mismatches.iter().take(NAMED) {
+        println!("{mismatch}");
+    }
+    match report.mismatches.len() {
+        0 => ExitCode::SUCCESS,
+        more if more > NAMED => {
+            println!("and {} more", more - NAMED);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
