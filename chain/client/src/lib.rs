@@ -1,1 +1,40 @@
 //! Read the metagraph and submit weights.
+//!
+//! One client for the local devnet and for Bittensor's own networks. Names of pallets, calls and storage items are looked
+//! up in the metadata that the node serves, and values are decoded by field name, so a runtime that adds fields or items
+//! needs no new build. The client reconnects by itself; every read and every submission has a deadline, so a dead node is
+//! an error that says so and never a hang.
+
+mod block;
+mod client;
+mod commitment;
+mod endpoint;
+mod extrinsics;
+#[cfg(test)]
+mod finney;
+mod items;
+mod metagraph;
+mod registration;
+mod rpc;
+mod schedule;
+mod serving;
+mod signer;
+mod staking;
+mod state;
+mod submit;
+pub mod wallet;
+mod weights;
+
+pub use block::{BlockRef, BlocksError};
+pub use client::{Client, ConnectError};
+pub use endpoint::{Endpoint, ParseEndpointError};
+pub use extrinsics::ExtrinsicSummary;
+pub use metagraph::{Metagraph, Neuron};
+pub use registration::RegisterError;
+pub use rpc::ReadError;
+pub use schedule::EpochSchedule;
+pub use serving::{CommitError, ServeError};
+pub use staking::StakeError;
+pub use submit::{Included, SubmitError};
+pub use wallet::{Wallet, WalletError};
+pub use weights::SetWeightsError;

@@ -1,0 +1,209 @@
+//! Wallets that bittensor's own tools wrote, and wallets that they can read.
+
+use super::*;
+
+const HOTKEY: &str = "5Fmy7Juw8KC4CA54ccpxEaASv18RS1avq9Yg1GSBF2YgyDL3";
+const COLDKEY: &str = "5HES6aZS9taVnF42W2QqwaNdbvbazheZa43ML3vKDgA57fKb";
+
+fn fixture(name: &str) -> Wallet {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wallets");
+    Wallet {
+        path,
+        name: name.to_owned(),
+        hotkey: "plain".to_owned(),
+    }
+}
+
+fn fresh(folder: &tempfile::TempDir) -> Wallet {
+    Wallet {
+        path: folder.path().join("wallets"),
+        name: "default".to_owned(),
+        hotkey: "miner".to_owned(),
+    }
+}
+
+#[test]
+fn hotkeys_written_by_bittensor_are_read_with_and_without_crypto_type() {
+    for name in ["fixture", "fixture-nocryptotype"] {
+        let pair = fixture(name).hotkey().unwrap();
+        assert_eq!(Hotkey(pair.public().0).to_ss58(), HOTKEY);
+        assert_eq!(
+            fixture(name).address(KeyKind::Hotkey).unwrap().to_ss58(),
+            HOTKEY
+        );
+    }
+}
+
+#[test]
+fn each_of_the_three_secrets_restores_the_same_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    let whole = fs::read_to_string(fixture("fixture").key_file(KeyKind::Hotkey).unwrap()).unwrap();
+    fs::create_dir_all(wallet.path.join("default/hotkeys")).unwrap();
+    for missing in [&[][..], &["secretPhrase"], &["secretPhrase", "secretSeed"]] {
+        let mut fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&whole).unwrap();
+        for field in missing {
+            fields.remove(*field).unwrap();
+        }
+        let file = wallet.key_file(KeyKind::Hotkey).unwrap();
+        fs::write(file, serde_json::to_vec(&fields).unwrap()).unwrap();
+        let pair = wallet.hotkey().unwrap();
+        assert_eq!(
+            Hotkey(pair.public().0).to_ss58(),
+            HOTKEY,
+            "without {missing:?}"
+        );
+        let signature = pair.sign(b"message");
+        assert!(
+            sr25519::Pair::verify(&signature, b"message", &pair.public()),
+            "without {missing:?}"
+        );
+    }
+}
+
+#[test]
+fn an_encrypted_coldkey_is_refused_with_what_to_do_and_its_address_is_still_known() {
+    for name in ["fixture", "fixture-indep"] {
+        let error = fixture(name).coldkey().map(drop).unwrap_err();
+        assert!(matches!(error, WalletError::Encrypted { .. }));
+        assert!(
+            error.to_string().contains("a daemon needs the hotkey only"),
+            "{error}"
+        );
+        assert_eq!(
+            fixture(name).address(KeyKind::Coldkey).unwrap().to_ss58(),
+            COLDKEY
+        );
+    }
+}
+
+#[test]
+fn ed25519_keys_are_refused_by_name() {
+    for error in [
+        fixture("fixture-ed25519").hotkey().map(drop).unwrap_err(),
+        fixture("fixture-ed25519").coldkey().map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, WalletError::Ed25519 { .. }));
+        assert!(error.to_string().contains("VRF"), "{error}");
+    }
+}
+
+#[test]
+fn a_created_key_reads_back_and_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    for kind in [KeyKind::Coldkey, KeyKind::Hotkey] {
+        let new = wallet.create(kind).unwrap();
+        assert_eq!(wallet.address(kind).unwrap(), new.address);
+        assert_eq!(Hotkey(wallet.pair(kind).unwrap().public().0), new.address);
+        assert_eq!(new.phrase.split(' ').count(), 12);
+        assert!(matches!(
+            wallet.create(kind).unwrap_err(),
+            WalletError::Exists { .. }
+        ));
+        assert_eq!(wallet.address(kind).unwrap(), new.address);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_key_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    wallet.create(KeyKind::Hotkey).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&wallet.key_file(KeyKind::Hotkey).unwrap()), 0o600);
+    assert_eq!(mode(&wallet.path.join("default/hotkeys")), 0o700);
+}
+
+#[test]
+fn what_is_written_has_the_fields_that_bittensor_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    let phrase = "defense credit syrup butter anger gift hammer marine knock harsh cannon chronic";
+    assert_eq!(
+        wallet.import(KeyKind::Hotkey, phrase).unwrap().to_ss58(),
+        HOTKEY
+    );
+    let read = |path: PathBuf| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let theirs = fixture("fixture-nocryptotype");
+    assert_eq!(
+        read(wallet.key_file(KeyKind::Hotkey).unwrap()),
+        read(theirs.key_file(KeyKind::Hotkey).unwrap()),
+        "same fields and values as bittensor-wallet writes"
+    );
+    assert_eq!(
+        read(wallet.public_file(KeyKind::Hotkey).unwrap()),
+        read(theirs.public_file(KeyKind::Hotkey).unwrap())
+    );
+}
+
+#[test]
+fn a_seed_restores_a_key_and_nonsense_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    let seed = "0x8a020bf61c258bbb8090ccc46cf56783d09694c8e09226cfa14041c6711c0c4f";
+    assert!(matches!(
+        wallet.import(KeyKind::Hotkey, "correct horse").unwrap_err(),
+        WalletError::BadPhrase
+    ));
+    assert_eq!(
+        wallet.import(KeyKind::Hotkey, seed).unwrap().to_ss58(),
+        HOTKEY
+    );
+}
+
+fn check_refused(content: &[u8], expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    let file = wallet.key_file(KeyKind::Hotkey).unwrap();
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, content).unwrap();
+    let error = wallet
+        .hotkey()
+        .map(|pair| pair.public())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(expected),
+        "`{error}` does not mention `{expected}`"
+    );
+    assert!(error.contains("miner"), "`{error}` does not name the file");
+}
+
+#[test]
+fn every_other_file_is_refused_with_its_path_and_reason() {
+    check_refused(b"", "not a bittensor key file");
+    check_refused(b"$ANSIBLE_VAULT;1.1;AES256", "ansible-vault");
+    check_refused(b"gAAAAABlabc", "Fernet");
+    check_refused(
+        format!(r#"{{"ss58Address":"{HOTKEY}"}}"#).as_bytes(),
+        "public key only",
+    );
+    check_refused(br#"{"secretPhrase":"one two three"}"#, "secretPhrase");
+    check_refused(br#"{"privateKey":"0x00"}"#, "privateKey");
+    let other = format!(
+        r#"{{"ss58Address":"{COLDKEY}","secretSeed":"0x{}"}}"#,
+        "11".repeat(32)
+    );
+    check_refused(other.as_bytes(), "mixed up");
+}
+
+#[test]
+fn names_cannot_leave_the_wallets_folder() {
+    for name in ["", "..", "../other", "a/b", ".hidden"] {
+        let mut wallet = fixture("fixture");
+        wallet.hotkey = name.to_owned();
+        assert!(
+            matches!(
+                wallet.hotkey().map(drop).unwrap_err(),
+                WalletError::BadName { .. }
+            ),
+            "{name}"
+        );
+    }
+}
