@@ -1,0 +1,1 @@
+//! Tests over loopback, short and on free ports.
