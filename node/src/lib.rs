@@ -1,1 +1,14 @@
 //! Run a daemon.
+//!
+//! What miner and validator share: command-line groups in bittensor's spelling, logs, an orderly end, one line per
+//! error, and the feed of events that watchers read.
+
+pub mod args;
+pub mod exit;
+pub mod feed;
+pub mod logging;
+pub mod shutdown;
+pub mod wallet;
+
+pub use args::{LoggingArgs, SubnetArgs, SubtensorArgs, WalletArgs};
+pub use feed::Feed;

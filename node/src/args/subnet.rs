@@ -1,0 +1,65 @@
+//! Which subnet, by which rules.
+
+use std::{fs, io, path::PathBuf};
+
+use athanor_spec::{NetUid, SubnetSpec, params::SpecError};
+use clap::Args;
+use thiserror::Error;
+
+/// The subnet and its spec.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubnetArgs {
+    /// Number of the subnet, instead of the spec's
+    #[arg(long, env = "BT_NETUID", value_name = "N")]
+    pub netuid: Option<NetUid>,
+    /// The subnet's spec, instead of the one for local subnets
+    #[arg(
+        long = "subnet.spec",
+        alias = "subnet-spec",
+        env = "BT_SUBNET_SPEC",
+        value_name = "FILE"
+    )]
+    pub spec: Option<PathBuf>,
+}
+
+/// Why a spec could not be loaded.
+#[derive(Debug, Error)]
+pub enum SpecFileError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}; `athanor-subnet new` writes a spec to start from")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file is not a valid spec.
+    #[error("{path}: {source}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SpecError,
+    },
+}
+
+impl SubnetArgs {
+    /// The spec, with the subnet's number replaced if one was given.
+    pub fn load(&self) -> Result<SubnetSpec, SpecFileError> {
+        let mut spec = match &self.spec {
+            None => SubnetSpec::local(),
+            Some(path) => {
+                let path = path.clone();
+                match fs::read_to_string(&path) {
+                    Ok(text) => SubnetSpec::from_toml(&text)
+                        .map_err(|source| SpecFileError::Invalid { path, source })?,
+                    Err(source) => return Err(SpecFileError::Read { path, source }),
+                }
+            }
+        };
+        if let Some(netuid) = self.netuid {
+            spec.subnet.netuid = netuid;
+        }
+        Ok(spec)
+    }
+}

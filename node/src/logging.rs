@@ -1,0 +1,69 @@
+//! Logs to standard error.
+
+use std::io;
+
+use thiserror::Error;
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::TryInitError};
+
+use crate::LoggingArgs;
+
+/// Our crates at `info`; of the libraries, only what an operator can act upon.
+const NORMAL: &str = "warn,athanor=info";
+const DEBUG: &str = "info,athanor=debug";
+const TRACE: &str = "debug,athanor=trace";
+
+/// Why logging could not be set up.
+#[derive(Debug, Error)]
+pub enum LoggingError {
+    /// The environment's filter is malformed.
+    #[error("RUST_LOG is not a log filter ({0}): unset it, or write it like `warn,athanor=debug`")]
+    Filter(#[from] ParseError),
+    /// Something else logs already.
+    #[error("logging was set up twice: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+/// Starts logging, once per process. A flag wins over `RUST_LOG`, and that over the default.
+pub fn init(arguments: &LoggingArgs) -> Result<(), LoggingError> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !arguments.debug && !arguments.trace => EnvFilter::try_new(directives)?,
+        _ => EnvFilter::try_new(directives(arguments))?,
+    };
+    let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
+    if arguments.json {
+        tracing_subscriber::util::SubscriberInitExt::try_init(logs.json().finish())?;
+    } else {
+        tracing_subscriber::util::SubscriberInitExt::try_init(logs.finish())?;
+    }
+    Ok(())
+}
+
+fn directives(arguments: &LoggingArgs) -> &'static str {
+    match (arguments.trace, arguments.debug) {
+        (true, _) => TRACE,
+        (false, true) => DEBUG,
+        (false, false) => NORMAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_says_more_than_debug_and_debug_more_than_nothing() {
+        let arguments = |debug, trace| LoggingArgs {
+            debug,
+            trace,
+            json: false,
+        };
+        for (arguments, expected) in [
+            (arguments(false, false), NORMAL),
+            (arguments(true, false), DEBUG),
+            (arguments(true, true), TRACE),
+        ] {
+            assert_eq!(directives(&arguments), expected);
+            assert!(EnvFilter::try_new(directives(&arguments)).is_ok());
+        }
+    }
+}

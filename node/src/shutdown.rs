@@ -1,0 +1,84 @@
+//! Ends a daemon in order: one token tells every task, and a second signal ends the process at once.
+
+use std::io;
+
+use tokio_util::sync::CancellationToken;
+
+/// Exit status of a process that an impatient second signal ended, as shells count it.
+const INTERRUPTED: i32 = 130;
+
+/// A token that is cancelled by ctrl-c or SIGTERM. Must be called within a tokio runtime.
+///
+/// A second signal does not wait for anything.
+pub fn signal() -> io::Result<CancellationToken> {
+    let mut signals = Signals::new()?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let name = signals.next().await;
+        tracing::info!("{name}: finishing what is in progress (once more to stop at once)");
+        cancelled.cancel();
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(token)
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "ctrl-c",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "ctrl-c"
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_termination_signal_cancels_the_token() {
+        let token = signal().unwrap();
+        assert!(!token.is_cancelled());
+        let own_process = std::process::id().to_string();
+        let status = std::process::Command::new("kill")
+            .args(["-TERM", &own_process])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        token.cancelled().await;
+    }
+}
