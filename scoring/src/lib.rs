@@ -1,4 +1,14 @@
 //! Turn audited answers into weights.
 
+pub mod allocate;
 pub mod corpus;
+pub mod evidence;
+pub mod fidelity;
+pub mod grade;
+pub mod ledger;
+pub mod rank;
+pub mod similarity;
+pub mod synthetic;
 pub mod task;
+
+pub use allocate::allocate;

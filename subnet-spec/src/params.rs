@@ -115,6 +115,8 @@ pub struct GradeParams {
     pub service_weight: f64,
     /// Largest share of an answer's bigrams that may repeat before liveliness falls.
     pub repetition_tolerance: f64,
+    /// Liveliness left to an answer that runs into its limit where the teacher ended, in [0, 1].
+    pub missing_end: f64,
     /// Half-life of ledger evidence, in epochs.
     pub half_life_epochs: f64,
 }
@@ -149,6 +151,10 @@ pub struct AllocationParams {
     pub crown_margin: f64,
     /// Share of the pay that goes to the crown; the rest is proportional.
     pub crown_share: f64,
+    /// Probability of one false crown among all challengers of a round, however often the evidence is looked at.
+    pub crown_alpha: f64,
+    /// Challenges taken per round, first in first out: the M that the error rate is divided by.
+    pub crown_slots: u32,
 }
 
 /// Why a spec cannot be used.
@@ -317,6 +323,7 @@ impl SubnetSpec {
             grade.fidelity_weight + grade.correctness_weight + grade.service_weight,
         )?;
         unit("grade.repetition_tolerance", grade.repetition_tolerance)?;
+        unit("grade.missing_end", grade.missing_end)?;
         positive("grade.half_life_epochs", grade.half_life_epochs)?;
 
         range(
@@ -343,7 +350,14 @@ impl SubnetSpec {
         positive("allocation.max_effective_asks", allocation.max_effective_asks)?;
         positive("allocation.margin_half_life_epochs", allocation.margin_half_life_epochs)?;
         unit("allocation.crown_margin", allocation.crown_margin)?;
-        unit("allocation.crown_share", allocation.crown_share)
+        unit("allocation.crown_share", allocation.crown_share)?;
+        range(
+            "allocation.crown_alpha",
+            allocation.crown_alpha > 0.0 && allocation.crown_alpha <= 0.2,
+            allocation.crown_alpha.to_string(),
+            "above 0 and at most 0.2",
+        )?;
+        range("allocation.crown_slots", allocation.crown_slots > 0, "0".into(), "above 0")
     }
 }
 

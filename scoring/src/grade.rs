@@ -1,0 +1,146 @@
+//! Combine the axes of an answer, and of a miner, into one quality.
+
+use std::collections::HashSet;
+
+use athanor_spec::{
+    Finish,
+    params::{GradeParams, ServiceParams},
+};
+use statrs::distribution::{Beta, ContinuousCDF};
+
+/// Confidence with which a miner is at least as available as credited.
+const AVAILABILITY_CONFIDENCE: f64 = 0.95;
+
+/// The axes of quality, each in [0, 1]. `None` where nothing was measured: that is unpaid, not free.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Axes {
+    /// Closeness to the teacher.
+    pub fidelity: Option<f64>,
+    /// Mean credit on checkable items.
+    pub correctness: Option<f64>,
+    /// Goodput within the service-level objective.
+    pub service: Option<f64>,
+}
+
+/// Q = min( liveliness, a * mean(worst K axes) + (1 - a) * weighted mean ), in [0, 1].
+///
+/// Axes of weight 0 do not count at all; an axis that counts and was not measured is worth 0.
+pub fn quality(axes: &Axes, liveliness: f64, params: &GradeParams) -> f64 {
+    let mut counted: Vec<(f64, f64)> = [
+        (axes.fidelity, params.fidelity_weight),
+        (axes.correctness, params.correctness_weight),
+        (axes.service, params.service_weight),
+    ]
+    .into_iter()
+    .filter(|(_, weight)| *weight > 0.0)
+    .map(|(value, weight)| (unit(value.unwrap_or(0.0)), weight))
+    .collect();
+    if counted.is_empty() {
+        return 0.0;
+    }
+    let total: f64 = counted.iter().map(|(_, weight)| weight).sum();
+    let weighted = counted
+        .iter()
+        .map(|(value, weight)| value * weight)
+        .sum::<f64>()
+        / total;
+    counted.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let worst_axes = usize::try_from(params.worst_axes).unwrap_or(usize::MAX);
+    let worst = counted.len().min(worst_axes.max(1));
+    let worst_mean = counted[..worst].iter().map(|(value, _)| value).sum::<f64>() / worst as f64;
+    let mixed = params.worst_share * worst_mean + (1.0 - params.worst_share) * weighted;
+    unit(mixed.min(liveliness))
+}
+
+/// Quality of a single ask, in [0, 1], for paired comparisons: the same formula with the axes that this ask measured.
+pub fn ask_quality(axes: &Axes, liveliness: f64, params: &GradeParams) -> f64 {
+    let weight = |axis: Option<f64>, weight: f64| if axis.is_some() { weight } else { 0.0 };
+    let measured = GradeParams {
+        fidelity_weight: weight(axes.fidelity, params.fidelity_weight),
+        correctness_weight: weight(axes.correctness, params.correctness_weight),
+        service_weight: weight(axes.service, params.service_weight),
+        ..params.clone()
+    };
+    quality(axes, liveliness, &measured)
+}
+
+/// An answer, or the teacher's own, as far as liveliness looks at it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Text<'a> {
+    /// Token ids.
+    pub tokens: &'a [u32],
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Whether an answer lives, in [0, 1]: a cap of quality, since nothing else sees a loop.
+///
+/// Falls from 1 to 0 as the share of repeated bigrams grows from what is tolerated (or from what the teacher repeats
+/// itself, if that is more) to all of them. An answer that runs into the limit where the teacher ended is worth at most
+/// [`GradeParams::missing_end`]; an empty one nothing.
+pub fn liveliness(answer: Text<'_>, reference: Option<Text<'_>>, params: &GradeParams) -> f64 {
+    if answer.tokens.is_empty() {
+        return 0.0;
+    }
+    let natural = reference.map_or(0.0, |reference| repetition(reference.tokens));
+    let tolerated = params.repetition_tolerance.max(natural);
+    let excess = (repetition(answer.tokens) - tolerated).max(0.0);
+    let fresh = if excess > 0.0 {
+        unit(1.0 - excess / (1.0 - tolerated))
+    } else {
+        1.0
+    };
+    let teacher_ended = reference.is_some_and(|reference| reference.finish == Finish::Stop);
+    if teacher_ended && answer.finish == Finish::Length {
+        fresh.min(params.missing_end)
+    } else {
+        fresh
+    }
+}
+
+/// Share of the bigrams that occurred before in the same text, in [0, 1).
+fn repetition(tokens: &[u32]) -> f64 {
+    let distinct: HashSet<(u32, u32)> = tokens.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    let total = tokens.len().saturating_sub(1);
+    if total == 0 {
+        0.0
+    } else {
+        (total - distinct.len()) as f64 / total as f64
+    }
+}
+
+/// What the time of one answer is worth, in [0, 1]: 1 within `base + per_token * tokens` milliseconds, 0 from
+/// `hard_factor` times that, linear between. Inside the band nothing is gained by being faster.
+pub fn service(elapsed_ms: u64, tokens: u32, params: &ServiceParams) -> f64 {
+    let good = f64::from(params.base_ms) + f64::from(params.per_token_ms) * f64::from(tokens);
+    let late = elapsed_ms as f64 - good;
+    let band = good * (params.hard_factor - 1.0);
+    if late <= 0.0 {
+        1.0
+    } else if band > 0.0 {
+        unit(1.0 - late / band)
+    } else {
+        0.0
+    }
+}
+
+/// Lower confidence bound of the share of asks that are answered, from (decayed) counts and a uniform prior.
+pub fn availability_low(answered: f64, asked: f64) -> f64 {
+    if !(answered >= 0.0 && asked >= answered) {
+        return 0.0;
+    }
+    Beta::new(1.0 + answered, 1.0 + asked - answered).map_or(0.0, |posterior| {
+        unit(posterior.inverse_cdf(1.0 - AVAILABILITY_CONFIDENCE))
+    })
+}
+
+fn unit(value: f64) -> f64 {
+    if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

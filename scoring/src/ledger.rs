@@ -1,0 +1,291 @@
+//! Remember what a registration has shown: one record per (hotkey, registration block), never per UID.
+//!
+//! A record is a value: the validator applies outcomes to it and stores its bytes in the same transaction, so a crash
+//! neither zeroes nor doubles anything. Applying the same ask twice changes nothing.
+
+use athanor_spec::{
+    Digest, Epoch, Round, SubnetSpec,
+    params::{AuditParams, GradeParams},
+    telemetry::{FaultSummary, GradeSummary},
+};
+use codec::{Decode, Encode};
+
+use crate::{
+    evidence::HotkeyEvidence,
+    fidelity::FidelitySums,
+    grade::{self, Axes},
+};
+
+mod encoding;
+mod fault;
+
+pub use encoding::DecodeRecordError;
+pub use fault::{Fault, FaultKind};
+
+/// Asks of one round that a record tells apart.
+const MAX_ASKS_PER_ROUND: u32 = 4096;
+
+/// Names an ask within a registration's lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AskId {
+    /// The validator's round.
+    pub round: Round,
+    /// Position among the miner's asks of the round, below 4096.
+    pub index: u32,
+}
+
+/// What came of one ask. An ask that failed by the validator's own trouble has no outcome: do not apply any.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AskOutcome {
+    /// Answered, and replayed on student and teacher.
+    Answered {
+        /// Normalised e-value of the audit; `None` for greedy asks, which carry no seed evidence.
+        e_value: Option<f64>,
+        /// Divergence from the teacher on this answer.
+        fidelity: FidelitySums,
+        /// Credit in [0, 1] on a checkable item; `None` for continuations of text.
+        credit: Option<f64>,
+        /// Liveliness in [0, 1].
+        liveliness: f64,
+        /// Worth of its time in [0, 1].
+        service: f64,
+    },
+    /// Refused, late, cut, malformed or unsigned: it grades 0.
+    Failed {
+        /// Charge for the missing answer (see [`FidelitySums::of_missing`]).
+        fidelity: FidelitySums,
+        /// Whether the item was checkable, so that its credit is lost.
+        checkable: bool,
+    },
+}
+
+/// Whether an outcome counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It did.
+    Counted,
+    /// This ask was applied before, for instance before a crash.
+    Duplicate,
+    /// Its round is over, or its index is beyond what a round may hold.
+    Stale,
+}
+
+/// Evidence about one registration, decayed by epochs except for the audit's, which is for life.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Record {
+    epoch: Epoch,
+    round: Round,
+    seen: Vec<u64>,
+    checkpoint: Option<Digest>,
+    asked: f64,
+    asked_squared: f64,
+    answered: f64,
+    fidelity: FidelitySums,
+    correctness: Mean,
+    liveliness: Mean,
+    service: Mean,
+    evidence: HotkeyEvidence,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Encode, Decode)]
+struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += if value.is_nan() {
+            0.0
+        } else {
+            value.clamp(0.0, 1.0)
+        };
+        self.weight += 1.0;
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.sum *= factor;
+        self.weight *= factor;
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.sum.is_finite() && self.weight.is_finite() && self.sum >= 0.0 && self.weight >= 0.0
+    }
+}
+
+impl Record {
+    /// An empty record of a registration first seen in `epoch`.
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            ..Self::default()
+        }
+    }
+
+    /// Counts one outcome. Asks of a round may come in any order, each counts once; a newer round closes older ones.
+    pub fn apply(&mut self, ask: AskId, outcome: &AskOutcome, params: &AuditParams) -> Applied {
+        match self.note(ask) {
+            Applied::Counted => {}
+            refused => return refused,
+        }
+        self.asked += 1.0;
+        self.asked_squared += 1.0;
+        match outcome {
+            AskOutcome::Answered {
+                e_value,
+                fidelity,
+                credit,
+                liveliness,
+                service,
+            } => {
+                self.answered += 1.0;
+                self.fidelity.merge(fidelity);
+                self.liveliness.add(*liveliness);
+                self.service.add(*service);
+                if let Some(credit) = credit {
+                    self.correctness.add(*credit);
+                }
+                if let Some(e_value) = e_value {
+                    self.evidence.observe(params, *e_value);
+                }
+            }
+            AskOutcome::Failed {
+                fidelity,
+                checkable,
+            } => {
+                self.fidelity.merge(fidelity);
+                if *checkable {
+                    self.correctness.add(0.0);
+                }
+            }
+        }
+        Applied::Counted
+    }
+
+    /// Fades what was counted before `epoch`: by half per [`GradeParams::half_life_epochs`]. An earlier epoch than the
+    /// record's changes nothing. The audit's evidence does not fade.
+    pub fn decay_to(&mut self, epoch: Epoch, params: &GradeParams) {
+        let elapsed = epoch.0.saturating_sub(self.epoch.0);
+        if elapsed == 0 {
+            return;
+        }
+        self.epoch = epoch;
+        let factor = (-(elapsed as f64) / params.half_life_epochs).exp2();
+        self.asked *= factor;
+        self.asked_squared *= factor * factor;
+        self.answered *= factor;
+        self.fidelity.decay(factor);
+        self.correctness.scale(factor);
+        self.liveliness.scale(factor);
+        self.service.scale(factor);
+    }
+
+    /// Names the checkpoint that the hotkey now commits to and serves.
+    pub fn set_checkpoint(&mut self, checkpoint: Option<Digest>) {
+        self.checkpoint = checkpoint;
+    }
+
+    /// Sets or lifts an accusation other than the audit's own, which stands for life once the evidence condemns.
+    pub fn set_fault(&mut self, fault: Option<Fault>) {
+        self.fault = fault.map(Fault::bounded);
+    }
+
+    /// The audit's evidence.
+    pub fn evidence(&self) -> &HotkeyEvidence {
+        &self.evidence
+    }
+
+    /// What the registration is accused of, the audit's verdict first.
+    pub fn fault(&self, params: &AuditParams) -> Option<Fault> {
+        if self.evidence.condemned(params) {
+            let evidence = format!(
+                "e-process at {:.3e} after {} audited requests, condemned at {:.0e}",
+                self.evidence.e_value(params),
+                self.evidence.requests(),
+                1.0 / params.alpha,
+            );
+            return Some(Fault {
+                kind: FaultKind::WrongCheckpoint,
+                evidence,
+            });
+        }
+        self.fault.clone()
+    }
+
+    /// The three axes as measured so far.
+    pub fn axes(&self, params: &GradeParams) -> Axes {
+        let service = self.service.value().unwrap_or(0.0);
+        let available = grade::availability_low(self.answered, self.asked);
+        Axes {
+            fidelity: self.fidelity.fidelity(params),
+            correctness: self.correctness.value(),
+            service: (self.asked > 0.0).then_some(service * available),
+        }
+    }
+
+    /// Number of equally weighted asks that would be as informative as the decayed ones.
+    pub fn effective_asks(&self) -> f64 {
+        if self.asked_squared > 0.0 {
+            self.asked * self.asked / self.asked_squared
+        } else {
+            0.0
+        }
+    }
+
+    /// The verdict. `quality_low` is Q - z s_pool / sqrt(n_eff), not below 0, with n_eff capped alike for all: this is
+    /// what is paid, and only where there is no fault.
+    pub fn summary(&self, spec: &SubnetSpec) -> GradeSummary {
+        let axes = self.axes(&spec.grade);
+        let liveliness = self.liveliness.value().unwrap_or(0.0);
+        let quality = grade::quality(&axes, liveliness, &spec.grade);
+        let allocation = &spec.allocation;
+        let effective = self.effective_asks().min(allocation.max_effective_asks);
+        let low = if effective > 0.0 {
+            quality - allocation.confidence_z * allocation.pool_sd / effective.sqrt()
+        } else {
+            0.0
+        };
+        GradeSummary {
+            checkpoint: self.checkpoint,
+            fidelity: axes.fidelity.unwrap_or(0.0),
+            correctness: axes.correctness.unwrap_or(0.0),
+            service: axes.service.unwrap_or(0.0),
+            liveliness,
+            quality,
+            quality_low: low.max(0.0),
+            answered: if self.asked > 0.0 {
+                self.answered / self.asked
+            } else {
+                0.0
+            },
+            fault: self.fault(&spec.audit).map(FaultSummary::from),
+        }
+    }
+
+    fn note(&mut self, ask: AskId) -> Applied {
+        if ask.index >= MAX_ASKS_PER_ROUND || ask.round < self.round {
+            return Applied::Stale;
+        }
+        if ask.round != self.round {
+            self.round = ask.round;
+            self.seen.clear();
+        }
+        let (word, bit) = ((ask.index / 64) as usize, 1_u64 << (ask.index % 64));
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+        }
+        if self.seen[word] & bit != 0 {
+            return Applied::Duplicate;
+        }
+        self.seen[word] |= bit;
+        Applied::Counted
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Bytes of a record, with a version and a bound on everything that grows.
+
+use codec::{Decode, Encode};
+use thiserror::Error;
+
+use super::{Fault, MAX_ASKS_PER_ROUND, Record};
+
+/// First byte of every record; another value is another layout.
+const VERSION: u8 = 1;
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeRecordError {
+    /// Longer than any record can be.
+    #[error("a record of {len} bytes; none has more than {}", Record::MAX_BYTES)]
+    TooLong {
+        /// Length found.
+        len: usize,
+    },
+    /// Written by another version of this program, or empty.
+    #[error("a record of version {found:?}; this program reads version {VERSION}")]
+    Version {
+        /// Version found.
+        found: Option<u8>,
+    },
+    /// Not the encoding of a record, or numbers that no record holds.
+    #[error("the bytes are no record")]
+    Malformed,
+}
+
+impl Record {
+    /// Longest encoded record in bytes.
+    pub const MAX_BYTES: usize = 4096;
+
+    /// The record as stored: a version byte and the SCALE encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        (VERSION, self).encode()
+    }
+
+    /// Reads a stored record. Every collection and number in it is checked.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeRecordError> {
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(DecodeRecordError::TooLong { len: bytes.len() });
+        }
+        let mut rest = match bytes.split_first() {
+            Some((&VERSION, rest)) => rest,
+            other => {
+                return Err(DecodeRecordError::Version {
+                    found: other.map(|(found, _)| *found),
+                });
+            }
+        };
+        let record = Self::decode(&mut rest).map_err(|_| DecodeRecordError::Malformed)?;
+        if rest.is_empty() && record.is_bounded() {
+            Ok(record)
+        } else {
+            Err(DecodeRecordError::Malformed)
+        }
+    }
+
+    fn is_bounded(&self) -> bool {
+        let counts = [self.asked, self.asked_squared, self.answered];
+        self.seen.len() <= (MAX_ASKS_PER_ROUND / 64) as usize
+            && counts
+                .iter()
+                .all(|count| count.is_finite() && *count >= 0.0)
+            && self.fidelity.is_bounded()
+            && [self.correctness, self.liveliness, self.service]
+                .iter()
+                .all(|m| m.is_bounded())
+            && self.evidence.is_bounded()
+            && self
+                .fault
+                .as_ref()
+                .is_none_or(|f| f.evidence.len() <= Fault::MAX_EVIDENCE_BYTES)
+    }
+}
