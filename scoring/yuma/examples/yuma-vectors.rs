@@ -11,6 +11,7 @@ use std::process::ExitCode;
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
 
+use athanor_yuma::epoch;
 use recorded::{Report, compare_directory};
 
 /// How many differences are named.
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
         eprintln!("yuma-vectors takes one argument: a directory of recorded epochs (*.json.gz)");
         return ExitCode::from(2);
     };
-    match compare_directory(Path::new(directory)) {
+    match compare_directory(Path::new(directory), epoch) {
         Ok(report) => print(&report),
         Err(error) => {
             eprintln!("{error}");

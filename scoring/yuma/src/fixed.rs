@@ -97,12 +97,14 @@ impl Div for Fixed {
         if let (Ok(dividend), Ok(divisor)) = (u32::try_from(self.0), u64::try_from(other.0)) {
             return Self::from_ratio(dividend, divisor);
         }
-        let dividend = i128::from(self.0) * i128::from(Self::ONE.0);
-        match dividend.checked_div(other.0.into()) {
-            Some(quotient) => Self(i64::try_from(quotient).unwrap_or(0)),
-            None => Self::ZERO,
-        }
+        Self(wide_ratio(self.0, other.0).unwrap_or(0))
     }
+}
+
+/// `dividend * 2^32 / divisor`, if it exists.
+fn wide_ratio(dividend: i64, divisor: i64) -> Option<i64> {
+    let quotient = (i128::from(dividend) << FRACTION).checked_div(divisor.into())?;
+    i64::try_from(quotient).ok()
 }
 
 /// Divides numbers by their sum; leaves them as they are when it is 0.

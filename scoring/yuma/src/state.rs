@@ -18,7 +18,8 @@ pub struct State<'a> {
     pub epoch_index: u64,
     /// Alpha to share out in this epoch, in rao.
     pub rao_emission: u64,
-    /// Stake on the subnet per UID in rao, after redistribution between parents and children.
+    /// Stake on the subnet per UID in rao, after redistribution between parents and children. All stake together is
+    /// taken to be below 2^63 rao, where the chain's numbers end (there can never be 2^55 rao).
     pub alpha_stake: &'a [u64],
     /// Stake on root per UID in rao, after redistribution between parents and children.
     pub tao_stake: &'a [u64],

@@ -8,9 +8,12 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use athanor_yuma::{Commit, LiquidAlpha, Outcome, Params, State, epoch};
+use athanor_yuma::{Commit, LiquidAlpha, Outcome, Params, State};
 use flate2::read::GzDecoder;
 use serde_json::Value;
+
+/// What computes an epoch.
+pub type Epoch = fn(&Params, &State<'_>) -> Outcome;
 
 /// Why recorded epochs cannot be compared.
 #[derive(Debug)]
@@ -98,8 +101,8 @@ pub struct Report {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Compares every recorded epoch in a directory.
-pub fn compare_directory(directory: &Path) -> Result<Report, ReadError> {
+/// Compares every recorded epoch in a directory with what `epoch` gives.
+pub fn compare_directory(directory: &Path, epoch: Epoch) -> Result<Report, ReadError> {
     let open = |source| ReadError::Open {
         path: directory.into(),
         source,
@@ -114,7 +117,7 @@ pub fn compare_directory(directory: &Path) -> Result<Report, ReadError> {
     files.sort();
     let mut report = Report::default();
     for file in &files {
-        compare_file(file, &mut report)?;
+        compare_file(file, epoch, &mut report)?;
     }
     if report.epochs == 0 {
         return Err(ReadError::Empty {
@@ -124,7 +127,7 @@ pub fn compare_directory(directory: &Path) -> Result<Report, ReadError> {
     Ok(report)
 }
 
-fn compare_file(path: &Path, report: &mut Report) -> Result<(), ReadError> {
+fn compare_file(path: &Path, epoch: Epoch, report: &mut Report) -> Result<(), ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Open {
         path: path.into(),
         source,
@@ -136,7 +139,7 @@ fn compare_file(path: &Path, report: &mut Report) -> Result<(), ReadError> {
                 source,
             }
         })?;
-    compare_cases(&json, path, report).map_err(|Invalid(field)| ReadError::Field {
+    compare_cases(&json, path, epoch, report).map_err(|Invalid(field)| ReadError::Field {
         path: path.into(),
         field,
     })
@@ -145,7 +148,12 @@ fn compare_file(path: &Path, report: &mut Report) -> Result<(), ReadError> {
 /// The name of a field that is missing or of another type.
 struct Invalid(&'static str);
 
-fn compare_cases(json: &Value, path: &Path, report: &mut Report) -> Result<(), Invalid> {
+fn compare_cases(
+    json: &Value,
+    path: &Path,
+    epoch: Epoch,
+    report: &mut Report,
+) -> Result<(), Invalid> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     for case in list(json, "cases")? {
         let id = case["id"].as_str().ok_or(Invalid("id"))?;
