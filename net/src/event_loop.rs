@@ -35,6 +35,9 @@ use crate::{
 
 /// How long responses may take to leave after the end was asked for.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How long connections stay open after the last response: libp2p calls it sent while it still lies in a connection's
+/// buffer, and a connection that is closed in order makes the peer drop what it has not read yet.
+const FLUSH: Duration = Duration::from_millis(100);
 /// Retry hint when the inbound queue is full: about one answer of the slowest honest miner.
 const RETRY_AFTER_MS: u32 = 250;
 
@@ -165,14 +168,21 @@ impl EventLoop {
 
     async fn drain(&mut self) {
         self.pending.clear();
-        let deadline = tokio::time::sleep(DRAIN);
-        tokio::pin!(deadline);
+        let deadline = Instant::now() + DRAIN;
         while !self.serving.is_empty() {
-            tokio::select! {
-                () = &mut deadline => break,
-                more = self.turn() => if !more { break },
+            if !self.turn_before(deadline).await {
+                return;
             }
         }
+        let flushed = Instant::now() + FLUSH;
+        while self.swarm.network_info().num_peers() > 0 && self.turn_before(flushed).await {}
+    }
+
+    /// One turn, unless the deadline comes first; false when there is nothing more to wait for.
+    async fn turn_before(&mut self, deadline: Instant) -> bool {
+        tokio::time::timeout_at(deadline.into(), self.turn())
+            .await
+            .unwrap_or(false)
     }
 
     fn on_command(&mut self, command: Command) {
