@@ -95,7 +95,13 @@ impl Cursor {
                 continue;
             };
             match tokio::time::timeout(STALL, heads.next()).await {
-                Ok(Some(Ok(header))) => self.advance(&header).await?,
+                Ok(Some(Ok(header))) => {
+                    match missed(&self.client, self.last, block_of(&header)).await {
+                        Ok(blocks) => self.ready.extend(blocks),
+                        Err(ReadError::Unanswered { .. }) => self.heads = None,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
                 Ok(Some(Err(error))) if !error.is_disconnected_will_reconnect() => {
                     return Err(self
                         .client
@@ -134,24 +140,34 @@ impl Cursor {
         self.heads = Some(rpc.subscribe_finalized().await?);
         Ok(())
     }
+}
 
-    async fn advance(&mut self, header: &Header) -> Result<(), BlocksError> {
-        let head = block_of(header);
-        match self.last {
-            Some(last) if last == head => {}
-            Some(last) if head.number > last.number => {
-                let first = (last.number.0 + 1).max(head.number.0.saturating_sub(MAX_GAP));
-                for number in (first..head.number.0).map(BlockNumber) {
-                    if let Some(hash) = self.client.rpc().block_hash(number).await? {
-                        self.ready.push_back(BlockRef { number, hash });
-                    }
-                }
-                self.ready.push_back(head);
-            }
-            _ => self.ready.push_back(head),
-        }
-        Ok(())
+/// The blocks after `last`, up to `head`: a node announces only the latest of several that became final.
+async fn missed(
+    client: &Client,
+    last: Option<BlockRef>,
+    head: BlockRef,
+) -> Result<Vec<BlockRef>, ReadError> {
+    let first = match last {
+        Some(last) if last == head => return Ok(Vec::new()),
+        Some(last) if head.number > last.number => last.number.0 + 1,
+        _ => head.number.0,
+    };
+    let kept = first.max(head.number.0.saturating_sub(MAX_GAP));
+    if kept > first {
+        tracing::warn!(
+            missed = kept - first,
+            "away for too long: resuming near the head of the chain"
+        );
     }
+    let mut blocks = Vec::new();
+    for number in (kept..head.number.0).map(BlockNumber) {
+        if let Some(hash) = client.rpc().block_hash(number).await? {
+            blocks.push(BlockRef { number, hash });
+        }
+    }
+    blocks.push(head);
+    Ok(blocks)
 }
 
 /// The block that `header` heads.

@@ -270,7 +270,7 @@ impl Client {
             .ok_or_else(|| ReadError::UnknownBlock {
                 block: block.number.to_string(),
             })?;
-        match outcome(&state, index).await? {
+        match self.rpc().within(outcome(&state, index)).await? {
             None => Ok(Included {
                 block: block.number,
                 extrinsic: hash,
