@@ -1,0 +1,240 @@
+//! What happened, as lines for a person.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use athanor_spec::{BlockNumber, Hotkey, Rao, telemetry::Event};
+
+use super::{Snapshot, State, short};
+use crate::table::tao;
+
+/// Lines kept; older ones are dropped.
+const MAX_LINES: usize = 500;
+/// Characters kept of a line; events come from elsewhere and may carry anything.
+const MAX_CHARS: usize = 400;
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The chain: epochs, registrations, connection.
+    Chain,
+    /// A validator's round or grade.
+    Grade,
+    /// An accusation.
+    Fault,
+    /// Weights.
+    Weights,
+    /// Distillation and checkpoints.
+    Training,
+    /// Something that a person may have to act on.
+    Warning,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When, since the start.
+    pub at: Duration,
+    /// The latest block known then.
+    pub block: Option<BlockNumber>,
+    /// What it is about.
+    pub kind: Kind,
+    /// The text, one line.
+    pub text: String,
+    /// How often it was said in a row.
+    pub times: u32,
+}
+
+/// The latest lines.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    lines: VecDeque<Line>,
+}
+
+impl Log {
+    /// Adds a line; one that repeats the last is counted, not added.
+    pub fn push(&mut self, mut line: Line) {
+        line.text = printable(&line.text);
+        if let Some(last) = self.lines.back_mut()
+            && last.kind == line.kind
+            && last.text == line.text
+        {
+            last.times = last.times.saturating_add(1);
+            (last.at, last.block) = (line.at, line.block);
+            return;
+        }
+        if self.lines.len() == MAX_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+
+    /// The lines, oldest first.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
+        self.lines.iter()
+    }
+}
+
+/// Text from elsewhere, made safe for a terminal and bounded.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .take(MAX_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// What a snapshot says that the one before did not.
+pub(super) fn chain_news(before: Option<&Snapshot>, state: &State) -> Vec<String> {
+    let (Some(before), Some(after)) = (before, &state.chain) else {
+        return Vec::new();
+    };
+    let (before, after) = (&before.metagraph, &after.metagraph);
+    let slots = |graph: &athanor_chain::Metagraph| {
+        graph
+            .neurons
+            .iter()
+            .map(|n| (n.hotkey, n.uid))
+            .collect::<BTreeMap<Hotkey, _>>()
+    };
+    let (old, new) = (slots(before), slots(after));
+    let mut news: Vec<String> = Vec::new();
+    for (hotkey, uid) in old.iter().filter(|(hotkey, _)| !new.contains_key(*hotkey)) {
+        news.push(format!("uid {uid} was deregistered: {}", short(hotkey)));
+    }
+    for hotkey in new.keys().filter(|hotkey| !old.contains_key(*hotkey)) {
+        news.push(format!(
+            "{} registered: {}",
+            state.name(hotkey),
+            short(hotkey)
+        ));
+    }
+    if after.schedule.epoch > before.schedule.epoch {
+        let paid: u64 = after
+            .neurons
+            .iter()
+            .fold(0, |sum, neuron| sum.saturating_add(neuron.emission.0));
+        let earners = after
+            .neurons
+            .iter()
+            .filter(|neuron| neuron.emission.0 > 0)
+            .count();
+        news.push(format!(
+            "epoch {} paid {} TAO to {earners} neurons",
+            after.schedule.epoch,
+            tao(Rao(paid))
+        ));
+    }
+    news
+}
+
+/// The line for an event, if it is news. `state` is what was known before it.
+pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)> {
+    Some(match event {
+        Event::RoundStarted {
+            validator,
+            round,
+            block,
+            asks,
+        } => (
+            Kind::Grade,
+            format!(
+                "{} starts round {round}: {asks} asks, seed of block {block}",
+                state.name(validator)
+            ),
+        ),
+        Event::Graded {
+            validator,
+            miner,
+            grade,
+            ..
+        } => {
+            let known = state
+                .peers
+                .miners
+                .get(miner)
+                .and_then(|known| known.grades.get(validator));
+            let before = known
+                .and_then(|graded| graded.summary.fault.as_ref())
+                .map(|fault| &fault.kind);
+            let (judge, miner) = (state.name(validator), state.name(miner));
+            match (&grade.fault, before) {
+                (Some(fault), before) if before != Some(&fault.kind) => (
+                    Kind::Fault,
+                    format!(
+                        "{judge} accuses {miner} of {}: {}",
+                        fault.kind, fault.evidence
+                    ),
+                ),
+                (None, Some(kind)) => (
+                    Kind::Grade,
+                    format!("{judge} no longer accuses {miner} of {kind}"),
+                ),
+                (None, None) if known.is_none() => (
+                    Kind::Grade,
+                    format!(
+                        "{judge} grades {miner} for the first time: quality {:.3}",
+                        grade.quality
+                    ),
+                ),
+                _ => return None,
+            }
+        }
+        Event::WeightsSet {
+            validator,
+            epoch,
+            block,
+            weights,
+        } => (
+            Kind::Weights,
+            format!(
+                "{} set {} weights in block {block} for epoch {epoch}",
+                state.name(validator),
+                weights.len()
+            ),
+        ),
+        Event::Distilled {
+            miner,
+            step,
+            heldout: Some(held),
+            ..
+        } => (
+            Kind::Training,
+            format!(
+                "{} step {step}: held-out loss {:.4}, better than its first by {:.4} (at least {:.4}, n = {})",
+                state.name(miner),
+                held.loss,
+                held.improvement,
+                held.improvement_low,
+                held.items
+            ),
+        ),
+        Event::Distilled { .. } => return None,
+        Event::Swapped { miner, from, to } => (
+            Kind::Training,
+            format!(
+                "{} serves {} instead of {}",
+                state.name(miner),
+                to.short(),
+                from.short()
+            ),
+        ),
+        Event::RequestFailed { miner, reason } => (
+            Kind::Warning,
+            format!("{} refused a request: {reason}", state.name(miner)),
+        ),
+        Event::AskFailed {
+            validator,
+            miner,
+            reason,
+        } => (
+            Kind::Warning,
+            format!(
+                "{} got no answer from {}: {reason}",
+                state.name(validator),
+                state.name(miner)
+            ),
+        ),
+    })
+}

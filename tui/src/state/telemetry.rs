@@ -1,0 +1,241 @@
+//! What daemons report about themselves and each other.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use athanor_chain::Neuron;
+use athanor_spec::{
+    BlockNumber, Digest, Epoch, Hotkey, Round, Uid,
+    telemetry::{Event, GradeSummary, HeldOut},
+};
+
+/// Hotkeys remembered at most per role; a subnet has at most 256 neurons, the rest is noise or malice.
+const MAX_HOTKEYS: usize = 512;
+/// Validators whose grades are kept per miner; the chain allows no more validators than this in a subnet.
+const MAX_GRADERS: usize = 128;
+/// Points kept per training series, as many as the widest pane draws.
+const MAX_POINTS: usize = 240;
+
+/// The hotkeys that telemetry was heard from or about.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    /// Miners by hotkey.
+    pub miners: BTreeMap<Hotkey, Miner>,
+    /// Validators by hotkey.
+    pub validators: BTreeMap<Hotkey, Validator>,
+}
+
+/// What is known of a miner beyond the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Miner {
+    /// The latest grade by each validator.
+    pub grades: BTreeMap<Hotkey, Graded>,
+    /// Training loss, newest last, nats per token.
+    pub losses: Series,
+    /// Held-out loss, newest last, nats per token.
+    pub heldout: Series,
+    /// The latest measurement on held-out items.
+    pub last_heldout: Option<HeldOut>,
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// The checkpoint that the miner says it serves.
+    pub serving: Option<Digest>,
+    /// Checkpoints swapped in since the start.
+    pub swaps: u32,
+    /// Requests refused or failed, by its own word or a validator's.
+    pub failures: u64,
+    /// The latest reason of those.
+    pub last_failure: Option<String>,
+    registered_at: Option<BlockNumber>,
+}
+
+/// One validator's grade of a miner.
+#[derive(Clone, Debug)]
+pub struct Graded {
+    /// The round after which it was given.
+    pub round: Round,
+    /// The verdict.
+    pub summary: GradeSummary,
+    /// When it was heard.
+    pub at: Duration,
+}
+
+/// What is known of a validator beyond the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Validator {
+    /// The round that it is in, and the asks planned for it.
+    pub round: Option<(Round, u32)>,
+    /// The weights that it set last.
+    pub vote: Option<VoteRecord>,
+    /// Asks without an answer.
+    pub failures: u64,
+}
+
+/// Weights that a validator reports to have set.
+#[derive(Clone, Debug)]
+pub struct VoteRecord {
+    /// The epoch that they count in.
+    pub epoch: Epoch,
+    /// The block that they were included in.
+    pub block: BlockNumber,
+    /// What was set, max-upscaled.
+    pub weights: Vec<(Uid, u16)>,
+}
+
+/// The latest points of a measured quantity.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    points: VecDeque<f64>,
+}
+
+impl Series {
+    /// Adds a point, dropping the oldest beyond the cap. A value that is not finite is left out.
+    pub fn push(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        if self.points.len() == MAX_POINTS {
+            self.points.pop_front();
+        }
+        self.points.push_back(value);
+    }
+
+    /// The points, oldest first.
+    pub fn points(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
+        self.points.iter().copied()
+    }
+
+    /// The newest point.
+    pub fn last(&self) -> Option<f64> {
+        self.points.back().copied()
+    }
+}
+
+impl Peers {
+    /// Takes in an event that was heard `at`. Hotkeys beyond the cap are ignored until others are deregistered.
+    pub(super) fn take(&mut self, event: Event, at: Duration) {
+        match event {
+            Event::RoundStarted {
+                validator,
+                round,
+                asks,
+                ..
+            } => {
+                if let Some(known) = entry(&mut self.validators, validator) {
+                    known.round = Some((round, asks));
+                }
+            }
+            Event::WeightsSet {
+                validator,
+                epoch,
+                block,
+                weights,
+            } => {
+                if let Some(known) = entry(&mut self.validators, validator) {
+                    known.vote = Some(VoteRecord {
+                        epoch,
+                        block,
+                        weights,
+                    });
+                }
+            }
+            Event::AskFailed {
+                validator,
+                miner,
+                reason,
+            } => {
+                if let Some(known) = entry(&mut self.validators, validator) {
+                    known.failures += 1;
+                }
+                self.failed(miner, reason);
+            }
+            Event::RequestFailed { miner, reason } => self.failed(miner, reason),
+            Event::Graded {
+                validator,
+                miner,
+                round,
+                grade,
+                ..
+            } => {
+                let Some(known) = entry(&mut self.miners, miner) else {
+                    return;
+                };
+                if known.grades.len() < MAX_GRADERS || known.grades.contains_key(&validator) {
+                    known.grades.insert(
+                        validator,
+                        Graded {
+                            round,
+                            summary: grade,
+                            at,
+                        },
+                    );
+                }
+            }
+            Event::Distilled {
+                miner,
+                step,
+                loss,
+                heldout,
+            } => {
+                let Some(known) = entry(&mut self.miners, miner) else {
+                    return;
+                };
+                known.step = step;
+                known.losses.push(loss);
+                if let Some(measured) = heldout {
+                    known.heldout.push(measured.loss);
+                    known.last_heldout = Some(measured);
+                }
+            }
+            Event::Swapped { miner, to, .. } => {
+                let Some(known) = entry(&mut self.miners, miner) else {
+                    return;
+                };
+                known.serving = Some(to);
+                known.swaps += 1;
+            }
+        }
+    }
+
+    /// Forgets hotkeys that left the subnet, and grades of an earlier registration.
+    pub(super) fn retain_registered(&mut self, neurons: &[Neuron]) {
+        let registered: BTreeMap<_, _> = neurons
+            .iter()
+            .map(|neuron| (neuron.hotkey, neuron.registered_at))
+            .collect();
+        self.validators
+            .retain(|hotkey, _| registered.contains_key(hotkey));
+        self.miners.retain(|hotkey, miner| {
+            let Some(block) = registered.get(hotkey) else {
+                return false;
+            };
+            if miner
+                .registered_at
+                .replace(*block)
+                .is_some_and(|before| before != *block)
+            {
+                miner.grades.clear();
+            }
+            miner
+                .grades
+                .retain(|validator, _| registered.contains_key(validator));
+            true
+        });
+    }
+
+    fn failed(&mut self, miner: Hotkey, reason: String) {
+        if let Some(known) = entry(&mut self.miners, miner) {
+            known.failures += 1;
+            known.last_failure = Some(reason);
+        }
+    }
+}
+
+fn entry<T: Default>(known: &mut BTreeMap<Hotkey, T>, hotkey: Hotkey) -> Option<&mut T> {
+    if known.len() >= MAX_HOTKEYS && !known.contains_key(&hotkey) {
+        return None;
+    }
+    Some(known.entry(hotkey).or_default())
+}

@@ -1,0 +1,132 @@
+//! Two lines on top: where we are, and when it pays next.
+
+use ratatui::{
+    Frame,
+    layout::{Alignment, Constraint, Layout, Rect},
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+use super::{Palette, text};
+use crate::{
+    state::{Connection, Sort, State},
+    table::Role,
+};
+
+/// Columns of the bar that shows how much of the epoch has passed.
+const BAR: u32 = 16;
+
+pub(super) fn render(frame: &mut Frame<'_>, area: Rect, state: &State, palette: &Palette) {
+    let [first, second] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
+    sides(
+        frame,
+        first,
+        place(state, palette),
+        connection(state, palette),
+    );
+    let status = match state.connection() {
+        Connection::Lost { reason, .. } if state.chain.is_some() => Line::styled(
+            text::cut(
+                &format!(" shown is the last known state: {reason}"),
+                area.width.into(),
+            ),
+            palette.bad,
+        ),
+        _ => countdown(state),
+    };
+    let right = if status.width() + 40 > area.width.into() {
+        Line::default()
+    } else {
+        census(state)
+    };
+    sides(frame, second, status, right);
+}
+
+fn sides(frame: &mut Frame<'_>, area: Rect, left: Line<'_>, right: Line<'_>) {
+    let width = u16::try_from(right.width()).unwrap_or(u16::MAX);
+    let [start, end] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(area);
+    frame.render_widget(Paragraph::new(left), start);
+    frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), end);
+}
+
+fn place(state: &State, palette: &Palette) -> Line<'static> {
+    let mut spans = vec![Span::styled(" ATHANOR ", palette.active)];
+    let network = text::cut(&state.network, 32);
+    match &state.chain {
+        None => spans.push(Span::raw(format!(" {network}  netuid {}", state.netuid))),
+        Some(chain) => {
+            let graph = &chain.metagraph;
+            let (block, epoch) = (graph.block, graph.schedule.epoch);
+            spans.push(Span::raw(format!(
+                " {network}  netuid {}  block {block}  epoch {epoch}",
+                state.netuid
+            )));
+        }
+    }
+    Line::from(spans)
+}
+
+fn connection(state: &State, palette: &Palette) -> Line<'static> {
+    match state.connection() {
+        Connection::Connecting => Line::styled("○ connecting ", palette.warn),
+        Connection::Live => Line::styled("● live ", palette.good),
+        Connection::Stalled { since } => Line::styled(
+            format!("! no block for {} ", text::duration(since)),
+            palette.warn,
+        ),
+        Connection::Lost { since, .. } => Line::styled(
+            format!("× disconnected {} ", text::duration(since)),
+            palette.bad,
+        ),
+    }
+}
+
+fn countdown(state: &State) -> Line<'static> {
+    let Some(chain) = &state.chain else {
+        return Line::default();
+    };
+    let Some((blocks, time)) = state.next_epoch() else {
+        return Line::default();
+    };
+    let schedule = &chain.metagraph.schedule;
+    if schedule.tempo == 0 {
+        return Line::raw(" epochs do not run: the subnet's tempo is 0");
+    }
+    let length = schedule
+        .next_epoch_block
+        .0
+        .saturating_sub(schedule.last_epoch_block.0)
+        .max(1);
+    let filled = length.saturating_sub(blocks).saturating_mul(BAR) / length;
+    let bar: String = (0..BAR)
+        .map(|at| if at < filled { '█' } else { '░' })
+        .collect();
+    let seconds = time.map_or(String::new(), |time| {
+        format!(", about {}", text::duration(time))
+    });
+    Line::raw(format!(" {bar} next epoch in {blocks} blocks{seconds}"))
+}
+
+fn census(state: &State) -> Line<'static> {
+    let rows = state.rows(Sort::Uid);
+    if rows.is_empty() {
+        return Line::default();
+    }
+    let validators = rows
+        .iter()
+        .filter(|row| row.role == Role::Validator)
+        .count();
+    let accused = rows
+        .iter()
+        .filter(|row| {
+            row.verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.fault.is_some())
+        })
+        .count();
+    Line::raw(format!(
+        "{validators} validators  {} miners  {accused} accused ",
+        rows.len() - validators
+    ))
+}
