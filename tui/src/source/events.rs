@@ -179,7 +179,7 @@ impl Follower {
                 self.skip_line = self.partial.len() > MAX_LINE;
             }
             if self.skip_line {
-                self.partial.clear();
+                self.partial = Vec::new();
                 self.skip_line = !ended;
             } else if ended && !self.partial.trim_ascii().is_empty() {
                 complete.push(std::mem::take(&mut self.partial));

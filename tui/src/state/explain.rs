@@ -6,7 +6,7 @@ use athanor_chain::Neuron;
 use athanor_spec::{Rao, telemetry::FaultSummary};
 
 use super::State;
-use crate::table::Role;
+use crate::table::{Role, tao};
 
 /// A reason for a neuron's pay, from what can be observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,11 @@ pub enum Cause {
     NoWeight {
         /// The lower bound of its quality, which is what weights pay.
         quality_low: f64,
+    },
+    /// Validators have weights on chain, none for it, and no grade that would say why was heard.
+    Unweighted {
+        /// Validators with weights on chain.
+        of: usize,
     },
     /// It has weight that no epoch has counted yet.
     Pending {
@@ -106,7 +111,8 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
             Some(verdict) => Cause::NoWeight {
                 quality_low: verdict.grade.quality_low,
             },
-            None => Cause::NotGraded,
+            None if weights.is_empty() => Cause::NotGraded,
+            None => Cause::Unweighted { of: weights.len() },
         });
     }
     causes
@@ -145,8 +151,9 @@ impl fmt::Display for Cause {
             } => {
                 write!(
                     f,
-                    "validator: earns dividends, {:.1} % of all, {emission} TAO in the last epoch",
-                    share(*dividends)
+                    "its votes earned {:.1} % of all dividends, {} TAO in the last epoch",
+                    share(*dividends),
+                    tao(*emission)
                 )
             }
             Self::Paid {
@@ -155,8 +162,9 @@ impl fmt::Display for Cause {
             } => {
                 write!(
                     f,
-                    "earned {:.1} % of all incentive, {emission} TAO in the last epoch",
-                    share(*incentive)
+                    "earned {:.1} % of all incentive, {} TAO in the last epoch",
+                    share(*incentive),
+                    tao(*emission)
                 )
             }
             Self::Accused { by, of, fault } => {
@@ -181,6 +189,10 @@ impl fmt::Display for Cause {
                     "graded, but no weight on chain names it yet (quality at least {quality_low:.3})"
                 )
             }
+            Self::Unweighted { of } => write!(
+                f,
+                "none of the {of} validators that vote gives it weight; why is not on chain, it is in their events"
+            ),
             Self::Pending { blocks } => {
                 write!(
                     f,

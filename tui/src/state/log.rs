@@ -171,13 +171,6 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
                     Kind::Grade,
                     format!("{judge} no longer accuses {miner} of {kind}"),
                 ),
-                (None, None) if known.is_none() => (
-                    Kind::Grade,
-                    format!(
-                        "{judge} grades {miner} for the first time: quality {:.3}",
-                        grade.quality
-                    ),
-                ),
                 _ => return None,
             }
         }
@@ -202,7 +195,7 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
         } => (
             Kind::Training,
             format!(
-                "{} step {step}: held-out loss {:.4}, better than its first by {:.4} (at least {:.4}, n = {})",
+                "{} step {step}: held-out loss {:.4}, {:.4} below its first (at least {:.4}, n = {})",
                 state.name(miner),
                 held.loss,
                 held.improvement,

@@ -99,6 +99,7 @@ pub struct State {
     pub log: Log,
     /// How fast blocks come.
     pub pace: Pace,
+    slots: BTreeMap<Hotkey, usize>,
     now: Duration,
     lost: Option<(String, Duration)>,
 }
@@ -119,6 +120,7 @@ impl State {
             peers: Peers::default(),
             log: Log::default(),
             pace: Pace::new(block_time),
+            slots: BTreeMap::new(),
             now: Duration::ZERO,
             lost: None,
         }
@@ -182,15 +184,14 @@ impl State {
             .as_ref()?
             .metagraph
             .neurons
-            .iter()
-            .find(|neuron| neuron.hotkey == *hotkey)
+            .get(*self.slots.get(hotkey)?)
     }
 
     /// How a person calls a hotkey: its UID and label, or its shortened address.
     pub fn name(&self, hotkey: &Hotkey) -> String {
         let label = self.labels.get(hotkey);
         match (self.neuron(hotkey), label) {
-            (Some(neuron), Some(label)) => format!("{label} (uid {})", neuron.uid),
+            (Some(neuron), Some(label)) => format!("{label}#{}", neuron.uid),
             (Some(neuron), None) => format!("uid {}", neuron.uid),
             (None, Some(label)) => label.clone(),
             (None, None) => short(hotkey),
@@ -227,7 +228,17 @@ impl State {
             );
         }
         self.pace.block(graph.block, self.now);
-        self.peers.retain_registered(&graph.neurons);
+        let before = self
+            .chain
+            .as_ref()
+            .map_or(&[][..], |chain| &chain.metagraph.neurons);
+        self.peers.retain_registered(before, &graph.neurons);
+        self.slots = graph
+            .neurons
+            .iter()
+            .map(|neuron| neuron.hotkey)
+            .zip(0..)
+            .collect();
         let before = self.chain.replace(snapshot);
         if recovered {
             self.say(Kind::Chain, "the chain can be read again".to_owned());

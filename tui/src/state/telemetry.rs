@@ -48,7 +48,6 @@ pub struct Miner {
     pub failures: u64,
     /// The latest reason of those.
     pub last_failure: Option<String>,
-    registered_at: Option<BlockNumber>,
 }
 
 /// One validator's grade of a miner.
@@ -199,28 +198,27 @@ impl Peers {
         }
     }
 
-    /// Forgets hotkeys that left the subnet, and grades of an earlier registration.
-    pub(super) fn retain_registered(&mut self, neurons: &[Neuron]) {
-        let registered: BTreeMap<_, _> = neurons
-            .iter()
-            .map(|neuron| (neuron.hotkey, neuron.registered_at))
-            .collect();
+    /// Forgets hotkeys that left the subnet between two snapshots, and grades of an earlier registration.
+    pub(super) fn retain_registered(&mut self, before: &[Neuron], after: &[Neuron]) {
+        let blocks = |neurons: &[Neuron]| -> BTreeMap<Hotkey, BlockNumber> {
+            neurons
+                .iter()
+                .map(|neuron| (neuron.hotkey, neuron.registered_at))
+                .collect()
+        };
+        let (before, after) = (blocks(before), blocks(after));
         self.validators
-            .retain(|hotkey, _| registered.contains_key(hotkey));
+            .retain(|hotkey, _| after.contains_key(hotkey));
         self.miners.retain(|hotkey, miner| {
-            let Some(block) = registered.get(hotkey) else {
+            let Some(block) = after.get(hotkey) else {
                 return false;
             };
-            if miner
-                .registered_at
-                .replace(*block)
-                .is_some_and(|before| before != *block)
-            {
+            if before.get(hotkey).is_some_and(|known| known != block) {
                 miner.grades.clear();
             }
             miner
                 .grades
-                .retain(|validator, _| registered.contains_key(validator));
+                .retain(|validator, _| after.contains_key(validator));
             true
         });
     }

@@ -209,7 +209,7 @@ fn the_log_counts_repetitions_and_carries_no_control_characters() {
     let last = state.log.lines().next_back().unwrap();
     assert_eq!(
         (last.text.as_str(), last.times),
-        ("honest (uid 2) refused a request:  [2Jgone ", 4)
+        ("honest#2 refused a request:  [2Jgone ", 4)
     );
 }
 
@@ -260,11 +260,11 @@ fn pay_is_explained_too() {
     let state = faulty();
     assert_eq!(
         why(&state, 0),
-        ["validator: earns dividends, 61.0 % of all, 0.400000000 TAO in the last epoch"]
+        ["its votes earned 61.0 % of all dividends, 0.4000 TAO in the last epoch"]
     );
     assert_eq!(
         why(&state, 2),
-        ["earned 45.8 % of all incentive, 0.300000000 TAO in the last epoch"]
+        ["earned 45.8 % of all incentive, 0.3000 TAO in the last epoch"]
     );
 }
 

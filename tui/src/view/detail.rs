@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use athanor_spec::{Hotkey, Uid};
+use athanor_spec::{Hotkey, Uid, telemetry::GradeSummary};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -13,7 +13,7 @@ use ratatui::{
 use super::{Palette, text};
 use crate::{
     state::{Cause, Graded, NeuronRow, State, explain},
-    table::Role,
+    table::{Role, tao},
 };
 
 pub(super) fn render(
@@ -25,7 +25,7 @@ pub(super) fn render(
     palette: &Palette,
 ) {
     let Some(row) = row else {
-        return frame.render_widget(Paragraph::new(" The subnet has no neurons yet."), area);
+        return frame.render_widget(Paragraph::new("The subnet has no neurons yet."), area);
     };
     let mut lines = identity(row, palette);
     lines.extend(reasons(state, row, palette));
@@ -52,7 +52,7 @@ fn identity(row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {
         .map_or(String::new(), |label| format!(" ({label})"));
     vec![Line::from(vec![
         Span::styled(
-            format!(" uid {} {role}{label}", row.neuron.uid),
+            format!("uid {} {role}{label}", row.neuron.uid),
             palette.heading,
         ),
         Span::styled(format!("  {}", row.neuron.hotkey), palette.dim),
@@ -67,11 +67,7 @@ fn reasons(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'s
             _ => palette.warn,
         };
         let zero = at == 0 && row.role == Role::Miner && row.neuron.incentive == 0;
-        let lead = if zero {
-            " incentive is zero: "
-        } else {
-            " why: "
-        };
+        let lead = if zero { "incentive is zero: " } else { "why: " };
         Line::from(vec![
             Span::styled(lead, palette.heading),
             Span::styled(cause.to_string(), style),
@@ -96,17 +92,16 @@ fn record(row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {
         .axon
         .map_or("none".to_owned(), |address| address.to_string());
     let share = |part: u16| format!("{:.3}", f64::from(part) / f64::from(u16::MAX));
+    let agreement = match row.role {
+        Role::Validator => format!("validator trust {}", share(neuron.validator_trust)),
+        Role::Miner => format!("consensus {}", share(neuron.consensus)),
+    };
     vec![
-        Line::styled(
-            format!(" checkpoint {checkpoint}  axon {axon}"),
-            palette.dim,
-        ),
+        Line::styled(format!("checkpoint {checkpoint}  axon {axon}"), palette.dim),
         Line::styled(
             format!(
-                " stake {} TAO  consensus {}  validator trust {}  registered in block {}  last update {}",
-                neuron.stake,
-                share(neuron.consensus),
-                share(neuron.validator_trust),
+                "stake {} TAO  {agreement}  registered in block {}  last update {}",
+                tao(neuron.stake),
                 neuron.registered_at,
                 neuron.last_update
             ),
@@ -130,7 +125,7 @@ fn votes(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'sta
             )
         });
         lines.push(Line::raw(format!(
-            " {round}  {} asks without an answer{vote}",
+            "{round}  {} asks without an answer{vote}",
             known.failures
         )));
     }
@@ -155,7 +150,7 @@ fn votes(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'sta
         list.join("  ")
     };
     lines.push(Line::from(vec![
-        Span::styled(" weights on chain (uid:weight) ", palette.heading),
+        Span::styled("weights on chain (uid:weight) ", palette.heading),
         Span::raw(list),
     ]));
     lines
@@ -182,31 +177,44 @@ fn judges(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'st
         return Vec::new();
     }
     let mut lines = vec![Line::styled(
-        " validator  round  fidel correct service  lively quality  paid Q   asks  weight  fault",
+        format!(
+            "{:>4} {:>5}  FID  COR  SRV LIVE    Q PAID  ASKS WEIGHT FAULT",
+            "BY", "ROUND"
+        ),
         palette.heading,
     )];
-    for (uid, (graded, weight)) in judges {
-        let who = uid.map_or("-".to_owned(), |uid| uid.to_string());
-        let weight = weight.map_or("-".to_owned(), |weight| {
-            format!("{:.3}", f64::from(weight) / f64::from(u16::MAX))
-        });
-        let Some(graded) = graded else {
-            lines.push(Line::raw(format!(" {who:>9} {:>6} {weight:>62}", "-")));
-            continue;
-        };
-        let grade = &graded.summary;
-        let fault = grade.fault.as_ref().map_or("none", |fault| &fault.kind);
-        lines.push(Line::raw(format!(
-            " {who:>9} {:>6}  {:>5.3}   {:>5.3}   {:>5.3}   {:>5.3}   {:>5.3}   {:>5.3} {:>6.1}  {weight:>6}  {fault}",
-            graded.round.0,
-            grade.fidelity,
-            grade.correctness,
-            grade.service,
-            grade.liveliness,
-            grade.quality,
-            grade.quality_low,
-            grade.answered,
-        )));
-    }
+    lines.extend(
+        judges
+            .into_iter()
+            .map(|(uid, (graded, weight))| judge(uid, graded, weight)),
+    );
     lines
+}
+
+fn judge(uid: Option<Uid>, graded: Option<&Graded>, weight: Option<u16>) -> Line<'static> {
+    let dash = || "-".to_owned();
+    let grade = graded.map(|graded| &graded.summary);
+    let axis =
+        |read: fn(&GradeSummary) -> f64| grade.map_or_else(dash, |grade| text::unit(read(grade)));
+    Line::raw(format!(
+        "{:>4} {:>5} {:>4} {:>4} {:>4} {:>4} {:>4} {:>4} {:>5} {:>6} {}",
+        uid.map_or_else(dash, |uid| uid.to_string()),
+        graded.map_or_else(dash, |graded| graded.round.to_string()),
+        axis(|grade| grade.fidelity),
+        axis(|grade| grade.correctness),
+        axis(|grade| grade.service),
+        axis(|grade| grade.liveliness),
+        axis(|grade| grade.quality),
+        axis(|grade| grade.quality_low),
+        grade.map_or_else(dash, |grade| format!("{:.1}", grade.answered)),
+        weight.map_or_else(dash, |weight| format!(
+            "{:.3}",
+            f64::from(weight) / f64::from(u16::MAX)
+        )),
+        match grade.map(|grade| &grade.fault) {
+            Some(Some(fault)) => text::fault(&fault.kind),
+            Some(None) => "ok".to_owned(),
+            None => dash(),
+        },
+    ))
 }

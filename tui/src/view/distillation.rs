@@ -4,7 +4,7 @@ use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     text::Line,
-    widgets::{Paragraph, Sparkline},
+    widgets::{Paragraph, Sparkline, Wrap},
 };
 
 use super::{Palette, text};
@@ -12,6 +12,8 @@ use crate::state::{Miner, Series, State};
 
 /// Levels that a character cell can show.
 const LEVELS: u64 = 8;
+/// From this width on there is room for the curve of the held-out loss and the interval of its gain.
+const ROOMY: u16 = 74;
 
 pub(super) fn render(
     frame: &mut Frame<'_>,
@@ -27,29 +29,20 @@ pub(super) fn render(
         .filter(|(_, miner)| miner.step > 0)
         .collect();
     if miners.is_empty() {
-        let text = " No miner has reported training yet. Training is reported by events: a local subnet, or --events.";
-        return frame.render_widget(
-            Paragraph::new(text).wrap(ratatui::widgets::Wrap { trim: false }),
-            area,
-        );
+        let text = "No miner has reported training. Events tell of it: a local subnet has them, else see --events.";
+        let text = Paragraph::new(text).wrap(Wrap { trim: false });
+        return frame.render_widget(text, area);
     }
     miners.sort_by_key(|(hotkey, _)| state.neuron(hotkey).map(|neuron| neuron.uid));
-    let heads = [
-        "MINER",
-        "STEP",
-        "LOSS",
-        "",
-        "HELD-OUT",
-        "",
-        "GAIN (AT LEAST)",
-    ]
-    .map(str::to_owned);
     let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    let spark = heads
-        .clone()
-        .map(|head| Line::styled(head, palette.heading));
-    for (line, area) in spark.into_iter().zip(columns(head)) {
-        frame.render_widget(Paragraph::new(line), area);
+    let gain = if roomy(area) {
+        "GAIN (AT LEAST)"
+    } else {
+        "GAIN"
+    };
+    let heads = ["MINER", "STEP", "LOSS", "", "HELDOUT", "", gain];
+    for (head, area) in heads.into_iter().zip(columns(head)) {
+        frame.render_widget(Paragraph::new(Line::styled(head, palette.heading)), area);
     }
     let first = usize::from(scroll).min(miners.len() - 1);
     for (row, (hotkey, miner)) in body.rows().zip(miners.into_iter().skip(first)) {
@@ -57,28 +50,42 @@ pub(super) fn render(
     }
 }
 
+fn roomy(area: Rect) -> bool {
+    area.width >= ROOMY
+}
+
+/// Name, step, loss, its curve, held-out loss, its curve, gain.
 fn columns(area: Rect) -> [Rect; 7] {
+    let (name, curve, gain) = if roomy(area) {
+        (18, Constraint::Fill(1), 16)
+    } else {
+        (13, Constraint::Length(0), 7)
+    };
     Layout::horizontal([
-        Constraint::Length(18),
+        Constraint::Length(name),
         Constraint::Length(6),
         Constraint::Length(6),
         Constraint::Fill(1),
-        Constraint::Length(8),
-        Constraint::Fill(1),
-        Constraint::Length(16),
+        Constraint::Length(7),
+        curve,
+        Constraint::Length(gain),
     ])
     .spacing(1)
     .areas(area)
 }
 
 fn render_miner(frame: &mut Frame<'_>, row: Rect, name: &str, miner: &Miner, palette: &Palette) {
+    let [who, step, loss, losses, held, helds, gained] = columns(row);
     let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
     let gain = miner.last_heldout.map_or("-".to_owned(), |held| {
-        format!("{:+.3} ({:+.3})", held.improvement, held.improvement_low)
+        if roomy(row) {
+            format!("{:+.3} ({:+.3})", held.improvement, held.improvement_low)
+        } else {
+            format!("{:+.3}", held.improvement)
+        }
     });
-    let [who, step, loss, losses, held, helds, gained] = columns(row);
     let texts = [
-        (text::cut(&format!(" {name}"), who.width.into()), who),
+        (text::cut(name, who.width.into()), who),
         (miner.step.to_string(), step),
         (figure(miner.losses.last()), loss),
         (figure(miner.heldout.last()), held),
@@ -87,12 +94,12 @@ fn render_miner(frame: &mut Frame<'_>, row: Rect, name: &str, miner: &Miner, pal
     for (text, area) in texts {
         frame.render_widget(Paragraph::new(text), area);
     }
-    spark(frame, losses, &miner.losses, palette);
-    spark(frame, helds, &miner.heldout, palette);
+    curve(frame, losses, &miner.losses, palette);
+    curve(frame, helds, &miner.heldout, palette);
 }
 
 /// The newest points that fit, scaled between their own least and largest.
-fn spark(frame: &mut Frame<'_>, area: Rect, series: &Series, palette: &Palette) {
+fn curve(frame: &mut Frame<'_>, area: Rect, series: &Series, palette: &Palette) {
     let skip = series.points().len().saturating_sub(area.width.into());
     let points: Vec<f64> = series.points().skip(skip).collect();
     let low = points.iter().copied().fold(f64::INFINITY, f64::min);
@@ -107,11 +114,9 @@ fn spark(frame: &mut Frame<'_>, area: Rect, series: &Series, palette: &Palette) 
         1 + (part * (LEVELS - 1) as f64).round() as u64
     };
     let levels: Vec<u64> = points.iter().map(level).collect();
-    frame.render_widget(
-        Sparkline::default()
-            .data(levels)
-            .max(LEVELS)
-            .style(palette.series),
-        area,
-    );
+    let curve = Sparkline::default()
+        .data(levels)
+        .max(LEVELS)
+        .style(palette.series);
+    frame.render_widget(curve, area);
 }

@@ -34,11 +34,9 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, state: &State, palette: 
         ),
         _ => countdown(state),
     };
-    let right = if status.width() + 40 > area.width.into() {
-        Line::default()
-    } else {
-        census(state)
-    };
+    let room = usize::from(area.width).saturating_sub(status.width() + 1);
+    let right = census(state).into_iter().find(|text| text.len() <= room);
+    let right = Line::raw(right.unwrap_or_default());
     sides(frame, second, status, right);
 }
 
@@ -108,15 +106,14 @@ fn countdown(state: &State) -> Line<'static> {
     Line::raw(format!(" {bar} next epoch in {blocks} blocks{seconds}"))
 }
 
-fn census(state: &State) -> Line<'static> {
+/// How many do what, in words and for narrow terminals in letters.
+fn census(state: &State) -> [String; 2] {
     let rows = state.rows(Sort::Uid);
-    if rows.is_empty() {
-        return Line::default();
-    }
     let validators = rows
         .iter()
         .filter(|row| row.role == Role::Validator)
         .count();
+    let miners = rows.len() - validators;
     let accused = rows
         .iter()
         .filter(|row| {
@@ -125,8 +122,8 @@ fn census(state: &State) -> Line<'static> {
                 .is_some_and(|verdict| verdict.fault.is_some())
         })
         .count();
-    Line::raw(format!(
-        "{validators} validators  {} miners  {accused} accused ",
-        rows.len() - validators
-    ))
+    [
+        format!("{validators} validators  {miners} miners  {accused} accused "),
+        format!("{validators} V  {miners} M  {accused} accused "),
+    ]
 }

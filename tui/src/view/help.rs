@@ -41,6 +41,7 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, palette: &Palette) {
         .iter()
         .map(|line| Line::raw(format!(" {line}")))
         .collect();
-    frame.render_widget(Clear, popup);
+    // The table and the panes would show through at the edges of a narrow terminal.
+    frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines).block(block), popup);
 }

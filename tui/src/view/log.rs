@@ -21,7 +21,7 @@ pub(super) fn render(
     let height = usize::from(area.height);
     let lines = state.log.lines();
     if lines.len() == 0 {
-        return frame.render_widget(Paragraph::new(" Nothing has happened yet."), area);
+        return frame.render_widget(Paragraph::new("Nothing has happened yet."), area);
     }
     // Scrolled back to the very first line there is still a full page to see.
     let back = usize::from(scroll).min(lines.len().saturating_sub(height));
@@ -45,7 +45,7 @@ fn draw(line: &crate::state::Line, width: u16, palette: &Palette) -> Line<'stati
         Kind::Warning => ("WARN ", palette.warn),
     };
     let block = line.block.map_or("-".to_owned(), |block| block.to_string());
-    let lead = format!(" {:>7} #{block:<6} ", text::duration(line.at));
+    let lead = format!("#{block:<6} ");
     let times = if line.times > 1 {
         format!(" (×{})", line.times)
     } else {

@@ -14,7 +14,7 @@ use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Layout, Rect},
     text::{Line, Span},
-    widgets::{Block, Borders, Paragraph, Wrap},
+    widgets::{Block, Borders, Padding, Paragraph, Wrap},
 };
 
 pub(crate) use palette::Palette;
@@ -24,7 +24,7 @@ use crate::state::{Connection, Pane, Screen, State};
 /// Smallest terminal that everything is laid out for.
 const MIN_SIZE: (u16, u16) = (80, 24);
 /// From this size on all panes are shown at once.
-const WIDE_SIZE: (u16, u16) = (110, 34);
+const WIDE_SIZE: (u16, u16) = (120, 34);
 /// Rows that the panes get at least.
 const PANE_ROWS: u16 = 10;
 /// Rows that the panes get at least where all are shown.
@@ -92,6 +92,7 @@ fn neurons_and_panes(
             .flat_map(|pane| [title(*pane, screen, palette), Span::raw("─")]);
         let block = Block::new()
             .borders(Borders::TOP)
+            .padding(Padding::left(1))
             .title(Line::from_iter(titles));
         let inner = block.inner(panes);
         frame.render_widget(block, panes);
@@ -112,6 +113,7 @@ fn neurons_and_panes(
         };
         let block = Block::new()
             .borders(sides)
+            .padding(Padding::left(1))
             .title(title(pane, screen, palette));
         let inner = block.inner(area);
         frame.render_widget(block, area);
@@ -138,7 +140,7 @@ fn waiting(frame: &mut Frame<'_>, area: Rect, state: &State, palette: &Palette) 
         lines.push(Line::styled(reason, palette.bad));
         lines.push(Line::raw(""));
         lines.push(Line::raw(format!(
-            "Trying again since {}. Press q to leave.",
+            "Still trying after {}. Press q to leave.",
             text::duration(since)
         )));
     }
