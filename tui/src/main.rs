@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use args::{Args, Mode};
 use athanor_chain::{Client, ParseEndpointError};
 use athanor_tui::{
-    Events, RunError, Source, State, Update, epoch_table,
+    Events, RunError, State, Update, epoch_table,
     report::Report,
     source::{ReadEventsError, SnapshotError, read_events, snapshot},
 };
