@@ -35,36 +35,19 @@ pub trait ModelBackend: Backend {
         gate.clone() * activation::sigmoid(gate) * up
     }
 
-    /// Rotates every head of every row by its position: `x` is `[batch * time, heads * head_dim]`, positions count
-    /// from zero within each sequence. Pairs are the two halves of a head, as in Hugging Face's Llama.
-    fn rope(x: Tensor<Self, 2>, table: &RopeTable, batch: usize, time: usize) -> Tensor<Self, 2> {
-        let [rows, width] = x.dims();
-        let device = x.device();
-        let head_dim = table.head_dim();
-        let heads = width / head_dim;
-        let (cos, sin) = table.expanded(time, heads);
-        let cos = Tensor::<Self, 2>::from_data(TensorData::new(cos, [1, time * width]), &device);
-        let sin = Tensor::<Self, 2>::from_data(TensorData::new(sin, [1, time * width]), &device);
-        // The swap of halves as a product: cheaper to differentiate than slices.
-        let swap = Tensor::<Self, 2>::from_data(
-            TensorData::new(half_swap(head_dim), [head_dim, head_dim]),
-            &device,
-        );
-        let swapped = x
-            .clone()
-            .reshape([rows * heads, head_dim])
-            .matmul(swap)
-            .reshape([batch, time * width]);
-        let rotated = x.reshape([batch, time * width]) * cos + swapped * sin;
-        rotated.reshape([rows, width])
+    /// Log-probabilities of each row of logits, `[n, v]`.
+    fn log_probabilities(logits: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        activation::log_softmax(logits, 1)
     }
 
-    /// Causal attention with grouped heads: `q` is `[batch * time, heads * head_dim]`, `k` and `v` are
-    /// `[batch * time, key_heads * head_dim]`; the result has `q`'s shape.
+    /// Causal attention with rotary positions and grouped heads. `q` is `[batch * time, heads * head_dim]`, `k` and
+    /// `v` are `[batch * time, key_heads * head_dim]`; the result has `q`'s shape. Positions count from zero within
+    /// each sequence; the rotated pairs are the two halves of a head, as in Hugging Face's Llama.
     fn causal_attention(
         q: Tensor<Self, 2>,
         k: Tensor<Self, 2>,
         v: Tensor<Self, 2>,
+        table: &RopeTable,
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
         let AttentionShape {
@@ -76,19 +59,19 @@ pub trait ModelBackend: Backend {
         } = shape;
         let group = heads / key_heads;
         let device = q.device();
-        let mask: Vec<f32> = (0..time)
-            .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
-            .collect();
-        let mask = Tensor::<Self, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
-        let q = q
+        let q = rotate(q, table, batch, time)
             .reshape([batch, time, key_heads, group, head_dim])
             .permute([0, 2, 3, 1, 4]);
-        let k = k
+        let k = rotate(k, table, batch, time)
             .reshape([batch, time, key_heads, 1, head_dim])
             .permute([0, 2, 3, 4, 1]);
         let v = v
             .reshape([batch, time, key_heads, 1, head_dim])
             .permute([0, 2, 3, 1, 4]);
+        let mask: Vec<f32> = (0..time)
+            .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
+            .collect();
+        let mask = Tensor::<Self, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
         let scores = q
             .matmul(k)
             .mul_scalar((head_dim as f32).sqrt().recip())
@@ -103,17 +86,35 @@ pub trait ModelBackend: Backend {
     }
 }
 
+/// Rotates every head of every row of `x`, `[batch * time, heads * head_dim]`, by its position.
+fn rotate<B: Backend>(
+    x: Tensor<B, 2>,
+    table: &RopeTable,
+    batch: usize,
+    time: usize,
+) -> Tensor<B, 2> {
+    let [rows, width] = x.dims();
+    let device = x.device();
+    let head_dim = table.head_dim();
+    let heads = width / head_dim;
+    let (cos, sin) = table.expanded(time, heads);
+    let cos = Tensor::<B, 2>::from_data(TensorData::new(cos, [1, time * width]), &device);
+    let sin = Tensor::<B, 2>::from_data(TensorData::new(sin, [1, time * width]), &device);
+    // The swap of halves as a product: cheaper to differentiate than slices.
+    let swap = TensorData::new(half_swap(head_dim), [head_dim, head_dim]);
+    let swapped = x
+        .clone()
+        .reshape([rows * heads, head_dim])
+        .matmul(Tensor::from_data(swap, &device))
+        .reshape([batch, time * width]);
+    let rotated = x.reshape([batch, time * width]) * cos + swapped * sin;
+    rotated.reshape([rows, width])
+}
+
 /// A backend that trains the decoder: its gradients live on a backend that runs it.
 pub trait TrainBackend: ModelBackend + AutodiffBackend<InnerBackend: ModelBackend> {}
 
 impl<B> TrainBackend for B where B: ModelBackend + AutodiffBackend<InnerBackend: ModelBackend> {}
-
-impl ModelBackend for burn_flex::Flex {}
-
-impl<B: ModelBackend, C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy>
-    ModelBackend for burn::backend::Autodiff<B, C>
-{
-}
 
 /// The matrix that maps a row `[a, b]` of two halves to `[-b, a]`.
 fn half_swap(head_dim: usize) -> Vec<f32> {

@@ -9,6 +9,8 @@
 pub mod backend;
 pub mod checkpoint;
 pub mod config;
+mod flex;
+mod kernels;
 pub mod tensors;
 pub mod tokenizer;
 pub mod transformer;

@@ -217,14 +217,12 @@ impl<B: ModelBackend> Transformer<B> {
 impl<B: ModelBackend> Layer<B> {
     fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: AttentionShape) -> Tensor<B, 2> {
         let eps = shape.config.rms_norm_eps;
-        let AttentionShape { batch, time, .. } = attention;
         let h = B::rms_norm(x.clone(), self.attention_norm.val(), eps);
         let q = h.clone().matmul(self.q.val());
         let k = h.clone().matmul(self.k.val());
         let v = h.matmul(self.v.val());
-        let q = B::rope(q, &shape.rope, batch, time);
-        let k = B::rope(k, &shape.rope, batch, time);
-        let x = x + B::causal_attention(q, k, v, attention).matmul(self.o.val());
+        let mixed = B::causal_attention(q, k, v, &shape.rope, attention);
+        let x = x + mixed.matmul(self.o.val());
         let h = B::rms_norm(x.clone(), self.ffn_norm.val(), eps);
         let gate = h.clone().matmul(self.gate.val());
         let up = h.matmul(self.up.val());

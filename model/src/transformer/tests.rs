@@ -277,15 +277,15 @@ mod gradients {
     }
 
     #[test]
-    fn of_the_rotation() {
-        let table = RopeTable::new(6, 100.0, 8);
-        check(&[[10, 12]], |t| {
-            <Train as ModelBackend>::rope(t[0].clone(), &table, 2, 5)
+    fn of_the_log_probabilities() {
+        check(&[[5, 21]], |t| {
+            <Train as ModelBackend>::log_probabilities(t[0].clone())
         });
     }
 
     #[test]
     fn of_causal_attention_with_grouped_heads() {
+        let table = RopeTable::new(6, 100.0, 8);
         let shape = AttentionShape {
             batch: 2,
             time: 5,
@@ -298,6 +298,7 @@ mod gradients {
                 t[0].clone(),
                 t[1].clone(),
                 t[2].clone(),
+                &table,
                 shape,
             )
         });

@@ -1,0 +1,84 @@
+//! The decoder's arithmetic on slices of f32, one file per step.
+//!
+//! Each kernel computes a row in an order that does not depend on the other rows of the call, and comes in two
+//! builds, for any processor and for one with AVX2 and FMA; which one runs is decided at run time.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+pub(crate) mod attention;
+pub(crate) mod lanes;
+pub(crate) mod log_softmax;
+pub(crate) mod norm;
+pub(crate) mod rope;
+pub(crate) mod swiglu;
+
+/// Defines a kernel twice, for the baseline and for AVX2 with FMA, and a function that picks one at run time.
+macro_rules! wide {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name($($arg: $ty),*) {
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            fn body($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx2($($arg: $ty),*) {
+                    body($($arg),*);
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: both features were just detected.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*);
+        }
+    };
+}
+pub(crate) use wide;
+
+/// Runs `work` on all rows at once or, when there is enough to do, on a share of them in each thread of the pool.
+///
+/// Each of `outs` is divided evenly into that many rows; `cost` is an estimate of one row's nanoseconds. `work` gets
+/// the range of rows and its part of every output.
+pub(crate) fn over_rows<const N: usize>(
+    rows: usize,
+    cost: usize,
+    outs: [&mut [f32]; N],
+    work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+) {
+    /// Below this much work, in nanoseconds, waking another thread costs more than it gains.
+    const WORTH_SPLITTING: usize = 100_000;
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows < 2 || rows * cost < WORTH_SPLITTING {
+        return work(0..rows, outs);
+    }
+    let share = rows.div_ceil(2 * threads);
+    let widths = outs.each_ref().map(|out| out.len() / rows);
+    let mut rest = outs;
+    let mut parts = Vec::with_capacity(2 * threads);
+    for first in (0..rows).step_by(share) {
+        let taken = share.min(rows - first);
+        let mut split = rest
+            .into_iter()
+            .zip(widths)
+            .map(|(out, width)| out.split_at_mut(taken * width));
+        let pairs: [(&mut [f32], &mut [f32]); N] =
+            std::array::from_fn(|_| split.next().expect("one pair for each of the N outputs"));
+        let mut tails = Vec::with_capacity(N);
+        let heads = pairs.map(|(head, tail)| {
+            tails.push(tail);
+            head
+        });
+        let mut tails = tails.into_iter();
+        rest = std::array::from_fn(|_| tails.next().expect("one tail for each of the N outputs"));
+        parts.push((first..first + taken, heads));
+    }
+    parts
+        .into_par_iter()
+        .for_each(|(range, outs)| work(range, outs));
+}
