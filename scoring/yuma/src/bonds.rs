@@ -3,9 +3,10 @@
 //! Bonds are what a validator keeps of having weighed a miner early. [`classic`] holds them as shares of a miner among
 //! its validators (Yuma 1), [`paired`] as one moving average per pair of validator and miner (Yuma 3).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, normalise};
+use crate::fixed::{Divisor, Fixed, normalise};
 use crate::lane::Lane;
 use crate::params::Params;
 use crate::rows::Rows;
@@ -130,38 +131,71 @@ impl Smoothing {
         self.new * new + self.old * old
     }
 
-    /// The moving averages of one row, by column, as far as they are above 0.
-    fn blend_row(&self, lane: &mut Lane, rows: &mut Rows) {
+    /// Appends the moving averages of one row, by column, as far as they are above 0.
+    fn blend_row(&self, lane: &mut Lane, averages: &mut Averages) {
         lane.drain(|column, new, old| {
             let value = self.blend(new, old);
             if value > Fixed::ZERO {
-                rows.push(column, value);
+                averages.push(column, value);
             }
         });
+        averages.rows.end_row();
     }
 }
 
-/// The sum of each column of rows that only have columns of the subnet.
-fn column_sums(rows: &Rows, n: usize) -> Vec<Fixed> {
-    let mut sums = alloc::vec![Fixed::ZERO; n];
-    for uid in 0..n {
-        for (column, value) in rows.iter(uid) {
-            let sum = &mut sums[usize::from(column)];
-            *sum = *sum + value;
+/// Moving averages of all pairs.
+struct Averages {
+    rows: Rows,
+    sums: ColumnSums,
+}
+
+impl Averages {
+    fn with_capacity(n: usize, entries: usize) -> Self {
+        Self {
+            rows: Rows::with_capacity(n, entries),
+            sums: ColumnSums::new(n),
         }
     }
-    sums
+
+    fn push(&mut self, column: u16, value: Fixed) {
+        self.rows.push(column, value);
+        self.sums.add(column, value);
+    }
 }
 
-/// Bond rows as the chain stores them: shares, in the rows of the UIDs with a permit.
-fn store(rows: &Rows, permits: &[bool]) -> Vec<Vec<(u16, u16)>> {
+/// Sums of the columns of some rows.
+struct ColumnSums(Vec<Fixed>);
+
+impl ColumnSums {
+    fn new(columns: usize) -> Self {
+        Self(vec![Fixed::ZERO; columns])
+    }
+
+    fn add(&mut self, column: u16, value: Fixed) {
+        let sum = &mut self.0[usize::from(column)];
+        *sum = *sum + value;
+    }
+
+    /// The sum of each column, to divide its values by. A column that sums up to 0 has no value but 0.
+    fn divisors(&self) -> Vec<Divisor> {
+        divisors(&self.0)
+    }
+}
+
+fn divisors(numbers: &[Fixed]) -> Vec<Divisor> {
+    numbers.iter().copied().map(Divisor::new).collect()
+}
+
+/// Bond rows as the chain stores them, in the rows of the UIDs with a permit: `share` turns the value of a column into
+/// what is stored.
+fn store(rows: &Rows, permits: &[bool], share: impl Fn(u16, Fixed) -> u16) -> Vec<Vec<(u16, u16)>> {
     permits
         .iter()
         .enumerate()
         .map(|(uid, permit)| match permit {
             true => rows
                 .iter(uid)
-                .map(|(column, value)| (column, value.to_share()))
+                .map(|(column, value)| (column, share(column, value)))
                 .collect(),
             false => Vec::new(),
         })

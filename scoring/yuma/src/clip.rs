@@ -24,67 +24,40 @@ pub(crate) fn clip(
     active_stake: &[Fixed],
     penalty: Fixed,
 ) -> Clipped {
-    let n = consensus.len();
-    let mut trust = vec![Fixed::ZERO; n];
-    let mut rank = vec![Fixed::ZERO; n];
-    for uid in 0..n {
-        let stake = active_stake[uid];
-        let mut sum = Fixed::ZERO;
-        for (column, weight) in weights.iter(uid) {
-            let column = usize::from(column);
-            let clipped = weight.min(consensus[column]);
-            sum = sum + clipped;
-            rank[column] = rank[column] + stake * clipped;
-        }
-        trust[uid] = sum;
-    }
-    let bond_weights = match penalty {
-        Fixed::ZERO => weights,
-        Fixed::ONE => follow_clipped(&weights, consensus),
-        _ => follow_between(&weights, consensus, penalty),
+    let mut bond_weights = weights;
+    let mut trust = vec![Fixed::ZERO; consensus.len()];
+    let mut rank = vec![Fixed::ZERO; consensus.len()];
+    let mut count = |uid: usize, column: u16, weight: Fixed| {
+        let column = usize::from(column);
+        let limit = consensus[column];
+        let clipped = weight.min(limit);
+        trust[uid] = trust[uid] + clipped;
+        rank[column] = rank[column] + active_stake[uid] * clipped;
+        (clipped, limit)
     };
+    match penalty {
+        Fixed::ZERO => bond_weights.replace(|uid, column, weight| {
+            count(uid, column, weight);
+            Some(weight)
+        }),
+        // A weight above a consensus of 0 is gone; a weight of 0 stays.
+        Fixed::ONE => bond_weights.replace(|uid, column, weight| {
+            let (clipped, limit) = count(uid, column, weight);
+            (weight <= limit || limit > Fixed::ZERO).then_some(clipped)
+        }),
+        // The chain goes through the columns in order here, and drops weights of 0.
+        _ => {
+            bond_weights.sort();
+            bond_weights.replace(|uid, column, weight| {
+                let (clipped, _) = count(uid, column, weight);
+                let value = weight + penalty * (clipped - weight);
+                (value > Fixed::ZERO).then_some(value)
+            });
+        }
+    }
     Clipped {
         trust,
         rank,
         bond_weights,
     }
-}
-
-/// The clipped weights in stored order. A weight above a consensus of 0 is gone; a weight of 0 stays.
-fn follow_clipped(weights: &Rows, consensus: &[Fixed]) -> Rows {
-    let n = consensus.len();
-    let mut rows = Rows::with_capacity(n, weights.entries());
-    for uid in 0..n {
-        for (column, weight) in weights.iter(uid) {
-            let limit = consensus[usize::from(column)];
-            if weight <= limit || limit > Fixed::ZERO {
-                rows.push(column, weight.min(limit));
-            }
-        }
-        rows.end_row();
-    }
-    rows
-}
-
-/// Weights between those set and the clipped ones, by column; weights of 0 are gone.
-fn follow_between(weights: &Rows, consensus: &[Fixed], penalty: Fixed) -> Rows {
-    let n = consensus.len();
-    let mut rows = Rows::with_capacity(n, weights.entries());
-    let mut row = Vec::new();
-    for uid in 0..n {
-        row.clear();
-        row.extend(weights.iter(uid));
-        if !row.is_sorted_by_key(|&(column, _)| column) {
-            row.sort_by_key(|&(column, _)| column);
-        }
-        for &(column, weight) in &row {
-            let clipped = weight.min(consensus[usize::from(column)]);
-            let value = weight + penalty * (clipped - weight);
-            if value > Fixed::ZERO {
-                rows.push(column, value);
-            }
-        }
-        rows.end_row();
-    }
-    rows
 }

@@ -11,8 +11,17 @@ use alloc::vec::Vec;
 use crate::fixed::{Fixed, normalise};
 use crate::rows::Rows;
 
+/// How many columns are gathered at once: their scores fit the second-level cache, and their numbers, in one row, a
+/// cache line.
+const BLOCK: usize = 32;
+
 /// The consensus of each column: the stake-weighted `kappa` median of the weights of all rows with active stake.
 pub(crate) fn consensus(weights: &Rows, active_stake: &[Fixed], kappa: u16) -> Vec<Fixed> {
+    if !weights.is_sorted() {
+        let mut sorted = weights.clone();
+        sorted.sort();
+        return consensus(&sorted, active_stake, kappa);
+    }
     let n = active_stake.len();
     let voters: Vec<usize> = (0..n)
         .filter(|&uid| active_stake[uid] > Fixed::ZERO)
@@ -21,21 +30,28 @@ pub(crate) fn consensus(weights: &Rows, active_stake: &[Fixed], kappa: u16) -> V
     normalise(&mut stake);
     let total: i64 = stake.iter().map(|stake| stake.bits()).sum();
     let minority = total - Fixed::from_share(kappa).bits();
-    let columns = Columns::new(weights, &voters, n);
+    let mut ballots: Vec<Ballot<'_>> = voters
+        .iter()
+        .map(|&uid| Ballot::new(weights.row(uid)))
+        .collect();
+    let mut block = Block::new(voters.len());
     let mut selection = Selection::default();
-    (0..n)
-        .map(|column| {
-            let scores = columns.column(column);
+    let mut consensus = Vec::with_capacity(n);
+    for first in (0..n).step_by(BLOCK) {
+        block.gather(first, &mut ballots);
+        for column in 0..BLOCK.min(n - first) {
+            let scores = block.column(column);
             let scored: i64 = scores.iter().map(|score| stake[score.voter()].bits()).sum();
             let silent = total - scored;
             let all_scored = scores.len() == voters.len();
-            if scores.is_empty() || (!all_scored && silent > minority) {
+            consensus.push(if scores.is_empty() || (!all_scored && silent > minority) {
                 Fixed::ZERO
             } else {
                 selection.select(scores, &stake, silent, minority)
-            }
-        })
-        .collect()
+            });
+        }
+    }
+    consensus
 }
 
 /// A weight above 0 with the rank of its voter, in one word: the score from bit 16 up, so that scores compare as such.
@@ -56,44 +72,66 @@ impl Score {
     }
 }
 
-/// The scores of each column, voters in order.
-struct Columns {
-    /// Where each column ends in `scores`.
-    ends: Vec<usize>,
+/// What is left of a voter's row, columns in order.
+struct Ballot<'a> {
+    columns: &'a [u16],
+    values: &'a [Fixed],
+}
+
+impl<'a> Ballot<'a> {
+    fn new((columns, values): (&'a [u16], &'a [Fixed])) -> Self {
+        Self { columns, values }
+    }
+
+    /// Takes the entries of columns below `end`.
+    fn take_below(&mut self, end: usize) -> impl Iterator<Item = (u16, Fixed)> + use<'a> {
+        // A row has a column once at most, so there are few to count.
+        let taken = self
+            .columns
+            .iter()
+            .take_while(|column| usize::from(**column) < end)
+            .count();
+        let (columns, values);
+        (columns, self.columns) = self.columns.split_at(taken);
+        (values, self.values) = self.values.split_at(taken);
+        columns.iter().copied().zip(values.iter().copied())
+    }
+}
+
+/// The scores of a few neighbouring columns, voters in order.
+struct Block {
+    voters: usize,
+    counts: [usize; BLOCK],
+    /// Room for a score per voter, for each column.
     scores: Vec<Score>,
 }
 
-impl Columns {
-    fn new(weights: &Rows, voters: &[usize], n: usize) -> Self {
-        let mut ends = vec![0_usize; n + 1];
-        for &uid in voters {
-            for (column, value) in weights.iter(uid) {
-                ends[usize::from(column)] += usize::from(value > Fixed::ZERO);
-            }
+impl Block {
+    fn new(voters: usize) -> Self {
+        Self {
+            voters,
+            counts: [0; BLOCK],
+            scores: vec![Score(0); voters * BLOCK],
         }
-        let mut start = 0;
-        for end in &mut ends {
-            start += core::mem::replace(end, start);
-        }
-        let mut scores = vec![Score(0); start];
-        for (voter, &uid) in voters.iter().enumerate() {
-            for (column, value) in weights.iter(uid) {
-                if value > Fixed::ZERO {
-                    let next = &mut ends[usize::from(column)];
-                    scores[*next] = Score::new(value, voter as u16);
-                    *next += 1;
+    }
+
+    /// Takes the weights above 0 of the columns from `first` on.
+    fn gather(&mut self, first: usize, ballots: &mut [Ballot<'_>]) {
+        self.counts = [0; BLOCK];
+        for (voter, ballot) in ballots.iter_mut().enumerate() {
+            for (column, value) in ballot.take_below(first + BLOCK) {
+                let column = usize::from(column) - first;
+                let count = &mut self.counts[column];
+                if value > Fixed::ZERO && *count < self.voters {
+                    self.scores[column * self.voters + *count] = Score::new(value, voter as u16);
+                    *count += 1;
                 }
             }
         }
-        Self { ends, scores }
     }
 
     fn column(&self, column: usize) -> &[Score] {
-        let start = match column {
-            0 => 0,
-            _ => self.ends[column - 1],
-        };
-        &self.scores[start..self.ends[column]]
+        &self.scores[column * self.voters..][..self.counts[column]]
     }
 }
 

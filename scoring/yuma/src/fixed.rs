@@ -43,15 +43,6 @@ impl Fixed {
         scaled.clamp(0, 65_535) as u16
     }
 
-    /// The quotient of two non-negative integers of up to 31 bits more than the other, 0 if there is none:
-    /// `floor(dividend * 2^32 / divisor)`.
-    pub(crate) fn from_ratio(dividend: u32, divisor: u64) -> Self {
-        match (u64::from(dividend) << FRACTION).checked_div(divisor) {
-            Some(quotient) => Self(i64::try_from(quotient).unwrap_or(0)),
-            None => Self::ZERO,
-        }
-    }
-
     /// This number, but no less than `low` and, unless that contradicts it, no more than `high`.
     pub(crate) fn clamp_to(self, low: Self, high: Self) -> Self {
         self.min(high).max(low)
@@ -85,7 +76,10 @@ impl Mul for Fixed {
 
     fn mul(self, other: Self) -> Self {
         let product = (i128::from(self.0) * i128::from(other.0)) >> FRACTION;
-        Self(product.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+        Self(i64::try_from(product).unwrap_or(match product {
+            ..0 => i64::MIN,
+            0.. => i64::MAX,
+        }))
     }
 }
 
@@ -94,25 +88,61 @@ impl Div for Fixed {
 
     fn div(self, other: Self) -> Self {
         // Shares of a whole: one machine division where the general one takes ten times as long.
-        if let (Ok(dividend), Ok(divisor)) = (u32::try_from(self.0), u64::try_from(other.0)) {
-            return Self::from_ratio(dividend, divisor);
-        }
-        Self(wide_ratio(self.0, other.0).unwrap_or(0))
+        let quotient = match (u32::try_from(self.0), u64::try_from(other.0)) {
+            (Ok(dividend), Ok(divisor)) => (u64::from(dividend) << FRACTION)
+                .checked_div(divisor)
+                .and_then(|quotient| quotient.try_into().ok()),
+            _ => (i128::from(self.0) << FRACTION)
+                .checked_div(other.0.into())
+                .and_then(|quotient| quotient.try_into().ok()),
+        };
+        Self(quotient.unwrap_or(0))
     }
 }
 
-/// `dividend * 2^32 / divisor`, if it exists.
-fn wide_ratio(dividend: i64, divisor: i64) -> Option<i64> {
-    let quotient = (i128::from(dividend) << FRACTION).checked_div(divisor.into())?;
-    i64::try_from(quotient).ok()
+/// A number to divide many others by: a multiplication takes the place of each division.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Divisor {
+    divisor: Fixed,
+    /// `floor(2^64 / divisor)` for a divisor above 1 unit, else 0.
+    reciprocal: u64,
+}
+
+impl Divisor {
+    /// The divisor with its reciprocal.
+    pub(crate) fn new(divisor: Fixed) -> Self {
+        let reciprocal = match u64::try_from(divisor.0) {
+            Ok(units) if units > 1 => ((1_u128 << 64) / u128::from(units)) as u64,
+            _ => 0,
+        };
+        Self {
+            divisor,
+            reciprocal,
+        }
+    }
+
+    /// What `dividend / divisor` is.
+    pub(crate) fn divide(self, dividend: Fixed) -> Fixed {
+        let (Ok(share), 1..) = (u32::try_from(dividend.0), self.reciprocal) else {
+            return dividend / self.divisor;
+        };
+        let scaled = u64::from(share) << FRACTION;
+        let divisor = self.divisor.0 as u64;
+        // The reciprocal is low by less than 1, so the quotient by less than scaled / 2^64, and rounded down by 1 at
+        // most. It fits, for the divisor is 2 or more.
+        let quotient = ((u128::from(scaled) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = scaled - quotient * divisor;
+        Fixed((quotient + u64::from(rest >= divisor)) as i64)
+    }
 }
 
 /// Divides numbers by their sum; leaves them as they are when it is 0.
 pub(crate) fn normalise(numbers: &mut [Fixed]) {
     let sum: Fixed = numbers.iter().copied().sum();
     if sum != Fixed::ZERO {
+        let sum = Divisor::new(sum);
         for number in numbers {
-            *number = *number / sum;
+            *number = sum.divide(*number);
         }
     }
 }

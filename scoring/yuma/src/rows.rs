@@ -6,7 +6,7 @@ use crate::fixed::Fixed;
 
 /// Sparse rows: which columns a row has, in stored order, and their values. An absent column counts as 0, yet some
 /// steps tell it from a value of 0.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rows {
     /// Where each row ends in `columns` and `values`; the first entry is 0.
     ends: Vec<usize>,
@@ -61,6 +61,50 @@ impl Rows {
         let range = self.ends[row]..self.ends[row + 1];
         let columns = self.columns[range.clone()].iter().copied();
         columns.zip(&mut self.values[range])
+    }
+
+    /// Replaces the values of one row after the other, in order, and drops the entries for which there is `None`.
+    pub(crate) fn replace(&mut self, mut value: impl FnMut(usize, u16, Fixed) -> Option<Fixed>) {
+        let mut kept = 0;
+        let mut start = 0;
+        for (row, end) in self.ends.iter_mut().skip(1).enumerate() {
+            for entry in core::mem::replace(&mut start, *end)..*end {
+                let column = self.columns[entry];
+                if let Some(value) = value(row, column, self.values[entry]) {
+                    self.columns[kept] = column;
+                    self.values[kept] = value;
+                    kept += 1;
+                }
+            }
+            *end = kept;
+        }
+        self.columns.truncate(kept);
+        self.values.truncate(kept);
+    }
+
+    /// Whether all rows have their columns in order.
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.ends
+            .windows(2)
+            .all(|row| self.columns[row[0]..row[1]].is_sorted())
+    }
+
+    /// Brings the columns of each row in order.
+    pub(crate) fn sort(&mut self) {
+        let mut sorted = Vec::new();
+        for row in self.ends.windows(2) {
+            let columns = &mut self.columns[row[0]..row[1]];
+            let values = &mut self.values[row[0]..row[1]];
+            if columns.is_sorted() {
+                continue;
+            }
+            sorted.clear();
+            sorted.extend(columns.iter().copied().zip(values.iter().copied()));
+            sorted.sort_by_key(|&(column, _)| column);
+            for ((column, value), &entry) in columns.iter_mut().zip(values).zip(&sorted) {
+                (*column, *value) = entry;
+            }
+        }
     }
 
     fn start(&self) -> usize {

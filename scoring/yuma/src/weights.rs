@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::fixed::Fixed;
+use crate::fixed::{Divisor, Fixed};
 use crate::params::Params;
 use crate::rows::Rows;
 use crate::state::State;
@@ -31,18 +31,20 @@ pub(crate) fn load(
                 true => None,
                 false => Some(uid),
             };
-            let mut sum = 0_u64;
+            let mut sum = Fixed::ZERO;
             for &(target, weight) in raw(uid) {
                 let index = usize::from(target);
                 if index < n && Some(index) != own && registered[index] < before {
-                    sum += u64::from(weight);
-                    rows.push(target, Fixed::from_bits(weight.into()));
+                    let weight = Fixed::from_bits(weight.into());
+                    sum = sum + weight;
+                    rows.push(target, weight);
                 }
             }
             let (_, values) = rows.end_row();
+            // The unit of the integers cancels out.
+            let sum = Divisor::new(sum);
             for value in values {
-                // The unit of a sum of integers cancels out.
-                *value = Fixed::from_ratio(value.bits() as u32, sum);
+                *value = sum.divide(*value);
             }
         } else {
             rows.end_row();

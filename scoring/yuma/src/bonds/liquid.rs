@@ -2,21 +2,20 @@
 
 use alloc::vec;
 
-use super::{Inputs, Stored};
+use super::{Averages, Inputs, Stored};
 use crate::exponential::exp;
 use crate::fixed::Fixed;
 use crate::params::LiquidAlpha;
-use crate::rows::Rows;
 
 /// Moving averages in the order of the weights. A bond without a weight is dropped, not decayed.
 ///
 /// The chain looks weight and bond of a pair up with a cursor per row that skips lower columns only: in a row that is
 /// not sorted, an entry behind a larger column is not seen and reads as 0. That holds for the smoothing factor; the
 /// moving average itself takes the true values.
-pub(super) fn averages(range: &LiquidAlpha, inputs: &Inputs<'_>, stored: &Stored<'_>) -> Rows {
+pub(super) fn averages(range: &LiquidAlpha, inputs: &Inputs<'_>, stored: &Stored<'_>) -> Averages {
     let n = inputs.incentive.len();
     let curve = Curve::new(range);
-    let mut rows = Rows::with_capacity(n, inputs.weights.entries());
+    let mut averages = Averages::with_capacity(n, inputs.weights.entries());
     let mut bonds = vec![Fixed::ZERO; n];
     let mut hidden = vec![false; n];
     for uid in 0..n {
@@ -47,16 +46,16 @@ pub(super) fn averages(range: &LiquidAlpha, inputs: &Inputs<'_>, stored: &Stored
             let risen = (alpha * weight).max(Fixed::ZERO);
             let value = ((Fixed::ONE - alpha) * bond + risen).min(Fixed::ONE);
             if value > Fixed::ZERO {
-                rows.push(column, value);
+                averages.push(column, value);
             }
         }
-        rows.end_row();
+        averages.rows.end_row();
         for (column, _) in stored.within(uid) {
             bonds[usize::from(column)] = Fixed::ZERO;
             hidden[usize::from(column)] = false;
         }
     }
-    rows
+    averages
 }
 
 /// Which columns of a row a cursor sees that passes lower columns and stops at higher ones.

@@ -1,6 +1,6 @@
 //! Fixed point rounds as the chain's does.
 
-use super::{Fixed, normalise};
+use super::{Divisor, Fixed, normalise};
 
 const ONE: i64 = 1 << 32;
 
@@ -24,6 +24,12 @@ fn quotients_round_towards_zero_and_are_0_where_there_is_none() {
     let check = |a, b, quotient| {
         let actual = Fixed::from_bits(a) / Fixed::from_bits(b);
         assert_eq!(actual, Fixed::from_bits(quotient), "{a} / {b}");
+        let actual = Divisor::new(Fixed::from_bits(b)).divide(Fixed::from_bits(a));
+        assert_eq!(
+            actual,
+            Fixed::from_bits(quotient),
+            "{a} / {b} by reciprocal"
+        );
     };
     check(ONE, 3 * ONE, ONE / 3);
     check(-ONE, 3 * ONE, -(ONE / 3));
@@ -35,6 +41,27 @@ fn quotients_round_towards_zero_and_are_0_where_there_is_none() {
     check(i64::MAX, 1, 0);
     check(i64::MIN, -1, 0);
     check(ONE / 2 - 1, 1, (ONE / 2 - 1) * ONE);
+}
+
+#[test]
+fn reciprocals_divide_as_division_does() {
+    let numbers = || {
+        (0..63).flat_map(|bit| {
+            let power = 1_i64 << bit;
+            [power - 1, power, power + 1, power + power / 3]
+        })
+    };
+    for divisor in numbers() {
+        let by = Divisor::new(Fixed::from_bits(divisor));
+        let near_multiples = (1..1_000).map(|factor| divisor.saturating_mul(factor) / ONE);
+        for dividend in numbers().chain(near_multiples) {
+            for dividend in [dividend - 1, dividend, dividend.saturating_add(1)] {
+                let dividend = Fixed::from_bits(dividend);
+                let quotient = dividend / Fixed::from_bits(divisor);
+                assert_eq!(by.divide(dividend), quotient, "{dividend:?} / {divisor}");
+            }
+        }
+    }
 }
 
 #[test]
