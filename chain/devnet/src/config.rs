@@ -71,6 +71,9 @@ pub struct Genesis {
     /// Least stake weight in rao for setting weights and for counting as a validator (`StakeThreshold`, which is one
     /// value for all subnets).
     pub stake_threshold: u64,
+    /// The share of a subnet's emission that goes to its owner's hotkey, out of 65535 (`SubnetOwnerCut`, which is one
+    /// value for all subnets).
+    pub owner_cut: u16,
     /// Whether an axon may announce 127.0.0.1 or ::1, which Bittensor refuses with `InvalidIpAddress`.
     pub loopback_axons: bool,
 }
@@ -88,8 +91,6 @@ pub struct SubnetGenesis {
     pub tempo: u16,
     /// Alpha in rao that accrues per block, backed by as much TAO.
     pub emission_per_block: u64,
-    /// The owner's share of the emission, out of 65535.
-    pub owner_cut: u16,
     /// Blocks that must pass between two weight settings of a hotkey.
     pub weights_rate_limit: u64,
     /// Blocks that must pass between two axon announcements of a hotkey.
@@ -136,7 +137,6 @@ impl SubnetGenesis {
             owner_hotkey: None,
             tempo: 20,
             emission_per_block: TAO,
-            owner_cut: 0,
             weights_rate_limit: 1,
             serving_rate_limit: 1,
             burn: TAO / 10,
@@ -184,6 +184,7 @@ impl Genesis {
             subnets: vec![SubnetGenesis::new(1, accounts[0])],
             block_time,
             stake_threshold: 0,
+            owner_cut: 0,
             loopback_axons: true,
         }
     }

@@ -1,3 +1,99 @@
 //! Run a one-process chain with the subnet's rules.
 
-fn main() {}
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use athanor_devnet::{Clock, Config, Genesis, Sealing, SubnetGenesis, development_account, spawn};
+use clap::{Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// A local chain that speaks Bittensor's tongue. Development accounts //Alice (also sudo), //Bob, //Charlie, //Dave,
+/// //Eve and //Ferdie hold a million TAO each.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: std::net::IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 9944)]
+    port: u16,
+    /// Milliseconds between blocks; also what clients are told.
+    #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u64).range(1..))]
+    block_time: u64,
+    /// When blocks are made.
+    #[arg(long, value_enum, default_value_t = SealingMode::Interval)]
+    sealing: SealingMode,
+    /// What the chain starts with.
+    #[arg(long, value_enum, default_value_t = Preset::Subnet)]
+    genesis: Preset,
+    /// Blocks between epochs of the preset's subnet.
+    #[arg(long, default_value_t = 20)]
+    tempo: u16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SealingMode {
+    /// One block every block time.
+    Interval,
+    /// One block per submitted extrinsic.
+    Instant,
+    /// Only by the RPC method dev_newBlock.
+    Manual,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    /// Subnet 1, owned by //Alice.
+    Subnet,
+    /// No subnet: register one.
+    Empty,
+}
+
+impl Arguments {
+    fn config(&self) -> Config {
+        let block_time = Duration::from_millis(self.block_time);
+        let mut genesis = Genesis::development(block_time);
+        genesis.subnets = match self.genesis {
+            Preset::Empty => Vec::new(),
+            Preset::Subnet => {
+                let subnet = SubnetGenesis::new(1, development_account("Alice"));
+                vec![SubnetGenesis {
+                    tempo: self.tempo,
+                    ..subnet
+                }]
+            }
+        };
+        Config {
+            listen: SocketAddr::new(self.host, self.port),
+            sealing: match self.sealing {
+                SealingMode::Interval => Sealing::Interval(block_time),
+                SealingMode::Instant => Sealing::Instant,
+                SealingMode::Manual => Sealing::Manual,
+            },
+            clock: Clock::Wall,
+            genesis,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let devnet = match spawn(Arguments::parse().config()).await {
+        Ok(devnet) => devnet,
+        Err(error) => {
+            eprintln!("athanor-devnet: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{}", devnet.url());
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("athanor-devnet: cannot wait for ctrl-c: {error}");
+    }
+    devnet.shutdown().await;
+    ExitCode::SUCCESS
+}

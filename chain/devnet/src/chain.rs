@@ -1,0 +1,301 @@
+//! The chain: its blocks, its recent states and the pool in front of them.
+//!
+//! One block is made at a time, under the sealing lock; it is best and final at once. Readers take the ledger's lock
+//! only to look something up, and then work on a state that later blocks do not touch.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use athanor_runtime::Header;
+use codec::{Compact, Decode, Encode};
+use parking_lot::{Mutex, RwLock};
+use sp_core::H256;
+use sp_inherents::InherentData;
+use sp_runtime::{
+    ApplyExtrinsicResult, StateVersion,
+    traits::{BlakeTwo256, Hash, Header as _},
+    transaction_validity::{InvalidTransaction, TransactionValidityError},
+};
+use thiserror::Error;
+use tokio::sync::{Notify, broadcast};
+
+use crate::{
+    config::{Clock, Genesis},
+    executor::{self, CallError, Overlay, State},
+    genesis::{self, GenesisError},
+    ledger::{Body, Ledger},
+    pool::{Candidate, Pool},
+};
+
+/// Blocks that a slow subscriber may fall behind before it misses some.
+const BACKLOG: usize = 1_024;
+
+/// A block that was just made.
+pub(crate) struct Imported {
+    pub(crate) hash: H256,
+    pub(crate) header: Header,
+    /// Storage keys that it changed, with their new values.
+    pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+/// No block could be made. All of these are faults of the runtime or of this crate.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// An entry point failed.
+    #[error("block building failed: {0}")]
+    Call(String),
+    /// An entry point answered what cannot be read.
+    #[error("the runtime's answer from {method} cannot be decoded")]
+    Answer {
+        /// The entry point.
+        method: &'static str,
+        /// Why.
+        source: codec::Error,
+    },
+    /// The state that was built is not the one that the header names.
+    #[error("the header names another state root than the state has")]
+    StateRoot,
+}
+
+impl From<CallError> for BuildError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error.to_string())
+    }
+}
+
+/// The chain.
+pub(crate) struct Chain {
+    clock: Clock,
+    block_time: u64,
+    ledger: RwLock<Ledger>,
+    pool: Mutex<Pool>,
+    sealing: Mutex<()>,
+    imported: broadcast::Sender<Arc<Imported>>,
+    submitted: Notify,
+}
+
+impl Chain {
+    /// A chain of its genesis block.
+    pub(crate) fn new(clock: Clock, description: &Genesis) -> Result<Self, GenesisError> {
+        let mut ledger = Ledger::new();
+        let empty = ledger.empty_state();
+        let mut overlay = genesis::build(&empty, description)?;
+        let changes = overlay
+            .drain_storage_changes(&empty, StateVersion::V1)
+            .map_err(|error| GenesisError::Contradictory(error.to_string()))?;
+        let header = Header::new(
+            0,
+            extrinsics_root(&[]),
+            changes.transaction_storage_root,
+            H256::zero(),
+            Default::default(),
+        );
+        ledger.push(header, Arc::default(), 0, changes.transaction);
+        let block_time = u64::try_from(description.block_time.as_millis()).unwrap_or(u64::MAX);
+        Ok(Self {
+            clock,
+            block_time: block_time.max(1),
+            ledger: RwLock::new(ledger),
+            pool: Mutex::new(Pool::default()),
+            sealing: Mutex::new(()),
+            imported: broadcast::channel(BACKLOG).0,
+            submitted: Notify::new(),
+        })
+    }
+
+    /// Reads from the ledger.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.ledger.read())
+    }
+
+    /// The pool; its lock is never held while the runtime runs for long.
+    pub(crate) fn pool(&self) -> parking_lot::MutexGuard<'_, Pool> {
+        self.pool.lock()
+    }
+
+    /// Blocks as they are made, from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Imported>> {
+        self.imported.subscribe()
+    }
+
+    /// Wakes when an extrinsic has entered the pool.
+    pub(crate) fn submitted(&self) -> &Notify {
+        &self.submitted
+    }
+
+    /// Makes the next block of what the pool has ready.
+    pub(crate) fn seal(&self) -> Result<Arc<Imported>, BuildError> {
+        let _one_at_a_time = self.sealing.lock();
+        let (parent, state, previous) = self.read(|ledger| {
+            (
+                ledger.best().clone(),
+                ledger.best_state(),
+                ledger.timestamp(),
+            )
+        });
+        let timestamp = match self.clock {
+            Clock::Virtual => previous.saturating_add(self.block_time),
+            Clock::Wall => wall_clock().max(previous.saturating_add(1)),
+        };
+        let candidates = self.pool().ready();
+        let mut builder = Builder::start(&state, parent, timestamp)?;
+        let mut outcome = Outcome::default();
+        for candidate in candidates {
+            match builder.apply(&candidate.bytes)? {
+                Ok(_) => outcome.included.push(candidate),
+                Err(TransactionValidityError::Invalid(InvalidTransaction::ExhaustsResources)) => {
+                    break;
+                }
+                Err(TransactionValidityError::Invalid(InvalidTransaction::Future)) => {}
+                Err(_) => outcome.refused.push(candidate),
+            }
+        }
+        let built = builder.finish()?;
+        let (header, changes) = (built.header, built.changes);
+        let hash = self.ledger.write().push(
+            header.clone(),
+            Arc::new(built.body),
+            timestamp,
+            changes.transaction,
+        );
+        self.pool()
+            .advance(header.number, hash, &outcome.included, &outcome.refused);
+        let imported = Arc::new(Imported {
+            hash,
+            header,
+            changes: changes.main_storage_changes,
+        });
+        // Nobody listening is fine.
+        let _ = self.imported.send(imported.clone());
+        Ok(imported)
+    }
+}
+
+/// What became of the pool's candidates.
+#[derive(Default)]
+struct Outcome {
+    included: Vec<Candidate>,
+    refused: Vec<Candidate>,
+}
+
+/// A block under construction.
+struct Builder<'a> {
+    state: &'a State,
+    overlay: Overlay,
+    body: Body,
+}
+
+struct Built {
+    header: Header,
+    body: Body,
+    changes: sp_state_machine::StorageChanges<BlakeTwo256>,
+}
+
+impl<'a> Builder<'a> {
+    fn start(state: &'a State, parent: (H256, Header), timestamp: u64) -> Result<Self, BuildError> {
+        let mut builder = Self {
+            state,
+            overlay: Overlay::default(),
+            body: Vec::new(),
+        };
+        let header = Header::new(
+            parent.1.number + 1,
+            H256::zero(),
+            H256::zero(),
+            parent.0,
+            Default::default(),
+        );
+        builder.call("Core_initialize_block", &header.encode())?;
+        let mut data = InherentData::new();
+        data.put_data(
+            sp_timestamp::INHERENT_IDENTIFIER,
+            &sp_timestamp::Timestamp::new(timestamp),
+        )
+        .map_err(|error| BuildError::Call(error.to_string()))?;
+        let method = "BlockBuilder_inherent_extrinsics";
+        let answer = builder.call(method, &data.encode())?;
+        // An extrinsic encodes as a length-prefixed blob, so a list of them reads as a list of byte strings.
+        let inherents = Vec::<Vec<u8>>::decode(&mut &answer[..])
+            .map_err(|source| BuildError::Answer { method, source })?;
+        for inherent in inherents {
+            builder
+                .apply(&inherent.encode())?
+                .map_err(|error| BuildError::Call(format!("inherent refused: {error:?}")))?
+                .map_err(|error| BuildError::Call(format!("inherent failed: {error:?}")))?;
+        }
+        Ok(builder)
+    }
+
+    fn call(&mut self, method: &'static str, data: &[u8]) -> Result<Vec<u8>, CallError> {
+        executor::call(self.state, &mut self.overlay, method, data)
+    }
+
+    /// Applies an extrinsic; one that may not be included leaves no trace. One that panics counts as such.
+    fn apply(&mut self, extrinsic: &[u8]) -> Result<ApplyExtrinsicResult, BuildError> {
+        let method = "BlockBuilder_apply_extrinsic";
+        self.overlay.start_transaction();
+        let result = match self.call(method, extrinsic) {
+            Ok(answer) => ApplyExtrinsicResult::decode(&mut &answer[..])
+                .map_err(|source| BuildError::Answer { method, source })?,
+            Err(error) => {
+                tracing::warn!(%error, "an extrinsic makes the runtime panic and is dropped");
+                Err(InvalidTransaction::BadProof.into())
+            }
+        };
+        let closed = match result {
+            Ok(_) => {
+                self.body.push(extrinsic.to_vec());
+                self.overlay.commit_transaction()
+            }
+            Err(_) => self.overlay.rollback_transaction(),
+        };
+        closed.expect("the transaction was opened above");
+        Ok(result)
+    }
+
+    fn finish(mut self) -> Result<Built, BuildError> {
+        let method = "BlockBuilder_finalize_block";
+        let answer = self.call(method, &[])?;
+        let header = Header::decode(&mut &answer[..])
+            .map_err(|source| BuildError::Answer { method, source })?;
+        let changes = self
+            .overlay
+            .drain_storage_changes(self.state, StateVersion::V1)
+            .map_err(BuildError::Call)?;
+        if changes.transaction_storage_root != header.state_root {
+            return Err(BuildError::StateRoot);
+        }
+        Ok(Built {
+            header,
+            body: self.body,
+            changes,
+        })
+    }
+}
+
+/// The arguments of `Core_execute_block` for a block.
+#[cfg_attr(not(test), expect(dead_code, reason = "tests re-execute every block"))]
+pub(crate) fn encode_block(header: &Header, body: &Body) -> Vec<u8> {
+    let count = u32::try_from(body.len()).expect("a block holds fewer extrinsics than 2^32");
+    let mut encoded = header.encode();
+    Compact(count).encode_to(&mut encoded);
+    for extrinsic in body {
+        encoded.extend_from_slice(extrinsic);
+    }
+    encoded
+}
+
+/// Root of a block's extrinsics.
+pub(crate) fn extrinsics_root(body: &[Vec<u8>]) -> H256 {
+    BlakeTwo256::ordered_trie_root(body.to_vec(), StateVersion::V0)
+}
+
+/// Milliseconds since 1970 by the machine's clock; 0 if that is set before.
+fn wall_clock() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

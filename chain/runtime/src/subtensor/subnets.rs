@@ -1,0 +1,183 @@
+//! Add subnets, start them, and know what exists.
+
+use alloc::vec::Vec;
+use frame_support::ensure;
+use sp_runtime::{AccountId32, DispatchResult, traits::UniqueSaturatedInto};
+
+use super::*;
+
+/// What a subnet that was registered by a call mints per block, in rao: Bittensor's block emission.
+const DEFAULT_EMISSION_PER_BLOCK: u64 = 1_000_000_000;
+
+impl<T: Config> Pallet<T> {
+    /// Number of the block that is being built.
+    pub(crate) fn current_block() -> u64 {
+        frame_system::Pallet::<T>::block_number().unique_saturated_into()
+    }
+
+    /// Every subnet, in ascending order, so that whatever depends on the order does not depend on storage keys.
+    pub(crate) fn subnets() -> Vec<NetUid> {
+        let mut netuids: Vec<NetUid> = NetworksAdded::<T>::iter()
+            .filter_map(|(netuid, added)| added.then_some(netuid))
+            .collect();
+        netuids.sort_unstable();
+        netuids
+    }
+
+    /// Price of the next subnet in rao: twice the last one's, falling by that one over an interval, within its bound.
+    pub(crate) fn network_lock_cost() -> u64 {
+        let last = NetworkLastLockCost::<T>::get();
+        let netuids = Self::subnets();
+        let last_block = netuids
+            .iter()
+            .map(|netuid| NetworkRegisteredAt::<T>::get(netuid))
+            .max();
+        let start = match last_block {
+            None | Some(0) => last,
+            Some(_) => last.saturating_mul(2),
+        };
+        let elapsed = Self::current_block().saturating_sub(last_block.unwrap_or(0));
+        let per_block = last
+            .checked_div(NetworkLockReductionInterval::<T>::get())
+            .unwrap_or(0);
+        start
+            .saturating_sub(per_block.saturating_mul(elapsed))
+            .max(NetworkMinLockCost::<T>::get())
+    }
+
+    /// Adds a subnet for `coldkey` and registers `hotkey` as its first neuron. The price is taken out of the issuance.
+    pub(super) fn do_register_network(
+        coldkey: &AccountId32,
+        hotkey: AccountId32,
+    ) -> DispatchResult {
+        ensure!(
+            TotalNetworks::<T>::get() < SubnetLimit::<T>::get(),
+            Error::<T>::SubnetLimitReached
+        );
+        let cost = Self::network_lock_cost();
+        ensure!(
+            Self::can_pay(coldkey, cost),
+            Error::<T>::CannotAffordLockCost
+        );
+        Self::associate(coldkey, &hotkey)?;
+        Self::recycle_balance(coldkey, cost)?;
+        NetworkLastLockCost::<T>::put(cost);
+
+        let taken = Self::subnets();
+        let netuid = (1..=NetUid::MAX)
+            .find(|netuid| !taken.contains(netuid))
+            .ok_or(Error::<T>::SubnetLimitReached)?;
+        Self::add_subnet(netuid, coldkey);
+        SubnetOwnerHotkey::<T>::insert(netuid, &hotkey);
+        SubnetAlphaOutEmission::<T>::insert(netuid, DEFAULT_EMISSION_PER_BLOCK);
+        SubnetTaoInEmission::<T>::insert(netuid, DEFAULT_EMISSION_PER_BLOCK);
+        let uid = Self::append_neuron(netuid, &hotkey);
+        Self::deposit_event(Event::NeuronRegistered(netuid, uid, hotkey));
+        Self::deposit_event(Event::NetworkAdded(netuid, 0));
+        Ok(())
+    }
+
+    /// Starts the emission of a subnet with the next block.
+    pub(super) fn do_start_call(coldkey: &AccountId32, netuid: NetUid) -> DispatchResult {
+        ensure!(NetworksAdded::<T>::get(netuid), Error::<T>::SubnetNotExists);
+        ensure!(
+            SubnetOwner::<T>::get(netuid) == *coldkey,
+            Error::<T>::NotSubnetOwner
+        );
+        ensure!(
+            !FirstEmissionBlockNumber::<T>::contains_key(netuid),
+            Error::<T>::FirstEmissionBlockNumberAlreadySet
+        );
+        let first = Self::current_block().saturating_add(1);
+        FirstEmissionBlockNumber::<T>::insert(netuid, first);
+        SubtokenEnabled::<T>::insert(netuid, true);
+        Self::deposit_event(Event::FirstEmissionBlockNumberSet(netuid, first));
+        Ok(())
+    }
+
+    /// Creates the entries that every subnet has, so that clients that list a map find it.
+    fn add_subnet(netuid: NetUid, owner: &AccountId32) {
+        let block = Self::current_block();
+        NetworksAdded::<T>::insert(netuid, true);
+        TotalNetworks::<T>::mutate(|count| *count = count.saturating_add(1));
+        SubnetworkN::<T>::insert(netuid, 0);
+        SubnetOwner::<T>::insert(netuid, owner);
+        SubnetMechanism::<T>::insert(netuid, 0);
+        MechanismCountCurrent::<T>::insert(netuid, 1);
+        NetworkRegisteredAt::<T>::insert(netuid, block);
+        NetworkRegistrationAllowed::<T>::insert(netuid, true);
+        CommitRevealWeightsEnabled::<T>::insert(netuid, false);
+        MinAllowedWeights::<T>::insert(netuid, 1);
+        Tempo::<T>::insert(netuid, Tempo::<T>::get(netuid));
+        Burn::<T>::insert(netuid, Burn::<T>::get(netuid));
+        LastEpochBlock::<T>::insert(netuid, block);
+        Yuma3On::<T>::insert(netuid, true);
+    }
+
+    /// Builds a subnet of the genesis block. Its neurons pay nothing; who holds stake enough has a permit at once, as
+    /// the first epoch would otherwise find nobody who may vote.
+    pub(super) fn build_subnet(genesis: &SubnetGenesis) {
+        let netuid = genesis.netuid;
+        assert!(
+            netuid > 0,
+            "subnet 0 is the root network, which this chain does not have"
+        );
+        assert!(
+            !NetworksAdded::<T>::get(netuid),
+            "subnet {netuid} appears twice in the genesis"
+        );
+        Self::add_subnet(netuid, &genesis.owner_coldkey);
+        if let Some(hotkey) = &genesis.owner_hotkey {
+            SubnetOwnerHotkey::<T>::insert(netuid, hotkey);
+        }
+        Tempo::<T>::insert(netuid, genesis.tempo);
+        SubnetAlphaOutEmission::<T>::insert(netuid, genesis.emission_per_block);
+        SubnetTaoInEmission::<T>::insert(netuid, genesis.emission_per_block);
+        WeightsSetRateLimit::<T>::insert(netuid, genesis.weights_rate_limit);
+        ServingRateLimit::<T>::insert(netuid, genesis.serving_rate_limit);
+        Burn::<T>::insert(netuid, genesis.burn);
+        MinBurn::<T>::insert(netuid, genesis.min_burn);
+        MaxBurn::<T>::insert(netuid, genesis.max_burn);
+        ImmunityPeriod::<T>::insert(netuid, genesis.immunity_period);
+        MaxAllowedUids::<T>::insert(netuid, genesis.max_allowed_uids);
+        MaxAllowedValidators::<T>::insert(netuid, genesis.max_allowed_validators);
+        MinAllowedWeights::<T>::insert(netuid, genesis.min_allowed_weights);
+        WeightsVersionKey::<T>::insert(netuid, genesis.weights_version_key);
+        ActivityCutoffFactorMilli::<T>::insert(netuid, genesis.activity_cutoff_factor_milli);
+        Kappa::<T>::insert(netuid, genesis.kappa);
+        BondsMovingAverage::<T>::insert(netuid, genesis.bonds_moving_average);
+        BondsPenalty::<T>::insert(netuid, genesis.bonds_penalty);
+        Yuma3On::<T>::insert(netuid, genesis.yuma3);
+        LiquidAlphaOn::<T>::insert(netuid, genesis.liquid_alpha);
+        FirstEmissionBlockNumber::<T>::insert(netuid, 1);
+        SubtokenEnabled::<T>::insert(netuid, true);
+
+        for neuron in &genesis.neurons {
+            let associated = Self::associate(&neuron.coldkey, &neuron.hotkey);
+            assert!(
+                associated.is_ok(),
+                "a hotkey of the genesis belongs to two coldkeys"
+            );
+            assert!(
+                !Uids::<T>::contains_key(netuid, &neuron.hotkey),
+                "a hotkey of the genesis is registered twice on subnet {netuid}"
+            );
+            Self::append_neuron(netuid, &neuron.hotkey);
+            Self::issue_stake(netuid, neuron.stake);
+            Self::credit_stake(&neuron.hotkey, &neuron.coldkey, netuid, neuron.stake);
+        }
+        let mut by_stake: Vec<(u64, usize)> = genesis
+            .neurons
+            .iter()
+            .enumerate()
+            .filter(|(_, neuron)| neuron.stake > 0 && neuron.stake >= StakeThreshold::<T>::get())
+            .map(|(uid, neuron)| (neuron.stake, uid))
+            .collect();
+        by_stake.sort_unstable_by(|a, b| b.cmp(a));
+        ValidatorPermit::<T>::mutate(netuid, |permits| {
+            for (_, uid) in by_stake.iter().take(genesis.max_allowed_validators.into()) {
+                permits[*uid] = true;
+            }
+        });
+    }
+}

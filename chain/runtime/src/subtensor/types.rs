@@ -1,0 +1,120 @@
+//! Values that the pallet stores and the shape of its genesis.
+
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use sp_runtime::AccountId32;
+
+/// Number of a subnet.
+pub type NetUid = u16;
+
+/// Where a neuron is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct AxonInfo {
+    /// Block of the announcement.
+    pub block: u64,
+    /// Version of the neuron's software.
+    pub version: u32,
+    /// The address: an IPv4 one in the low 32 bits.
+    pub ip: u128,
+    /// The port.
+    pub port: u16,
+    /// 4 or 6.
+    pub ip_type: u8,
+    /// Protocol number, free for the subnet to use.
+    pub protocol: u8,
+    /// Unused.
+    pub placeholder1: u8,
+    /// Unused.
+    pub placeholder2: u8,
+}
+
+/// Where a neuron's metrics are read. No call announces one here; the type completes the neuron records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct PrometheusInfo {
+    /// Block of the announcement.
+    pub block: u64,
+    /// Version of the neuron's software.
+    pub version: u32,
+    /// The address: an IPv4 one in the low 32 bits.
+    pub ip: u128,
+    /// The port.
+    pub port: u16,
+    /// 4 or 6.
+    pub ip_type: u8,
+}
+
+/// What happens to emission that falls to the subnet owner's own miners.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+)]
+pub enum RecycleOrBurnEnum {
+    /// It stays issued and belongs to nobody.
+    #[default]
+    Burn,
+    /// It is taken out of the issuance.
+    Recycle,
+}
+
+/// A subnet of the genesis block. Fields are named after the storage items that they fill.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubnetGenesis {
+    /// Number of the subnet, at least 1.
+    pub netuid: NetUid,
+    /// `SubnetOwner`.
+    pub owner_coldkey: AccountId32,
+    /// `SubnetOwnerHotkey`.
+    pub owner_hotkey: Option<AccountId32>,
+    /// `Tempo`.
+    pub tempo: u16,
+    /// `SubnetAlphaOutEmission` and `SubnetTaoInEmission`.
+    pub emission_per_block: u64,
+    /// `WeightsSetRateLimit`.
+    pub weights_rate_limit: u64,
+    /// `ServingRateLimit`.
+    pub serving_rate_limit: u64,
+    /// `Burn`.
+    pub burn: u64,
+    /// `MinBurn`.
+    pub min_burn: u64,
+    /// `MaxBurn`.
+    pub max_burn: u64,
+    /// `ImmunityPeriod`.
+    pub immunity_period: u16,
+    /// `MaxAllowedUids`.
+    pub max_allowed_uids: u16,
+    /// `MaxAllowedValidators`.
+    pub max_allowed_validators: u16,
+    /// `MinAllowedWeights`.
+    pub min_allowed_weights: u16,
+    /// `WeightsVersionKey`.
+    pub weights_version_key: u64,
+    /// `ActivityCutoffFactorMilli`.
+    pub activity_cutoff_factor_milli: u32,
+    /// `Kappa`.
+    pub kappa: u16,
+    /// `BondsMovingAverage`.
+    pub bonds_moving_average: u64,
+    /// `BondsPenalty`.
+    pub bonds_penalty: u16,
+    /// `Yuma3On`.
+    pub yuma3: bool,
+    /// `LiquidAlphaOn`.
+    pub liquid_alpha: bool,
+    /// Neurons in the order of their UIDs.
+    pub neurons: Vec<NeuronGenesis>,
+}
+
+/// A neuron of the genesis block.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NeuronGenesis {
+    /// Owner of the hotkey and its stake.
+    pub coldkey: AccountId32,
+    /// The neuron's account.
+    pub hotkey: AccountId32,
+    /// Alpha in rao staked on the hotkey.
+    pub stake: u64,
+}
