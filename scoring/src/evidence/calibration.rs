@@ -116,7 +116,7 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// The calibration as JSON, one line per row of a table.
+    /// The calibration as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
     }

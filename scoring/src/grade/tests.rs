@@ -1,1 +1,141 @@
-//! Tests.
+//! Tests of quality, liveliness and service.
+
+use athanor_spec::SubnetSpec;
+use proptest::prelude::*;
+
+use super::*;
+
+fn params() -> GradeParams {
+    SubnetSpec::local().grade
+}
+
+fn axes(fidelity: f64, correctness: f64, service: f64) -> Axes {
+    Axes {
+        fidelity: Some(fidelity),
+        correctness: Some(correctness),
+        service: Some(service),
+    }
+}
+
+fn close(left: f64, right: f64) {
+    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
+}
+
+fn text(tokens: &[u32], finish: Finish) -> Text<'_> {
+    Text { tokens, finish }
+}
+
+#[test]
+fn quality_mixes_the_worst_axis_with_the_weighted_mean() {
+    let weighted = 0.5 * 0.8 + 0.3 * 0.4 + 0.2 * 1.0;
+    close(
+        quality(&axes(0.8, 0.4, 1.0), 1.0, &params()),
+        0.5 * 0.4 + 0.5 * weighted,
+    );
+    let two = GradeParams {
+        worst_axes: 2,
+        ..params()
+    };
+    close(
+        quality(&axes(0.8, 0.4, 1.0), 1.0, &two),
+        0.5 * 0.6 + 0.5 * weighted,
+    );
+}
+
+#[test]
+fn liveliness_caps_quality() {
+    close(quality(&axes(1.0, 1.0, 1.0), 0.25, &params()), 0.25);
+}
+
+#[test]
+fn an_axis_that_was_not_measured_is_unpaid_unless_it_does_not_count() {
+    let unmeasured = Axes {
+        correctness: None,
+        ..axes(1.0, 0.0, 1.0)
+    };
+    close(quality(&unmeasured, 1.0, &params()), 0.5 * 0.0 + 0.5 * 0.7);
+    let without = GradeParams {
+        correctness_weight: 0.0,
+        ..params()
+    };
+    close(quality(&unmeasured, 1.0, &without), 1.0);
+    close(ask_quality(&unmeasured, 1.0, &params()), 1.0);
+    close(ask_quality(&Axes::default(), 1.0, &params()), 0.0);
+}
+
+#[test]
+fn a_loop_is_not_alive_and_plain_text_is() {
+    let plain: Vec<u32> = (0..40).collect();
+    let looped = [7, 8].repeat(20);
+    close(
+        liveliness(text(&plain, Finish::Length), None, &params()),
+        1.0,
+    );
+    let dead = liveliness(text(&looped, Finish::Length), None, &params());
+    assert!(dead < 0.1, "{dead}");
+    close(liveliness(text(&[], Finish::Stop), None, &params()), 0.0);
+    close(liveliness(text(&[5], Finish::Stop), None, &params()), 1.0);
+}
+
+#[test]
+fn what_the_teacher_repeats_may_be_repeated() {
+    let looped = [7, 8].repeat(20);
+    let reference = Some(text(&looped, Finish::Length));
+    close(
+        liveliness(text(&looped, Finish::Length), reference, &params()),
+        1.0,
+    );
+}
+
+#[test]
+fn running_into_the_limit_costs_only_where_the_teacher_ended() {
+    let tokens: Vec<u32> = (0..10).collect();
+    let answer = text(&tokens, Finish::Length);
+    let check = |reference, expected| close(liveliness(answer, reference, &params()), expected);
+    check(Some(text(&[1, 2], Finish::Stop)), params().missing_end);
+    check(Some(text(&[1, 2], Finish::Length)), 1.0);
+    check(None, 1.0);
+}
+
+#[test]
+fn service_has_a_dead_zone_a_slope_and_an_end() {
+    let params = SubnetSpec::local().service;
+    let check =
+        |elapsed_ms, tokens, expected| close(service(elapsed_ms, tokens, &params), expected);
+    check(0, 10, 1.0);
+    check(2_100, 10, 1.0);
+    check(4_200, 10, 0.5);
+    check(6_300, 10, 0.0);
+    check(u64::MAX, 10, 0.0);
+}
+
+#[test]
+fn availability_is_credited_as_far_as_it_was_seen() {
+    close(availability_low(0.0, 0.0), 0.05);
+    close(availability_low(24.0, 24.0), 0.05_f64.powf(1.0 / 25.0));
+    assert!(availability_low(12.0, 24.0) < 0.5);
+    assert!(availability_low(200.0, 200.0) > 0.98);
+    close(availability_low(f64::NAN, 1.0), 0.0);
+}
+
+proptest! {
+    #[test]
+    fn quality_is_bounded_and_grows_with_every_axis(
+        values in prop::array::uniform4(0.0_f64..=1.0),
+        step in 0.0_f64..=1.0,
+        axis in 0_usize..4,
+    ) {
+        let of = |v: [f64; 4]| quality(&axes(v[0], v[1], v[2]), v[3], &params());
+        let mut better = values;
+        better[axis] += (1.0 - better[axis]) * step;
+        prop_assert!((0.0..=1.0).contains(&of(values)));
+        prop_assert!(of(better) >= of(values) - 1e-12);
+    }
+
+    #[test]
+    fn slower_is_never_better(elapsed in 0_u64..30_000, more in 0_u64..30_000, tokens in 0_u32..100) {
+        let params = SubnetSpec::local().service;
+        let (fast, slow) = (service(elapsed, tokens, &params), service(elapsed + more, tokens, &params));
+        prop_assert!((0.0..=1.0).contains(&fast) && slow <= fast);
+    }
+}

@@ -1,1 +1,217 @@
-//! Tests.
+//! Tests of the ledger's record: counting once, fading, verdicts and bytes.
+
+use super::*;
+use crate::fidelity::{Ending, Reference, TokenDivergence};
+
+fn spec() -> SubnetSpec {
+    SubnetSpec::local()
+}
+
+fn ask(round: u64, index: u32) -> AskId {
+    AskId {
+        round: Round(round),
+        index,
+    }
+}
+
+const TOKEN: TokenDivergence = TokenDivergence {
+    kl: 0.05,
+    entropy: 1.0,
+};
+
+fn answered(credit: f64, e_value: f64) -> AskOutcome {
+    AskOutcome::Answered {
+        e_value: Some(e_value),
+        fidelity: FidelitySums::of_answer(&[TOKEN; 8], Ending::Limit, &[TOKEN; 8], &spec().grade),
+        credit: Some(credit),
+        liveliness: 1.0,
+        service: 1.0,
+    }
+}
+
+fn failed() -> AskOutcome {
+    let reference = Reference {
+        tokens: 8,
+        entropy: 1.0,
+    };
+    AskOutcome::Failed {
+        fidelity: FidelitySums::of_missing(reference, &spec().grade),
+        checkable: true,
+    }
+}
+
+fn record(outcomes: &[AskOutcome]) -> Record {
+    let mut record = Record::new(Epoch(3));
+    for (index, outcome) in (0..).zip(outcomes) {
+        assert_eq!(
+            record.apply(ask(3, index), outcome, &spec().audit),
+            Applied::Counted
+        );
+    }
+    record
+}
+
+fn close(left: f64, right: f64) {
+    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
+}
+
+#[test]
+fn an_ask_counts_once_even_across_a_restart() {
+    let spec = spec();
+    let mut record = record(&[answered(1.0, 0.5), failed()]);
+    let mut restarted = Record::from_bytes(&record.to_bytes()).unwrap();
+    assert_eq!(restarted, record);
+    assert_eq!(
+        restarted.apply(ask(3, 1), &failed(), &spec.audit),
+        Applied::Duplicate
+    );
+    assert_eq!(
+        restarted.apply(ask(2, 9), &failed(), &spec.audit),
+        Applied::Stale
+    );
+    assert_eq!(
+        restarted.apply(ask(3, 4096), &failed(), &spec.audit),
+        Applied::Stale
+    );
+    assert_eq!(restarted, record);
+    for side in [&mut record, &mut restarted] {
+        assert_eq!(
+            side.apply(ask(4, 1), &failed(), &spec.audit),
+            Applied::Counted
+        );
+    }
+    assert_eq!(restarted, record);
+}
+
+#[test]
+fn what_was_counted_halves_per_half_life_and_means_stay() {
+    let spec = spec();
+    let mut record = record(&vec![answered(0.5, 0.5); 24]);
+    let before = record.summary(&spec);
+    close(record.effective_asks(), 24.0);
+    record.decay_to(Epoch(7), &spec.grade);
+    close(record.asked, 12.0);
+    close(record.effective_asks(), 24.0);
+    close(record.summary(&spec).fidelity, before.fidelity);
+    assert_eq!(record.evidence().requests(), 24);
+    let once = record.clone();
+    record.decay_to(Epoch(7), &spec.grade);
+    record.decay_to(Epoch(2), &spec.grade);
+    assert_eq!(record, once);
+}
+
+#[test]
+fn more_asks_are_worth_more_until_the_cap_that_all_share() {
+    let spec = spec();
+    let low = |asks: usize| {
+        let summary = record(&vec![answered(1.0, 0.5); asks]).summary(&spec);
+        summary.quality - summary.quality_low
+    };
+    close(low(25), 0.3 / 5.0);
+    close(low(400), 0.3 / 20.0);
+    close(low(1_000), 0.3 / 20.0);
+}
+
+#[test]
+fn an_empty_record_is_unpaid_and_accuses_nobody() {
+    let summary = Record::new(Epoch(0)).summary(&spec());
+    assert_eq!(
+        (summary.quality, summary.quality_low, summary.fault),
+        (0.0, 0.0, None)
+    );
+}
+
+#[test]
+fn failures_cost_on_every_axis() {
+    let spec = spec();
+    let good = record(&vec![answered(1.0, 0.5); 12]).summary(&spec);
+    let mut outcomes = vec![answered(1.0, 0.5); 9];
+    outcomes.extend(vec![failed(); 3]);
+    let worse = record(&outcomes).summary(&spec);
+    assert!(worse.fidelity < good.fidelity && worse.service < good.service);
+    close(worse.correctness, 0.75);
+    close(worse.answered, 0.75);
+}
+
+#[test]
+fn condemned_by_the_audit_is_a_fault_for_life_and_other_faults_can_be_lifted() {
+    let spec = spec();
+    let mut record = record(&[answered(1.0, 0.5)]);
+    let fault = Fault {
+        kind: FaultKind::BadArtifact,
+        evidence: "é".repeat(600),
+    };
+    record.set_fault(Some(fault));
+    let shown = record.summary(&spec).fault.unwrap();
+    assert_eq!(
+        (shown.kind.as_str(), shown.evidence.len()),
+        ("bad_artifact", 512)
+    );
+    record.set_fault(None);
+    assert_eq!(record.summary(&spec).fault, None);
+    for index in 1..20 {
+        record.apply(ask(3, index), &answered(1.0, 500.0), &spec.audit);
+    }
+    record.decay_to(Epoch(1_000), &spec.grade);
+    assert_eq!(
+        record.summary(&spec).fault.unwrap().kind,
+        "wrong_checkpoint"
+    );
+}
+
+#[test]
+fn the_bytes_of_a_record_are_fixed() {
+    // Nothing here takes a logarithm of anything but 1, so the numbers are the same on every platform.
+    let lost = AskOutcome::Failed {
+        fidelity: FidelitySums::default(),
+        checkable: true,
+    };
+    let mut record = record(&[answered(0.5, 1.0), lost]);
+    record.set_checkpoint(Some(Digest([9; 32])));
+    record.set_fault(Some(Fault {
+        kind: FaultKind::Copy,
+        evidence: "x".to_owned(),
+    }));
+    let bytes = record.to_bytes();
+    assert_eq!(bytes.len(), 264);
+    assert_eq!(
+        Digest::of(&bytes).to_string(),
+        "df2e7094bdcb256562b10a7c8a290aa894975e690398a8058eb1cbeab7a5f07e"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_record_are_refused() {
+    let good = record(&[answered(0.5, 2.0)]).to_bytes();
+    let check = |bytes: &[u8], expected| assert_eq!(Record::from_bytes(bytes), Err(expected));
+    check(&[], DecodeRecordError::Version { found: None });
+    check(
+        &[&[2], &good[1..]].concat(),
+        DecodeRecordError::Version { found: Some(2) },
+    );
+    check(&good[..good.len() - 1], DecodeRecordError::Malformed);
+    check(&[&good[..], &[0]].concat(), DecodeRecordError::Malformed);
+    check(
+        &[1; Record::MAX_BYTES + 1],
+        DecodeRecordError::TooLong {
+            len: Record::MAX_BYTES + 1,
+        },
+    );
+    let mut poisoned = record(&[answered(0.5, 2.0)]);
+    poisoned.asked = f64::NAN;
+    check(&poisoned.to_bytes(), DecodeRecordError::Malformed);
+}
+
+#[test]
+fn the_fullest_record_fits_its_bound() {
+    let mut spec = spec();
+    spec.audit.dishonest_shares = (1..=64).map(|k| f64::from(k) / 65.0).collect();
+    let mut record = Record::new(Epoch(0));
+    record.apply(ask(u64::MAX, 4_095), &answered(1.0, 2.0), &spec.audit);
+    record.set_checkpoint(Some(Digest([1; 32])));
+    record.set_fault(Some(Fault {
+        kind: FaultKind::BadAnswer,
+        evidence: "x".repeat(512),
+    }));
+    assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+}

@@ -118,12 +118,12 @@ fn answers_are_what_the_questions_ask_for() {
             }
             Family::Add => assert_eq!(
                 first_pair().0 + first_pair().1,
-                word(&expected, 0).parse().unwrap()
+                word(&expected, 0).parse::<u8>().unwrap()
             ),
             Family::Next => assert_eq!(rest.as_bytes()[0] + 1, expected.as_bytes()[0]),
             Family::Larger => assert_eq!(
                 first_pair().0.max(first_pair().1),
-                word(&expected, 0).parse().unwrap()
+                word(&expected, 0).parse::<u8>().unwrap()
             ),
             Family::Logic => assert!(expected.split(' ').all(|w| w == "t" || w == "f")),
             Family::Replace => {
