@@ -13,7 +13,7 @@ use crate::table::tao;
 /// Lines kept; older ones are dropped.
 const MAX_LINES: usize = 500;
 /// Characters kept of a line; events come from elsewhere and may carry anything.
-const MAX_CHARS: usize = 400;
+const MAX_CHARS: usize = 1000;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod log;
 mod pace;
 mod rows;
 mod screen;
+mod series;
 mod telemetry;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -20,7 +21,8 @@ pub use log::{Kind, Line, Log};
 pub use pace::Pace;
 pub use rows::{NeuronRow, Sort, Verdict};
 pub use screen::{Action, Flow, Pane, Screen};
-pub use telemetry::{Graded, Miner, Peers, Series, Validator, VoteRecord};
+pub use series::Series;
+pub use telemetry::{Graded, Miner, Peers, Validator, VoteRecord};
 
 /// One finalized block's view of the subnet.
 #[derive(Clone, Debug)]
@@ -252,7 +254,7 @@ impl State {
         if let Some((kind, text)) = log::event_news(&event, self) {
             self.say(kind, text);
         }
-        self.peers.take(event, self.now);
+        self.peers.take(event);
     }
 }
 

@@ -30,6 +30,9 @@ impl Pane {
     }
 }
 
+/// Lines that the detail pane scrolls at most: more than it ever has.
+const MAX_DETAIL: usize = 64;
+
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -101,11 +104,15 @@ impl Screen {
             }
             Action::Scroll(by) => {
                 // In the log the newest line is at the bottom, and scrolling starts there.
-                let by = if self.pane == Pane::Log { -by } else { by };
-                self.scroll = self
-                    .scroll
-                    .saturating_add_signed(by.clamp(-1000, 1000) as i16)
-                    .min(1000);
+                let (by, last) = match self.pane {
+                    Pane::Detail => (by, MAX_DETAIL),
+                    Pane::Distillation => (by, state.peers.miners.len()),
+                    Pane::Log => (by.saturating_neg(), state.log.lines().len()),
+                };
+                let to = i32::from(self.scroll).saturating_add(by);
+                self.scroll = u16::try_from(to.max(0))
+                    .unwrap_or(u16::MAX)
+                    .min(u16::try_from(last).unwrap_or(u16::MAX));
             }
             Action::Sort => self.sort = self.sort.next(),
             Action::Help => self.help = !self.help,

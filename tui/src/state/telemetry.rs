@@ -1,22 +1,19 @@
 //! What daemons report about themselves and each other.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
 use athanor_chain::Neuron;
 use athanor_spec::{
-    BlockNumber, Digest, Epoch, Hotkey, Round, Uid,
-    telemetry::{Event, GradeSummary, HeldOut},
+    BlockNumber, Digest, Epoch, Hotkey, Round,
+    telemetry::{Event, FaultSummary, GradeSummary, HeldOut},
 };
+
+use super::{Series, log::printable};
 
 /// Hotkeys remembered at most per role; a subnet has at most 256 neurons, the rest is noise or malice.
 const MAX_HOTKEYS: usize = 512;
 /// Validators whose grades are kept per miner; the chain allows no more validators than this in a subnet.
 const MAX_GRADERS: usize = 128;
-/// Points kept per training series, as many as the widest pane draws.
-const MAX_POINTS: usize = 240;
 
 /// The hotkeys that telemetry was heard from or about.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +29,9 @@ pub struct Peers {
 pub struct Miner {
     /// The latest grade by each validator.
     pub grades: BTreeMap<Hotkey, Graded>,
-    /// Training loss, newest last, nats per token.
+    /// Training loss, nats per token.
     pub losses: Series,
-    /// Held-out loss, newest last, nats per token.
+    /// Held-out loss, nats per token.
     pub heldout: Series,
     /// The latest measurement on held-out items.
     pub last_heldout: Option<HeldOut>,
@@ -57,8 +54,6 @@ pub struct Graded {
     pub round: Round,
     /// The verdict.
     pub summary: GradeSummary,
-    /// When it was heard.
-    pub at: Duration,
 }
 
 /// What is known of a validator beyond the chain.
@@ -79,42 +74,11 @@ pub struct VoteRecord {
     pub epoch: Epoch,
     /// The block that they were included in.
     pub block: BlockNumber,
-    /// What was set, max-upscaled.
-    pub weights: Vec<(Uid, u16)>,
-}
-
-/// The latest points of a measured quantity.
-#[derive(Clone, Debug, Default)]
-pub struct Series {
-    points: VecDeque<f64>,
-}
-
-impl Series {
-    /// Adds a point, dropping the oldest beyond the cap. A value that is not finite is left out.
-    pub fn push(&mut self, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        if self.points.len() == MAX_POINTS {
-            self.points.pop_front();
-        }
-        self.points.push_back(value);
-    }
-
-    /// The points, oldest first.
-    pub fn points(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
-        self.points.iter().copied()
-    }
-
-    /// The newest point.
-    pub fn last(&self) -> Option<f64> {
-        self.points.back().copied()
-    }
 }
 
 impl Peers {
-    /// Takes in an event that was heard `at`. Hotkeys beyond the cap are ignored until others are deregistered.
-    pub(super) fn take(&mut self, event: Event, at: Duration) {
+    /// Takes in an event. Hotkeys beyond the cap are ignored until others are deregistered.
+    pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::RoundStarted {
                 validator,
@@ -130,14 +94,10 @@ impl Peers {
                 validator,
                 epoch,
                 block,
-                weights,
+                ..
             } => {
                 if let Some(known) = entry(&mut self.validators, validator) {
-                    known.vote = Some(VoteRecord {
-                        epoch,
-                        block,
-                        weights,
-                    });
+                    known.vote = Some(VoteRecord { epoch, block });
                 }
             }
             Event::AskFailed {
@@ -155,19 +115,22 @@ impl Peers {
                 validator,
                 miner,
                 round,
-                grade,
+                mut grade,
                 ..
             } => {
                 let Some(known) = entry(&mut self.miners, miner) else {
                     return;
                 };
                 if known.grades.len() < MAX_GRADERS || known.grades.contains_key(&validator) {
+                    grade.fault = grade.fault.map(|fault| FaultSummary {
+                        kind: printable(&fault.kind),
+                        evidence: printable(&fault.evidence),
+                    });
                     known.grades.insert(
                         validator,
                         Graded {
                             round,
                             summary: grade,
-                            at,
                         },
                     );
                 }
@@ -226,7 +189,7 @@ impl Peers {
     fn failed(&mut self, miner: Hotkey, reason: String) {
         if let Some(known) = entry(&mut self.miners, miner) {
             known.failures += 1;
-            known.last_failure = Some(reason);
+            known.last_failure = Some(printable(&reason));
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn render(
         Role::Validator => votes(state, row, palette),
         Role::Miner => judges(state, row, palette),
     });
-    lines.extend(record(row, palette));
+    lines.extend(record(state, row, palette));
     frame.render_widget(
         Paragraph::new(lines)
             .wrap(Wrap { trim: false })
@@ -80,7 +80,7 @@ fn reasons(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'s
         .collect()
 }
 
-fn record(row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {
+fn record(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {
     let neuron = row.neuron;
     let committed = neuron
         .commitment
@@ -92,22 +92,42 @@ fn record(row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {
         .axon
         .map_or("none".to_owned(), |address| address.to_string());
     let share = |part: u16| format!("{:.3}", f64::from(part) / f64::from(u16::MAX));
-    let agreement = match row.role {
-        Role::Validator => format!("validator trust {}", share(neuron.validator_trust)),
+    let standing = match row.role {
+        Role::Validator => format!(
+            "validator trust {}  last update in block {}",
+            share(neuron.validator_trust),
+            neuron.last_update
+        ),
         Role::Miner => format!("consensus {}", share(neuron.consensus)),
     };
-    vec![
-        Line::styled(format!("checkpoint {checkpoint}  axon {axon}"), palette.dim),
-        Line::styled(
-            format!(
-                "stake {} TAO  {agreement}  registered in block {}  last update {}",
-                tao(neuron.stake),
-                neuron.registered_at,
-                neuron.last_update
-            ),
-            palette.dim,
-        ),
-    ]
+    let mut lines = Vec::new();
+    if row.role == Role::Miner {
+        lines.push(format!("checkpoint {checkpoint}  axon {axon}"));
+    }
+    lines.push(format!(
+        "stake {} TAO  {standing}  registered in block {}",
+        tao(neuron.stake),
+        neuron.registered_at
+    ));
+    if let Some(known) = state.peers.miners.get(&neuron.hotkey) {
+        if let Some(digest) = &known.serving {
+            lines.push(format!(
+                "serves {} after {} swaps",
+                digest.short(),
+                known.swaps
+            ));
+        }
+        if let Some(reason) = &known.last_failure {
+            lines.push(format!(
+                "{} requests failed, the last: {}",
+                known.failures, reason
+            ));
+        }
+    }
+    lines
+        .into_iter()
+        .map(|line| Line::styled(line, palette.dim))
+        .collect()
 }
 
 fn votes(state: &State, row: &NeuronRow<'_>, palette: &Palette) -> Vec<Line<'static>> {

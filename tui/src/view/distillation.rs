@@ -98,10 +98,9 @@ fn render_miner(frame: &mut Frame<'_>, row: Rect, name: &str, miner: &Miner, pal
     curve(frame, helds, &miner.heldout, palette);
 }
 
-/// The newest points that fit, scaled between their own least and largest.
+/// The whole series, scaled between its own least and largest point.
 fn curve(frame: &mut Frame<'_>, area: Rect, series: &Series, palette: &Palette) {
-    let skip = series.points().len().saturating_sub(area.width.into());
-    let points: Vec<f64> = series.points().skip(skip).collect();
+    let points = series.resampled(area.width.into());
     let low = points.iter().copied().fold(f64::INFINITY, f64::min);
     let span = points.iter().copied().fold(f64::NEG_INFINITY, f64::max) - low;
     let level = |value: &f64| {

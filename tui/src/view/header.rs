@@ -35,7 +35,11 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, state: &State, palette: 
         _ => countdown(state),
     };
     let room = usize::from(area.width).saturating_sub(status.width() + 1);
-    let right = census(state).into_iter().find(|text| text.len() <= room);
+    let right = state
+        .chain
+        .iter()
+        .flat_map(|_| census(state))
+        .find(|text| text.len() <= room);
     let right = Line::raw(right.unwrap_or_default());
     sides(frame, second, status, right);
 }
