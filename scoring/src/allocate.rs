@@ -113,7 +113,7 @@ fn shares(
         0.0
     };
     let mut shares = BTreeMap::new();
-    if !(total > 0.0) {
+    if slots.is_empty() || total <= 0.0 {
         return shares;
     }
     for (class, slot) in &slots {

@@ -111,7 +111,7 @@ pub struct GradeSummary {
     pub quality: f64,
     /// Lower confidence bound of Q that is paid.
     pub quality_low: f64,
-    /// Asks answered, of those sent, since the registration (decayed).
+    /// Share of asks that were answered since the registration (decayed), in [0, 1].
     pub answered: f64,
     /// What the miner is accused of, with evidence that can be replayed.
     pub fault: Option<FaultSummary>,
