@@ -12,12 +12,15 @@ mod backward;
 mod forward;
 mod layout;
 mod matrix;
+mod muon;
 
 pub use adam::{Adam, AdamSettings};
 pub use backward::backward;
 pub use forward::{Batch, Tape, forward};
 pub use layout::{Layout, LayoutError, Shape};
+pub use muon::{Muon, MuonSettings};
 pub(crate) use matrix::{exp, log_sum_exp, softmax};
+
 
 #[cfg(test)]
 mod tests;

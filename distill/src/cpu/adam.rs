@@ -35,12 +35,18 @@ pub struct Adam {
 impl Adam {
     /// Fresh moments for a layout.
     pub fn new(settings: AdamSettings, layout: &Layout) -> Adam {
+        let matrices = layout.slots.iter().filter(|slot| slot.dims.len() > 1);
+        Adam::decaying(settings, layout.len(), matrices.map(|slot| slot.range.clone()).collect())
+    }
+
+    /// Fresh moments of `count` parameters, of which only those in `decayed` decay.
+    pub(super) fn decaying(settings: AdamSettings, count: usize, decayed: Vec<std::ops::Range<usize>>) -> Adam {
         Adam {
             settings,
-            first: vec![0.0; layout.len()],
-            second: vec![0.0; layout.len()],
+            first: vec![0.0; count],
+            second: vec![0.0; count],
             steps: 0,
-            decayed: layout.slots.iter().filter(|slot| slot.dims.len() > 1).map(|slot| slot.range.clone()).collect(),
+            decayed,
         }
     }
 

@@ -14,11 +14,11 @@ use super::{
 pub fn backward(layout: &Layout, parameters: &[f32], batch: &Batch, tape: &Tape, logits: &[f32], gradients: &mut [f32]) {
     let shape = &layout.shape;
     let (vocab, width, rows) = (shape.vocab, shape.width, batch.rows.len());
-    let embedding = &parameters[layout.embedding.clone()];
+    let head = &parameters[layout.head.clone()];
     let slope = View::new(logits, rows, vocab);
 
     product(
-        &mut gradients[layout.embedding.clone()],
+        &mut gradients[layout.head.clone()],
         width,
         Write::Add,
         1.0,
@@ -26,7 +26,7 @@ pub fn backward(layout: &Layout, parameters: &[f32], batch: &Batch, tape: &Tape,
         View::new(&tape.last_normed, rows, width),
     );
     let mut hidden = vec![0.0; rows * width];
-    product(&mut hidden, width, Write::Overwrite, 1.0, slope, View::new(embedding, vocab, width));
+    product(&mut hidden, width, Write::Overwrite, 1.0, slope, View::new(head, vocab, width));
     let mut last = vec![0.0; rows * width];
     let weight = &parameters[layout.norm.clone()];
     norm(&tape.last, &tape.last_scale, weight, &hidden, &mut last, &mut gradients[layout.norm.clone()]);

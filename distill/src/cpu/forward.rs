@@ -97,7 +97,8 @@ pub fn forward(layout: &Layout, parameters: &[f32], layers: &[usize], batch: &Ba
     let rows = batch.rows.len();
     resize(&mut tape.logits, rows * shape.vocab);
     let hidden = View::new(&tape.last_normed, rows, width);
-    product(&mut tape.logits, shape.vocab, Write::Overwrite, 1.0, hidden, View::new(embedding, shape.vocab, width).t());
+    let head = View::new(&parameters[layout.head.clone()], shape.vocab, width);
+    product(&mut tape.logits, shape.vocab, Write::Overwrite, 1.0, hidden, head.t());
 }
 
 /// One block: takes the residual stream and returns it.

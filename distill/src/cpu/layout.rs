@@ -7,8 +7,10 @@ use thiserror::Error;
 /// The dimensions of a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
-    /// Words in the vocabulary; input and output embeddings are one matrix.
+    /// Words in the vocabulary.
     pub vocab: usize,
+    /// Whether the output embedding is the input embedding.
+    pub tied: bool,
     /// Width of the residual stream.
     pub width: usize,
     /// Number of blocks.
@@ -80,6 +82,8 @@ pub struct Layout {
     pub(crate) embedding: Range<usize>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Range<usize>,
+    /// The output embedding, which is the input embedding when the two are tied.
+    pub(crate) head: Range<usize>,
 }
 
 impl Layout {
@@ -111,12 +115,16 @@ impl Layout {
             })
             .collect();
         let norm = place("model.norm.weight".into(), &[width]);
-        Layout { shape, slots, embedding, blocks, norm }
+        let head = match shape.tied {
+            true => embedding.clone(),
+            false => place("lm_head.weight".into(), &[vocab, width]),
+        };
+        Layout { shape, slots, embedding, blocks, norm, head }
     }
 
     /// The number of parameters.
     pub fn len(&self) -> usize {
-        self.norm.end
+        self.slots.last().map_or(0, |slot| slot.range.end)
     }
 
     /// Whether there are no parameters, which a real shape never gives.

@@ -1,0 +1,155 @@
+//! Measure a network on text and items that training never saw.
+
+use athanor_model::tokenizer::TokenizerError;
+use athanor_scoring::task::{self, Family};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::{
+    cpu::{Batch, Tape, forward, log_sum_exp},
+    network::Network,
+    sample::continue_all,
+    stream::{Example, Stream},
+};
+
+/// Tokens that are run at once.
+const BATCH_TOKENS: usize = 2048;
+
+/// Answer tokens that are sampled at most, more than any expected answer has.
+const ANSWER_TOKENS: usize = 12;
+
+/// How an evaluation is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvaluationPlan {
+    /// Seed of passages, items and samples.
+    pub seed: u64,
+    /// Held-out passages.
+    pub passages: usize,
+    /// Items per family.
+    pub items: usize,
+    /// Sampling temperature of the answers.
+    pub temperature: f32,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Mean loss on held-out text, nats per token.
+    pub text_loss: f32,
+    /// Tokens of text behind it.
+    pub text_tokens: usize,
+    /// Mean loss on the answers of items, nats per token.
+    pub answer_loss: f32,
+    /// Sampled answers by family.
+    pub families: Vec<FamilyScore>,
+}
+
+/// How well sampled answers of one family did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyScore {
+    /// The family's name.
+    pub family: &'static str,
+    /// Share of answers that were entirely right.
+    pub exact: f64,
+    /// Mean grade, with partial credit.
+    pub grade: f64,
+    /// Answers sampled.
+    pub items: usize,
+}
+
+impl Evaluation {
+    /// Mean share of entirely right answers over the families.
+    pub fn exact(&self) -> f64 {
+        self.families.iter().map(|family| family.exact).sum::<f64>() / self.families.len().max(1) as f64
+    }
+}
+
+/// Evaluates the given layers of a network; `stream` is a held-out one.
+pub fn evaluate(
+    network: &Network,
+    layers: &[usize],
+    stream: &Stream,
+    plan: &EvaluationPlan,
+) -> Result<Evaluation, TokenizerError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    let passages: Vec<Example> = (0..plan.passages).map(|_| stream.text(&mut rng)).collect();
+    let mut items = Vec::new();
+    let mut asked = Vec::new();
+    for family in Family::ALL {
+        for _ in 0..plan.items {
+            let item = task::generate(family, &mut rng);
+            asked.push(stream.tokenizer().encode(&item.prompt)?);
+            items.push(item);
+        }
+    }
+    let examples: Vec<Example> = items
+        .iter()
+        .zip(&asked)
+        .map(|(item, prompt)| {
+            let mut tokens = prompt.clone();
+            tokens.extend(stream.tokenizer().encode(&item.completion())?);
+            tokens.push(stream.end());
+            Ok(Example { family: Some(item.family), from: prompt.len() - 1, tokens })
+        })
+        .collect::<Result<_, TokenizerError>>()?;
+
+    let mut families = Vec::new();
+    for (family, (items, prompts)) in
+        Family::ALL.into_iter().zip(items.chunks(plan.items.max(1)).zip(asked.chunks(plan.items.max(1))))
+    {
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let answers =
+            continue_all(network, layers, &prompts, ANSWER_TOKENS, plan.temperature, stream.end(), &mut rng);
+        let mut grades = Vec::with_capacity(items.len());
+        for (item, answer) in items.iter().zip(&answers) {
+            let finished = answer.last() == Some(&stream.end());
+            let grade = task::grade(item, &stream.tokenizer().decode(answer)?);
+            grades.push(if finished { grade } else { 0.0 });
+        }
+        let count = grades.len().max(1) as f64;
+        families.push(FamilyScore {
+            family: family.name(),
+            exact: grades.iter().filter(|&&grade| grade == 1.0).count() as f64 / count,
+            grade: grades.iter().sum::<f64>() / count,
+            items: grades.len(),
+        });
+    }
+    let (text_loss, text_tokens) = mean(&losses(network, layers, &passages));
+    let (answer_loss, _) = mean(&losses(network, layers, &examples));
+    Ok(Evaluation { text_loss, text_tokens, answer_loss, families })
+}
+
+/// The summed loss and the number of counted tokens of each example.
+pub fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<(f32, usize)> {
+    let mut found = Vec::with_capacity(examples.len());
+    let mut tape = Tape::default();
+    let vocab = network.config.vocab_size;
+    let mut rest = examples;
+    while !rest.is_empty() {
+        let mut batch = Batch::default();
+        let mut taken = 0;
+        while taken < rest.len() && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS) {
+            batch.push(&rest[taken].tokens, rest[taken].counted());
+            taken += 1;
+        }
+        forward(&network.layout, &network.parameters, layers, &batch, &mut tape);
+        let mut rows = tape.logits.chunks_exact(vocab);
+        for example in &rest[..taken] {
+            let counted = example.counted();
+            let count = counted.len();
+            let loss = counted
+                .zip(rows.by_ref())
+                .map(|(at, row)| log_sum_exp(row) - row[example.tokens[at + 1] as usize])
+                .sum();
+            found.push((loss, count));
+        }
+        rest = &rest[taken..];
+    }
+    found
+}
+
+fn mean(losses: &[(f32, usize)]) -> (f32, usize) {
+    let tokens: usize = losses.iter().map(|(_, count)| count).sum();
+    (losses.iter().map(|(loss, _)| loss).sum::<f32>() / tokens.max(1) as f32, tokens)
+}
