@@ -9,6 +9,7 @@
 
 mod adam;
 mod backward;
+mod decode;
 mod forward;
 mod layout;
 mod matrix;
@@ -16,6 +17,7 @@ mod muon;
 
 pub use adam::{Adam, AdamSettings};
 pub use backward::backward;
+pub use decode::Decoding;
 pub use forward::{Batch, Tape, forward};
 pub use layout::{Layout, LayoutError, Shape};
 pub use muon::{Muon, MuonSettings};

@@ -3,13 +3,11 @@
 use rand::Rng;
 
 use crate::{
-    cpu::{Batch, Tape, forward, softmax},
+    cpu::{Decoding, softmax},
     network::Network,
 };
 
-/// Continues every prompt until `end` or for `longest` tokens; a temperature of 0 takes the likeliest token.
-///
-/// Runs the whole sequence again for every token: the answers here are a few tokens long, and training needs no cache.
+/// Continues every prompt, none of them empty, until `end` or for `longest` tokens; a temperature of 0 takes the likeliest.
 pub fn continue_all(
     network: &Network,
     layers: &[usize],
@@ -19,28 +17,26 @@ pub fn continue_all(
     end: u32,
     rng: &mut impl Rng,
 ) -> Vec<Vec<u32>> {
-    let mut sequences: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.to_vec()).collect();
+    let mut answers = vec![Vec::new(); prompts.len()];
     let mut open: Vec<usize> = (0..prompts.len()).collect();
-    let mut tape = Tape::default();
-    let vocab = network.config.vocab_size;
-    for _ in 0..longest {
-        if open.is_empty() {
+    let room = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or(0) + longest;
+    let mut decoding = Decoding::new(&network.layout, &network.parameters, layers, prompts, room);
+    for left in (0..longest).rev() {
+        let rows = decoding.logits.chunks_exact_mut(network.config.vocab_size);
+        let drawn: Vec<u32> = rows.map(|row| draw(row, temperature, rng)).collect();
+        for (&index, &token) in open.iter().zip(&drawn) {
+            answers[index].push(token);
+        }
+        let goes_on: Vec<bool> = drawn.iter().map(|&token| token != end).collect();
+        open = open.into_iter().zip(&goes_on).filter(|(_, on)| **on).map(|(index, _)| index).collect();
+        if open.is_empty() || left == 0 {
             break;
         }
-        let mut batch = Batch::default();
-        for &index in &open {
-            let sequence = &sequences[index];
-            batch.push(sequence, [sequence.len() - 1]);
-        }
-        forward(&network.layout, &network.parameters, layers, &batch, &mut tape);
-        let rows: Vec<u32> =
-            tape.logits.chunks_exact_mut(vocab).map(|row| draw(row, temperature, rng)).collect();
-        for (&index, &token) in open.iter().zip(&rows) {
-            sequences[index].push(token);
-        }
-        open.retain(|&index| sequences[index].last() != Some(&end));
+        decoding.retain(&goes_on);
+        let drawn: Vec<u32> = drawn.into_iter().filter(|&token| token != end).collect();
+        decoding.append(&drawn);
     }
-    sequences.into_iter().zip(prompts).map(|(sequence, prompt)| sequence[prompt.len()..].to_vec()).collect()
+    answers
 }
 
 fn draw(logits: &mut [f32], temperature: f32, rng: &mut impl Rng) -> u32 {

@@ -179,7 +179,7 @@ fn attend(shape: &Shape, segments: &[Range<usize>], tape: &mut BlockTape) {
 }
 
 /// Root-mean-square norm of each row.
-fn norm(shape: &Shape, input: &[f32], weight: &[f32], out: &mut Vec<f32>, scales: &mut Vec<f32>) {
+pub(super) fn norm(shape: &Shape, input: &[f32], weight: &[f32], out: &mut Vec<f32>, scales: &mut Vec<f32>) {
     let width = shape.width;
     resize(out, input.len());
     scales.clear();
@@ -201,7 +201,7 @@ pub(super) struct Rotary {
 }
 
 impl Rotary {
-    fn extend(&mut self, shape: &Shape, positions: usize) {
+    pub(super) fn extend(&mut self, shape: &Shape, positions: usize) {
         let half = shape.head_width / 2;
         if self.half == half && self.cosines.len() >= positions * half {
             return;
@@ -217,19 +217,24 @@ impl Rotary {
 
     /// Turns each head of rows `row_width` wide forwards (`direction` 1) or back (-1).
     pub(super) fn turn(&self, segments: &[Range<usize>], rows: &mut [f32], row_width: usize, direction: f32) {
-        let half = self.half;
         for segment in segments {
             for (position, row) in segment.clone().enumerate() {
-                let cosines = &self.cosines[position * half..][..half];
-                let sines = &self.sines[position * half..][..half];
-                for head in rows[row * row_width..][..row_width].chunks_exact_mut(2 * half) {
-                    let (low, high) = head.split_at_mut(half);
-                    for (((low, high), &cos), &sin) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
-                        let (x, y, sin) = (*low, *high, sin * direction);
-                        *low = x * cos - y * sin;
-                        *high = y * cos + x * sin;
-                    }
-                }
+                self.turn_at(position, &mut rows[row * row_width..][..row_width], direction);
+            }
+        }
+    }
+
+    /// Turns each head of one row that stands at `position`.
+    pub(super) fn turn_at(&self, position: usize, row: &mut [f32], direction: f32) {
+        let half = self.half;
+        let cosines = &self.cosines[position * half..][..half];
+        let sines = &self.sines[position * half..][..half];
+        for head in row.chunks_exact_mut(2 * half) {
+            let (low, high) = head.split_at_mut(half);
+            for (((low, high), &cos), &sin) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+                let (x, y, sin) = (*low, *high, sin * direction);
+                *low = x * cos - y * sin;
+                *high = y * cos + x * sin;
             }
         }
     }

@@ -138,3 +138,31 @@ fn exp_is_accurate_where_it_is_used() {
     }
     assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(200.0).is_finite());
 }
+
+#[test]
+fn decoding_token_by_token_gives_the_logits_of_the_whole_sequence() {
+    let network = network(true);
+    let layers = [0, 2];
+    let sequences: [&[u32]; 2] = [&[3, 1, 4, 1, 5, 9], &[2, 6, 5]];
+    let Network { layout, parameters, config } = &network;
+    let mut decoding = Decoding::new(layout, parameters, &layers, &[&sequences[0][..3], &sequences[1][..1]], 6);
+    let check = |decoding: &Decoding<'_>, prefixes: &[&[u32]]| {
+        let mut batch = Batch::default();
+        for prefix in prefixes {
+            batch.push(prefix, [prefix.len() - 1]);
+        }
+        let mut tape = Tape::default();
+        forward(layout, parameters, &layers, &batch, &mut tape);
+        assert_eq!(decoding.logits.len(), prefixes.len() * config.vocab_size);
+        for (a, b) in decoding.logits.iter().zip(&tape.logits) {
+            assert!((a - b).abs() < 1e-4, "{a} and {b}");
+        }
+    };
+    decoding.append(&[1, 6]);
+    check(&decoding, &[&sequences[0][..4], &sequences[1][..2]]);
+    decoding.append(&[5, 5]);
+    check(&decoding, &[&sequences[0][..5], sequences[1]]);
+    decoding.retain(&[true, false]);
+    decoding.append(&[9]);
+    check(&decoding, &[sequences[0]]);
+}

@@ -1,0 +1,366 @@
+//! Keep a student in training on a thread of its own, and publish what the gate lets through.
+//!
+//! The thread owns the trainer. It leaves the rest of the machine its share: after every step it rests in proportion to the
+//! step's length. Its directory holds `state-a` and `state-b` (the newest whole state of two, f32) and `published/STEP`.
+//! After a kill at any moment a new worker goes on from the newest state that verifies: weights and step count as they were,
+//! the optimiser's moments fresh.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use athanor_model::{Checkpoint, Precision, checkpoint::CheckpointError};
+use thiserror::Error;
+
+use crate::{
+    gate::{Gate, GateError, GateSettings},
+    network::{Network, NetworkError},
+    shard::Shard,
+    source::Source,
+    trainer::{StepReport, Trainer, TrainerConfig, TrainerError},
+};
+
+/// Published checkpoints that are kept: validators may still fetch the ones before the newest.
+const KEPT: usize = 4;
+
+/// How a worker runs.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Directory of states and published checkpoints.
+    pub dir: PathBuf,
+    /// The student to start from when the directory holds none.
+    pub student: Checkpoint,
+    /// How it is trained.
+    pub trainer: TrainerConfig,
+    /// When a checkpoint is good enough to be published.
+    pub gate: GateSettings,
+    /// Share of one core, in (0, 1]; 0.5 rests as long as it works.
+    pub duty: f64,
+    /// Steps between two candidates for publication.
+    pub judge_every: u64,
+    /// Held-out examples that a candidate is shown at most.
+    pub judge_examples: usize,
+    /// Steps between two states on disk, which bounds what a kill loses.
+    pub save_every: u64,
+    /// Stop by itself at this step count; `None` goes on until stopped.
+    pub until_step: Option<u64>,
+}
+
+impl WorkerConfig {
+    /// The settings that suit a small student beside its own server.
+    pub fn small(dir: PathBuf, student: Checkpoint, seed: u64) -> WorkerConfig {
+        WorkerConfig {
+            dir,
+            student,
+            trainer: TrainerConfig::small(seed),
+            gate: GateSettings::default(),
+            duty: 0.5,
+            judge_every: 60,
+            judge_examples: 96,
+            save_every: 30,
+            until_step: None,
+        }
+    }
+}
+
+/// What a worker tells.
+#[derive(Clone, Debug)]
+pub enum DistillEvent {
+    /// Training begins, or goes on from a state.
+    Started {
+        /// Steps so far.
+        step: u64,
+        /// Whether a state was found.
+        resumed: bool,
+        /// Mean held-out loss now, nats per token of KL to the teacher.
+        heldout_loss: f32,
+    },
+    /// A step was made.
+    Step(StepReport),
+    /// A candidate was compared with the served checkpoint.
+    Judged {
+        /// Steps so far.
+        step: u64,
+        /// Mean held-out loss of the candidate, nats per token of KL to the teacher.
+        heldout_loss: f32,
+        /// The evidence that it is better.
+        e_value: f64,
+        /// The evidence that it needs.
+        threshold: f64,
+        /// Examples that it was shown.
+        examples: u64,
+    },
+    /// The candidate passed and lies on disk.
+    Published {
+        /// Steps so far.
+        step: u64,
+        /// The checkpoint, in half precision.
+        checkpoint: Checkpoint,
+    },
+    /// Training ended.
+    Stopped {
+        /// Steps in all.
+        step: u64,
+    },
+    /// Training failed, and the thread ends.
+    Failed {
+        /// What happened, with its causes.
+        error: String,
+    },
+}
+
+/// Why a worker cannot run.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    /// The trainer failed.
+    #[error(transparent)]
+    Trainer(#[from] TrainerError),
+    /// The gate's settings make no gate.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A checkpoint does not open.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint's tensors do not fit its configuration.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The share of the CPU is none.
+    #[error("duty = {0} is not in (0, 1]")]
+    Duty(f64),
+    /// The directory cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The thread cannot be started.
+    #[error("cannot start the training thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The thread panicked.
+    #[error("the training thread panicked")]
+    Panicked,
+}
+
+/// A running worker. Dropping it stops the thread after the step in progress.
+pub struct Worker {
+    control: Arc<Control>,
+    thread: Option<JoinHandle<Result<u64, WorkerError>>>,
+}
+
+/// What the owner wants of the thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Run,
+    Pause,
+    Stop,
+}
+
+struct Control {
+    wish: Mutex<Wish>,
+    changed: Condvar,
+}
+
+/// Starts a worker. `shard` spares it recording the teacher for its first pass; `on_event` is called on its thread and
+/// should be quick.
+pub fn spawn(
+    config: WorkerConfig,
+    source: Arc<Source>,
+    shard: Option<Arc<Shard>>,
+    mut on_event: impl FnMut(DistillEvent) + Send + 'static,
+) -> Result<Worker, WorkerError> {
+    if !(config.duty > 0.0 && config.duty <= 1.0) {
+        return Err(WorkerError::Duty(config.duty));
+    }
+    fs::create_dir_all(&config.dir)
+        .map_err(|source| WorkerError::Directory { path: config.dir.clone(), source })?;
+    let control = Arc::new(Control { wish: Mutex::new(Wish::Run), changed: Condvar::new() });
+    let shared = Arc::clone(&control);
+    let thread = std::thread::Builder::new().name("distill".into()).spawn(move || {
+        let ended = run(&config, source, shard, &shared, &mut on_event);
+        match &ended {
+            Ok(step) => on_event(DistillEvent::Stopped { step: *step }),
+            Err(error) => on_event(DistillEvent::Failed { error: error.to_string() }),
+        }
+        ended
+    });
+    Ok(Worker { control, thread: Some(thread.map_err(WorkerError::Thread)?) })
+}
+
+impl Worker {
+    /// Lets the step in progress end and then waits.
+    pub fn pause(&self) {
+        self.control.wish_for(Wish::Pause);
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self) {
+        self.control.wish_for(Wish::Run);
+    }
+
+    /// Saves the state, ends the thread and returns the steps made in all.
+    pub fn stop(mut self) -> Result<u64, WorkerError> {
+        self.control.wish_for(Wish::Stop);
+        self.join()
+    }
+
+    /// Waits until the worker ends by itself ([`WorkerConfig::until_step`]) or fails.
+    pub fn wait(mut self) -> Result<u64, WorkerError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<u64, WorkerError> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) | None => Err(WorkerError::Panicked),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.control.wish_for(Wish::Stop);
+            // A failure was reported as an event; there is nobody left to return it to.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Control {
+    fn lock(&self) -> MutexGuard<'_, Wish> {
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wish_for(&self, wish: Wish) {
+        let mut current = self.lock();
+        if *current != Wish::Stop {
+            *current = wish;
+        }
+        drop(current);
+        self.changed.notify_all();
+    }
+
+    /// Rests for a while, longer while paused; whether to go on.
+    fn rest(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        let mut wish = self.lock();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            wish = match *wish {
+                Wish::Stop => return false,
+                Wish::Pause => self.changed.wait(wish).unwrap_or_else(PoisonError::into_inner),
+                Wish::Run if left.is_zero() => return true,
+                Wish::Run => self.changed.wait_timeout(wish, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+}
+
+fn run(
+    config: &WorkerConfig,
+    source: Arc<Source>,
+    shard: Option<Arc<Shard>>,
+    control: &Control,
+    on_event: &mut impl FnMut(DistillEvent),
+) -> Result<u64, WorkerError> {
+    let mut gate = Gate::new(config.gate)?;
+    let state = newest(&[config.dir.join("state-a"), config.dir.join("state-b")]);
+    let mut served = match state.as_ref().and_then(|state| published_as(config, state)) {
+        Some(checkpoint) => checkpoint,
+        None => config.student.clone(),
+    };
+    let start = state.as_ref().unwrap_or(&config.student);
+    let mut trainer = match shard {
+        Some(shard) => Trainer::with_shard(config.trainer, source, shard, start)?,
+        None => Trainer::new(config.trainer, source, start)?,
+    };
+    trainer.set_parent(served.digest());
+    let mut baseline = Network::open(&served)?;
+    on_event(DistillEvent::Started {
+        step: trainer.steps(),
+        resumed: state.is_some(),
+        heldout_loss: mean(&trainer.evaluate()),
+    });
+    let done = |steps: u64| config.until_step.is_some_and(|until| steps >= until);
+    while !done(trainer.steps()) {
+        let began = Instant::now();
+        on_event(DistillEvent::Step(trainer.step()?));
+        let step = trainer.steps();
+        if step.is_multiple_of(config.judge_every.max(1)) {
+            let open = trainer.judge(&mut gate, &baseline, config.judge_examples)?;
+            on_event(DistillEvent::Judged {
+                step,
+                heldout_loss: mean(&trainer.evaluate()),
+                e_value: gate.e_value(),
+                threshold: gate.threshold(),
+                examples: gate.observed(),
+            });
+            if open {
+                served = trainer.publish(&config.dir.join("published").join(format!("{step:09}")), Precision::F16)?;
+                trainer.set_parent(served.digest());
+                baseline = Network::open(&served)?;
+                gate.reset();
+                save(config, &trainer)?;
+                prune(&config.dir.join("published"));
+                on_event(DistillEvent::Published { step, checkpoint: served.clone() });
+            } else {
+                gate.next();
+            }
+        } else if step.is_multiple_of(config.save_every.max(1)) {
+            save(config, &trainer)?;
+        }
+        if !control.rest(began.elapsed().mul_f64((1.0 - config.duty) / config.duty)) {
+            break;
+        }
+    }
+    save(config, &trainer)?;
+    Ok(trainer.steps())
+}
+
+/// Writes the state over the older one of the two, so that one whole state exists at any moment.
+fn save(config: &WorkerConfig, trainer: &Trainer) -> Result<(), WorkerError> {
+    let [a, b] = ["state-a", "state-b"].map(|name| config.dir.join(name));
+    let steps = |dir: &Path| Checkpoint::open(dir).ok().map(|checkpoint| checkpoint.manifest.training.steps);
+    let older = if steps(&a) <= steps(&b) { a } else { b };
+    trainer.publish(&older, Precision::F32)?;
+    Ok(())
+}
+
+/// The state with the most steps among those that verify.
+fn newest(dirs: &[PathBuf]) -> Option<Checkpoint> {
+    let found = dirs.iter().filter_map(|dir| Checkpoint::open(dir).ok());
+    found.max_by_key(|checkpoint| checkpoint.manifest.training.steps)
+}
+
+/// The published checkpoint that a state names as its parent.
+fn published_as(config: &WorkerConfig, state: &Checkpoint) -> Option<Checkpoint> {
+    let parent = state.manifest.parent_digest()?;
+    let dirs = fs::read_dir(config.dir.join("published")).ok()?;
+    let found = dirs.filter_map(|entry| Checkpoint::open(&entry.ok()?.path()).ok());
+    found.into_iter().find(|checkpoint| checkpoint.digest() == parent)
+}
+
+/// Removes all but the newest published checkpoints. One that cannot be removed does no harm.
+fn prune(published: &Path) {
+    let Ok(entries) = fs::read_dir(published) else { return };
+    let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    dirs.sort_unstable();
+    for dir in dirs.iter().rev().skip(KEPT) {
+        if let Err(error) = fs::remove_dir_all(dir) {
+            tracing::warn!(dir = %dir.display(), %error, "an old checkpoint could not be removed");
+        }
+    }
+}
+
+fn mean(losses: &[f32]) -> f32 {
+    losses.iter().sum::<f32>() / losses.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests;
