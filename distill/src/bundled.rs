@@ -9,8 +9,14 @@ use thiserror::Error;
 /// The files of the bundled checkpoint; the manifest comes last, since a directory with a manifest is complete.
 const FILES: [(&str, &[u8]); 4] = [
     ("config.json", include_bytes!("../teacher/config.json")),
-    ("model.safetensors", include_bytes!("../teacher/model.safetensors")),
-    ("tokenizer.json", include_bytes!("../teacher/tokenizer.json")),
+    (
+        "model.safetensors",
+        include_bytes!("../teacher/model.safetensors"),
+    ),
+    (
+        "tokenizer.json",
+        include_bytes!("../teacher/tokenizer.json"),
+    ),
     ("manifest.json", include_bytes!("../teacher/manifest.json")),
 ];
 
@@ -39,7 +45,10 @@ pub fn write_teacher(dir: &Path) -> Result<Checkpoint, BundledError> {
     {
         return Ok(present);
     }
-    let error = |path: &Path, source| BundledError::Write { path: path.display().to_string(), source };
+    let error = |path: &Path, source| BundledError::Write {
+        path: path.display().to_string(),
+        source,
+    };
     fs::create_dir_all(dir).map_err(|source| error(dir, source))?;
     for (name, contents) in FILES {
         let path = dir.join(name);

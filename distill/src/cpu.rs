@@ -15,14 +15,14 @@ mod layout;
 mod matrix;
 mod muon;
 
-pub use adam::{Adam, AdamSettings};
-pub use backward::backward;
-pub use decode::Decoding;
-pub use forward::{Batch, Tape, forward};
-pub use layout::{Layout, LayoutError, Shape};
-pub use muon::{Muon, MuonSettings};
+pub(crate) use adam::{Adam, AdamSettings};
+pub(crate) use backward::backward;
+pub(crate) use decode::Decoding;
+pub(crate) use forward::{Batch, Tape, forward};
+pub use layout::LayoutError;
+pub(crate) use layout::{Layout, Shape};
 pub(crate) use matrix::{exp, log_sum_exp, softmax};
-
+pub(crate) use muon::{Muon, MuonSettings};
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,15 @@
 //! Measure a network on text and items that training never saw.
 
-use athanor_model::tokenizer::TokenizerError;
+use athanor_model::{Checkpoint, tokenizer::TokenizerError};
 use athanor_scoring::task::{self, Family};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::{
     cpu::{Batch, Tape, forward, log_sum_exp},
-    network::Network,
+    network::{Network, NetworkError},
     sample::continue_all,
     stream::{Example, Stream},
 };
@@ -61,12 +62,34 @@ pub struct FamilyScore {
 impl Evaluation {
     /// Mean share of entirely right answers over the families.
     pub fn exact(&self) -> f64 {
-        self.families.iter().map(|family| family.exact).sum::<f64>() / self.families.len().max(1) as f64
+        self.families.iter().map(|family| family.exact).sum::<f64>()
+            / self.families.len().max(1) as f64
     }
 }
 
-/// Evaluates the given layers of a network; `stream` is a held-out one.
+/// Evaluates a checkpoint on the held-out stream of its teacher's vocabulary.
 pub fn evaluate(
+    checkpoint: &Checkpoint,
+    stream: &Stream,
+    plan: &EvaluationPlan,
+) -> Result<Evaluation, EvaluationError> {
+    let network = Network::open(checkpoint)?;
+    Ok(evaluate_layers(&network, &network.layers(), stream, plan)?)
+}
+
+/// Why a checkpoint could not be evaluated.
+#[derive(Debug, Error)]
+pub enum EvaluationError {
+    /// The checkpoint does not open, or does not fit its configuration.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The tokenizer failed.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+}
+
+/// Evaluates the given layers of a network; `stream` is a held-out one.
+pub(crate) fn evaluate_layers(
     network: &Network,
     layers: &[usize],
     stream: &Stream,
@@ -90,17 +113,30 @@ pub fn evaluate(
             let mut tokens = prompt.clone();
             tokens.extend(stream.tokenizer().encode(&item.completion())?);
             tokens.push(stream.end());
-            Ok(Example { family: Some(item.family), from: prompt.len() - 1, tokens })
+            Ok(Example {
+                family: Some(item.family),
+                from: prompt.len() - 1,
+                tokens,
+            })
         })
         .collect::<Result<_, TokenizerError>>()?;
 
     let mut families = Vec::new();
-    for (family, (items, prompts)) in
-        Family::ALL.into_iter().zip(items.chunks(plan.items.max(1)).zip(asked.chunks(plan.items.max(1))))
-    {
+    for (family, (items, prompts)) in Family::ALL.into_iter().zip(
+        items
+            .chunks(plan.items.max(1))
+            .zip(asked.chunks(plan.items.max(1))),
+    ) {
         let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let answers =
-            continue_all(network, layers, &prompts, ANSWER_TOKENS, plan.temperature, stream.end(), &mut rng);
+        let answers = continue_all(
+            network,
+            layers,
+            &prompts,
+            ANSWER_TOKENS,
+            plan.temperature,
+            stream.end(),
+            &mut rng,
+        );
         let mut grades = Vec::with_capacity(items.len());
         for (item, answer) in items.iter().zip(&answers) {
             let finished = answer.last() == Some(&stream.end());
@@ -117,11 +153,16 @@ pub fn evaluate(
     }
     let (text_loss, text_tokens) = mean(&losses(network, layers, &passages));
     let (answer_loss, _) = mean(&losses(network, layers, &examples));
-    Ok(Evaluation { text_loss, text_tokens, answer_loss, families })
+    Ok(Evaluation {
+        text_loss,
+        text_tokens,
+        answer_loss,
+        families,
+    })
 }
 
 /// The summed loss and the number of counted tokens of each example.
-pub fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<(f32, usize)> {
+fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<(f32, usize)> {
     let mut found = Vec::with_capacity(examples.len());
     let mut tape = Tape::default();
     let vocab = network.config.vocab_size;
@@ -129,11 +170,19 @@ pub fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<
     while !rest.is_empty() {
         let mut batch = Batch::default();
         let mut taken = 0;
-        while taken < rest.len() && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS) {
+        while taken < rest.len()
+            && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS)
+        {
             batch.push(&rest[taken].tokens, rest[taken].counted());
             taken += 1;
         }
-        forward(&network.layout, &network.parameters, layers, &batch, &mut tape);
+        forward(
+            &network.layout,
+            &network.parameters,
+            layers,
+            &batch,
+            &mut tape,
+        );
         let mut rows = tape.logits.chunks_exact(vocab);
         for example in &rest[..taken] {
             let counted = example.counted();
@@ -151,5 +200,8 @@ pub fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<
 
 fn mean(losses: &[(f32, usize)]) -> (f32, usize) {
     let tokens: usize = losses.iter().map(|(_, count)| count).sum();
-    (losses.iter().map(|(loss, _)| loss).sum::<f32>() / tokens.max(1) as f32, tokens)
+    (
+        losses.iter().map(|(loss, _)| loss).sum::<f32>() / tokens.max(1) as f32,
+        tokens,
+    )
 }

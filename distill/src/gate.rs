@@ -23,7 +23,11 @@ pub struct GateSettings {
 impl Default for GateSettings {
     fn default() -> Self {
         // A typical item moves by some hundredths of a nat between two checkpoints that are a minute of training apart.
-        GateSettings { alpha: 0.05, epsilon: 0.0, scale: 0.5 }
+        GateSettings {
+            alpha: 0.05,
+            epsilon: 0.0,
+            scale: 0.5,
+        }
     }
 }
 
@@ -64,7 +68,12 @@ impl Gate {
         if !(settings.scale > 0.0 && settings.scale.is_finite()) {
             return Err(GateError::Scale(settings.scale));
         }
-        Ok(Gate { settings, wealth: [1.0; STAKES.len()], observed: 0, candidate: 1 })
+        Ok(Gate {
+            settings,
+            wealth: [1.0; STAKES.len()],
+            observed: 0,
+            candidate: 1,
+        })
     }
 
     /// Takes one item's losses, nats per token, of the served and of the new checkpoint; items must be in random order.
@@ -72,7 +81,9 @@ impl Gate {
     /// A loss that is not a number counts as the worst for whoever has it.
     pub fn observe(&mut self, served: f32, new: f32) {
         let difference = match (served.is_finite(), new.is_finite()) {
-            (true, true) => ((f64::from(served) - f64::from(new)) / self.settings.scale).clamp(-1.0, 1.0),
+            (true, true) => {
+                ((f64::from(served) - f64::from(new)) / self.settings.scale).clamp(-1.0, 1.0)
+            }
             (false, true) => 1.0,
             _ => -1.0,
         };

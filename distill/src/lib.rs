@@ -4,14 +4,14 @@
 //! them, [`gate`] decides what is published, and [`worker`] does all of that on a thread beside a server.
 
 pub mod bundled;
-pub mod cpu;
+mod cpu;
 pub mod evaluation;
 pub mod gate;
 pub mod init;
-pub mod lanes;
-pub mod loss;
-pub mod network;
-pub mod sample;
+mod lanes;
+mod loss;
+mod network;
+mod sample;
 pub mod shard;
 pub mod source;
 pub mod stream;
@@ -20,4 +20,6 @@ pub mod trainer;
 pub mod vocabulary;
 pub mod worker;
 
+pub use cpu::LayoutError;
+pub use network::NetworkError;
 pub use worker::{DistillEvent, Worker, WorkerConfig, spawn};

@@ -3,7 +3,7 @@
 use crate::cpu::{exp, log_sum_exp, softmax};
 
 /// Cross-entropy with one true token: -ln q(target). Leaves `weight * dLoss/dLogit` in `logits`.
-pub fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32 {
+pub(crate) fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32 {
     let target = target as usize;
     let loss = log_sum_exp(logits) - logits[target];
     softmax(logits);
@@ -15,7 +15,7 @@ pub fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32 {
 }
 
 /// Forward KL( p || q ) of a teacher's probabilities p. Leaves `weight * dLoss/dLogit` in `logits`.
-pub fn forward_kl(logits: &mut [f32], teacher: &[f32], weight: f32) -> f32 {
+pub(crate) fn forward_kl(logits: &mut [f32], teacher: &[f32], weight: f32) -> f32 {
     let partition = log_sum_exp(logits);
     let mut loss = 0.0;
     for (logit, &p) in logits.iter_mut().zip(teacher) {
@@ -31,7 +31,12 @@ pub fn forward_kl(logits: &mut [f32], teacher: &[f32], weight: f32) -> f32 {
 /// Skewed reverse KL( q || (1-s) p + s q ), the loss that grades a miner's own answers. Leaves `weight * dLoss/dLogit`.
 ///
 /// With m = (1-s) p + s q and r = ln(q/m) + 1 - s q/m, the slope of logit v is q_v (r_v - sum_u q_u r_u).
-pub fn skewed_reverse_kl(logits: &mut [f32], teacher: &[f32], skew: f32, weight: f32) -> f32 {
+pub(crate) fn skewed_reverse_kl(
+    logits: &mut [f32],
+    teacher: &[f32],
+    skew: f32,
+    weight: f32,
+) -> f32 {
     softmax(logits);
     let (mut loss, mut mean) = (0.0, 0.0);
     let ratio = |q: f32, p: f32| {

@@ -77,17 +77,33 @@ fn main() -> ExitCode {
     let trained = teacher::train(&config, |progress| {
         println!(
             "step {:>6}  text {:.3}  answers {:.3}  {:>6.0} tokens/s  {:>4.0} s left",
-            progress.step, progress.text_loss, progress.answer_loss, progress.tokens_per_second, progress.remaining
+            progress.step,
+            progress.text_loss,
+            progress.answer_loss,
+            progress.tokens_per_second,
+            progress.remaining
         );
         if let Some(found) = &progress.evaluation {
-            let families: Vec<String> =
-                found.families.iter().map(|score| format!("{} {:.2}", score.family, score.exact)).collect();
-            println!("  held-out text {:.3}  answers {:.3}  {}", found.text_loss, found.answer_loss, families.join("  "));
+            let families: Vec<String> = found
+                .families
+                .iter()
+                .map(|score| format!("{} {:.2}", score.family, score.exact))
+                .collect();
+            println!(
+                "  held-out text {:.3}  answers {:.3}  {}",
+                found.text_loss,
+                found.answer_loss,
+                families.join("  ")
+            );
         }
     });
     match trained {
         Ok(checkpoint) => {
-            println!("wrote {} ({} steps)", checkpoint.dir.display(), checkpoint.manifest.training.steps);
+            println!(
+                "wrote {} ({} steps)",
+                checkpoint.dir.display(),
+                checkpoint.manifest.training.steps
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {

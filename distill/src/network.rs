@@ -9,13 +9,13 @@ use crate::cpu::{Layout, LayoutError, Shape};
 
 /// A network that can be trained.
 #[derive(Clone)]
-pub struct Network {
+pub(crate) struct Network {
     /// The configuration that its checkpoints carry.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Where each tensor lies in `parameters`.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// All parameters.
-    pub parameters: Vec<f32>,
+    pub(crate) parameters: Vec<f32>,
 }
 
 /// Why a network cannot be loaded.
@@ -32,7 +32,7 @@ pub enum NetworkError {
 impl Network {
     /// Draws fresh weights: normal with deviation 1/sqrt(inputs), the projections that write to the residual stream
     /// scaled down by the root of twice the depth, embeddings with deviation 0.02, gains at one.
-    pub fn random(config: &Config, seed: u64) -> Network {
+    pub(crate) fn random(config: &Config, seed: u64) -> Network {
         let layout = Layout::new(shape(config));
         let mut parameters = vec![0.0; layout.len()];
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -46,7 +46,11 @@ impl Network {
                 _ if slot.range == layout.embedding || slot.range == layout.head => 0.02,
                 [_, inputs, ..] => {
                     let writes = slot.name.contains("o_proj") || slot.name.contains("down_proj");
-                    if writes { residual / (inputs as f32).sqrt() } else { 1.0 / (inputs as f32).sqrt() }
+                    if writes {
+                        residual / (inputs as f32).sqrt()
+                    } else {
+                        1.0 / (inputs as f32).sqrt()
+                    }
                 }
                 [] => continue,
             };
@@ -54,34 +58,54 @@ impl Network {
                 *parameter = deviation * normal(&mut rng);
             }
         }
-        Network { config: config.clone(), layout, parameters }
+        Network {
+            config: config.clone(),
+            layout,
+            parameters,
+        }
     }
 
     /// Loads a checkpoint.
-    pub fn open(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
-        Ok(Network::from_tensors(&checkpoint.config, &checkpoint.tensors()?)?)
+    pub(crate) fn open(checkpoint: &Checkpoint) -> Result<Network, NetworkError> {
+        Ok(Network::from_tensors(
+            &checkpoint.config,
+            &checkpoint.tensors()?,
+        )?)
     }
 
     /// Takes tensors by name.
-    pub fn from_tensors(config: &Config, tensors: &Tensors) -> Result<Network, LayoutError> {
+    pub(crate) fn from_tensors(config: &Config, tensors: &Tensors) -> Result<Network, LayoutError> {
         let layout = Layout::new(shape(config));
-        let parameters =
-            layout.gather(|name| tensors.get(name).map(|tensor| (&tensor.shape[..], &tensor.data[..])))?;
-        Ok(Network { config: config.clone(), layout, parameters })
+        let parameters = layout.gather(|name| {
+            tensors
+                .get(name)
+                .map(|tensor| (&tensor.shape[..], &tensor.data[..]))
+        })?;
+        Ok(Network {
+            config: config.clone(),
+            layout,
+            parameters,
+        })
     }
 
     /// Hands the tensors out by name.
-    pub fn to_tensors(&self) -> Tensors {
+    pub(crate) fn to_tensors(&self) -> Tensors {
         let mut tensors = Tensors::new();
         for slot in &self.layout.slots {
             let data = self.parameters[slot.range.clone()].to_vec();
-            tensors.insert(slot.name.clone(), HostTensor { shape: slot.dims.clone(), data });
+            tensors.insert(
+                slot.name.clone(),
+                HostTensor {
+                    shape: slot.dims.clone(),
+                    data,
+                },
+            );
         }
         tensors
     }
 
     /// All of the network's layers, for a forward pass over the whole of it.
-    pub fn layers(&self) -> Vec<usize> {
+    pub(crate) fn layers(&self) -> Vec<usize> {
         (0..self.config.num_hidden_layers).collect()
     }
 }

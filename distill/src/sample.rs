@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Continues every prompt, none of them empty, until `end` or for `longest` tokens; a temperature of 0 takes the likeliest.
-pub fn continue_all(
+pub(crate) fn continue_all(
     network: &Network,
     layers: &[usize],
     prompts: &[&[u32]],
@@ -28,7 +28,12 @@ pub fn continue_all(
             answers[index].push(token);
         }
         let goes_on: Vec<bool> = drawn.iter().map(|&token| token != end).collect();
-        open = open.into_iter().zip(&goes_on).filter(|(_, on)| **on).map(|(index, _)| index).collect();
+        open = open
+            .into_iter()
+            .zip(&goes_on)
+            .filter(|(_, on)| **on)
+            .map(|(index, _)| index)
+            .collect();
         if open.is_empty() || left == 0 {
             break;
         }

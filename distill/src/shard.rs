@@ -88,7 +88,11 @@ pub enum ShardError {
 
 impl Shard {
     /// Asks a teacher about examples drawn from one of its streams.
-    pub fn record(source: &Source, stream: &Stream, plan: &ShardPlan) -> Result<Shard, TokenizerError> {
+    pub fn record(
+        source: &Source,
+        stream: &Stream,
+        plan: &ShardPlan,
+    ) -> Result<Shard, TokenizerError> {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let mut examples = Vec::with_capacity(plan.items + plan.passages + plan.continuations);
         for _ in 0..plan.items {
@@ -113,19 +117,38 @@ impl Shard {
         while !rest.is_empty() {
             let mut batch = Batch::default();
             let mut taken = 0;
-            while taken < rest.len() && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS) {
+            while taken < rest.len()
+                && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS)
+            {
                 batch.push(&rest[taken].tokens, rest[taken].counted());
                 taken += 1;
             }
-            forward(&teacher.layout, &teacher.parameters, &teacher.layers(), &batch, &mut tape);
+            forward(
+                &teacher.layout,
+                &teacher.parameters,
+                &teacher.layers(),
+                &batch,
+                &mut tape,
+            );
             let mut logits = tape.logits.chunks_exact_mut(teacher.config.vocab_size);
             for example in &rest[..taken] {
-                let rows = logits.by_ref().take(example.counted().len()).map(top).collect();
-                recorded.push(Recorded { example: example.clone(), rows });
+                let rows = logits
+                    .by_ref()
+                    .take(example.counted().len())
+                    .map(top)
+                    .collect();
+                recorded.push(Recorded {
+                    example: example.clone(),
+                    rows,
+                });
             }
             rest = &rest[taken..];
         }
-        Ok(Shard { teacher: source.digest, vocab: teacher.config.vocab_size, examples: recorded })
+        Ok(Shard {
+            teacher: source.digest,
+            vocab: teacher.config.vocab_size,
+            examples: recorded,
+        })
     }
 
     /// The shard as a file: little-endian numbers, ended by a blake3 hash of all before.
@@ -136,14 +159,19 @@ impl Shard {
         word(self.vocab as u32);
         word(self.examples.len() as u32);
         for Recorded { example, rows } in &self.examples {
-            let family = example.family.and_then(|family| Family::ALL.iter().position(|other| *other == family));
+            let family = example
+                .family
+                .and_then(|family| Family::ALL.iter().position(|other| *other == family));
             word(family.map_or(u32::MAX, |at| at as u32));
             word(example.from as u32);
             word(example.tokens.len() as u32);
             example.tokens.iter().copied().for_each(&mut word);
             for row in rows {
                 row.tokens.iter().copied().for_each(&mut word);
-                row.probabilities.iter().map(|p| p.to_bits()).for_each(&mut word);
+                row.probabilities
+                    .iter()
+                    .map(|p| p.to_bits())
+                    .for_each(&mut word);
             }
         }
         let hash = blake3::hash(&bytes);
@@ -163,7 +191,11 @@ impl Shard {
             let (word, after) = rest.split_first_chunk::<4>().ok_or(ShardError::Damaged)?;
             rest = after;
             let word = u32::from_le_bytes(*word);
-            if word < below { Ok(word) } else { Err(ShardError::Damaged) }
+            if word < below {
+                Ok(word)
+            } else {
+                Err(ShardError::Damaged)
+            }
         };
         let vocab = word(1 << 20)?;
         let count = word(LIMITS.0)?;
@@ -178,10 +210,17 @@ impl Shard {
                 return Err(ShardError::Damaged);
             }
             let tokens = (0..length).map(|_| word(vocab)).collect::<Result<_, _>>()?;
-            let example = Example { family, tokens, from };
+            let example = Example {
+                family,
+                tokens,
+                from,
+            };
             let mut rows = Vec::new();
             for _ in example.counted() {
-                let mut row = Top { tokens: [0; KEPT], probabilities: [0.0; KEPT] };
+                let mut row = Top {
+                    tokens: [0; KEPT],
+                    probabilities: [0.0; KEPT],
+                };
                 for token in &mut row.tokens {
                     *token = word(vocab)?;
                 }
@@ -193,7 +232,11 @@ impl Shard {
             }
             examples.push(Recorded { example, rows });
         }
-        Ok(Shard { teacher: *teacher, vocab: vocab as usize, examples })
+        Ok(Shard {
+            teacher: *teacher,
+            vocab: vocab as usize,
+            examples,
+        })
     }
 }
 
@@ -210,9 +253,22 @@ impl Top {
 }
 
 /// Prompts with a network's own continuations, of which only the continuation counts.
-pub(crate) fn continued(network: &Network, prompts: &[Vec<u32>], end: u32, rng: &mut impl Rng) -> Vec<Example> {
+pub(crate) fn continued(
+    network: &Network,
+    prompts: &[Vec<u32>],
+    end: u32,
+    rng: &mut impl Rng,
+) -> Vec<Example> {
     let views: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    let answers = continue_all(network, &network.layers(), &views, CONTINUATION_TOKENS, 1.0, end, rng);
+    let answers = continue_all(
+        network,
+        &network.layers(),
+        &views,
+        CONTINUATION_TOKENS,
+        1.0,
+        end,
+        rng,
+    );
     let joined = prompts.iter().zip(answers).map(|(prompt, answer)| Example {
         family: None,
         from: prompt.len() - 1,
@@ -225,13 +281,20 @@ pub(crate) fn continued(network: &Network, prompts: &[Vec<u32>], end: u32, rng: 
 fn top(logits: &mut [f32]) -> Top {
     softmax(logits);
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-    let likelier = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let likelier = |a: &u32, b: &u32| {
+        logits[*b as usize]
+            .total_cmp(&logits[*a as usize])
+            .then(a.cmp(b))
+    };
     let kept = KEPT.min(order.len());
     if kept < order.len() {
         order.select_nth_unstable_by(kept, likelier);
     }
     order[..kept].sort_unstable_by(likelier);
-    let mut row = Top { tokens: [0; KEPT], probabilities: [0.0; KEPT] };
+    let mut row = Top {
+        tokens: [0; KEPT],
+        probabilities: [0.0; KEPT],
+    };
     for (at, &token) in order[..kept].iter().enumerate() {
         (row.tokens[at], row.probabilities[at]) = (token, logits[token as usize]);
     }

@@ -13,7 +13,7 @@ use crate::{
 /// What students learn from.
 pub struct Source {
     /// The teacher.
-    pub network: Network,
+    pub(crate) network: Network,
     /// The digest of the teacher's manifest.
     pub digest: [u8; 32],
     /// The contents of the tokenizer's file, which students carry too.
@@ -45,7 +45,11 @@ impl Source {
     /// Opens a teacher.
     pub fn open(checkpoint: &Checkpoint) -> Result<Source, SourceError> {
         let tokenizer = checkpoint.tokenizer()?;
-        let end = checkpoint.config.eos_token_id.or(tokenizer.eos_id()).ok_or(SourceError::NoEnd)?;
+        let end = checkpoint
+            .config
+            .eos_token_id
+            .or(tokenizer.eos_id())
+            .ok_or(SourceError::NoEnd)?;
         Ok(Source {
             network: Network::open(checkpoint)?,
             digest: checkpoint.digest(),

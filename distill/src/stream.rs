@@ -47,7 +47,11 @@ impl Stream {
         Stream::new(tokenizer, end, corpus::held_out())
     }
 
-    fn new(tokenizer: Tokenizer, end: u32, paragraphs: impl Iterator<Item = &'static str>) -> Result<Stream, TokenizerError> {
+    fn new(
+        tokenizer: Tokenizer,
+        end: u32,
+        paragraphs: impl Iterator<Item = &'static str>,
+    ) -> Result<Stream, TokenizerError> {
         let mut passages = Vec::new();
         for paragraph in paragraphs {
             // Passages start at words, as prompts that are cut out of a text do; the first at the paragraph's start.
@@ -61,28 +65,50 @@ impl Stream {
                 }
                 let next = (start + STRIDE).min(paragraph.len());
                 match paragraph[next..].find(' ') {
-                    Some(gap) if paragraph.len() - next - gap > STRIDE / 2 => start = next + gap + 1,
+                    Some(gap) if paragraph.len() - next - gap > STRIDE / 2 => {
+                        start = next + gap + 1
+                    }
                     _ => break,
                 }
             }
         }
-        Ok(Stream { tokenizer, end, passages })
+        Ok(Stream {
+            tokenizer,
+            end,
+            passages,
+        })
     }
 
     /// A passage of text, all of which counts.
     pub fn text(&self, rng: &mut impl Rng) -> Example {
-        let tokens = self.passages.choose(rng).cloned().unwrap_or_else(|| vec![self.end; 2]);
-        Example { family: None, tokens, from: 0 }
+        let tokens = self
+            .passages
+            .choose(rng)
+            .cloned()
+            .unwrap_or_else(|| vec![self.end; 2]);
+        Example {
+            family: None,
+            tokens,
+            from: 0,
+        }
     }
 
     /// An item of a family; the question itself, which nobody could predict, does not count.
-    pub fn item(&self, family: task::Family, rng: &mut impl Rng) -> Result<Example, TokenizerError> {
+    pub fn item(
+        &self,
+        family: task::Family,
+        rng: &mut impl Rng,
+    ) -> Result<Example, TokenizerError> {
         let item = task::generate(family, rng);
         let mut tokens = self.tokenizer.encode(&item.prompt)?;
         let from = tokens.len() - 1;
         tokens.extend(self.tokenizer.encode(&item.completion())?);
         tokens.push(self.end);
-        Ok(Example { family: Some(family), tokens, from })
+        Ok(Example {
+            family: Some(family),
+            tokens,
+            from,
+        })
     }
 
     /// An item of a family drawn uniformly.

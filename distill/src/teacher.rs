@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::{
     cpu::{Batch, Muon, MuonSettings},
-    evaluation::{Evaluation, EvaluationPlan, evaluate},
+    evaluation::{Evaluation, EvaluationPlan, evaluate_layers},
     lanes::{Lanes, Work},
     loss::cross_entropy,
     network::{Network, NetworkError},
@@ -143,7 +143,10 @@ pub fn config(width: usize, layers: usize, end: u32) -> Config {
 }
 
 /// Trains a teacher and returns its best checkpoint. Reports go to `training.jsonl` and to `on_progress`.
-pub fn train(plan: &TeacherConfig, mut on_progress: impl FnMut(&Progress)) -> Result<Checkpoint, TeacherError> {
+pub fn train(
+    plan: &TeacherConfig,
+    mut on_progress: impl FnMut(&Progress),
+) -> Result<Checkpoint, TeacherError> {
     let mut log = Log::create(&plan.out)?;
     let from = plan.from.as_deref().map(Checkpoint::open).transpose()?;
     let tokenizer_json = match &from {
@@ -151,14 +154,19 @@ pub fn train(plan: &TeacherConfig, mut on_progress: impl FnMut(&Progress)) -> Re
         None => vocabulary::learn(VOCABULARY, plan.seed)?,
     };
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
-    let end = tokenizer.token_id(vocabulary::END).ok_or(TeacherError::NoEnd)?;
+    let end = tokenizer
+        .token_id(vocabulary::END)
+        .ok_or(TeacherError::NoEnd)?;
     let stream = Stream::training(tokenizer.clone(), end)?;
     let held_out = Stream::held_out(tokenizer, end)?;
     let mut network = match &from {
         Some(checkpoint) => Network::open(checkpoint)?,
         None => Network::random(&config(plan.width, plan.layers, end), plan.seed),
     };
-    let before = from.as_ref().map(|checkpoint| checkpoint.manifest.training.clone()).unwrap_or_default();
+    let before = from
+        .as_ref()
+        .map(|checkpoint| checkpoint.manifest.training.clone())
+        .unwrap_or_default();
     let parent = from.as_ref().map(Checkpoint::digest);
     let mut optimiser = Muon::new(MuonSettings::default(), &network.layout);
     let mut lanes = Lanes::new(LANES);
@@ -176,7 +184,15 @@ pub fn train(plan: &TeacherConfig, mut on_progress: impl FnMut(&Progress)) -> Re
         let finished = done >= 1.0;
         if !finished {
             let rate = plan.rate * schedule(done, step);
-            let (loss, seen) = train_step(plan, &stream, &mut network, &mut optimiser, &mut lanes, rate, &mut rng)?;
+            let (loss, seen) = train_step(
+                plan,
+                &stream,
+                &mut network,
+                &mut optimiser,
+                &mut lanes,
+                rate,
+                &mut rng,
+            )?;
             step += 1;
             tokens += seen;
             window.add(loss, seen, rate);
@@ -187,7 +203,12 @@ pub fn train(plan: &TeacherConfig, mut on_progress: impl FnMut(&Progress)) -> Re
             continue;
         }
         let evaluation = match evaluation_due {
-            true => Some(evaluate(&network, &network.layers(), &held_out, &plan.evaluation(finished))?),
+            true => Some(evaluate_layers(
+                &network,
+                &network.layers(),
+                &held_out,
+                &plan.evaluation(finished),
+            )?),
             false => None,
         };
         let progress = window.report(step, tokens, now - start, now - reported, done, evaluation);
@@ -199,7 +220,11 @@ pub fn train(plan: &TeacherConfig, mut on_progress: impl FnMut(&Progress)) -> Re
             let score = found.text_loss + found.answer_loss;
             if best.as_ref().is_none_or(|(before, _)| score < *before) {
                 let (steps, tokens) = (before.steps + step, before.tokens + tokens);
-                let training = TrainingSummary { steps, tokens, heldout_loss: found.text_loss };
+                let training = TrainingSummary {
+                    steps,
+                    tokens,
+                    heldout_loss: found.text_loss,
+                };
                 let provenance = Provenance { parent, training };
                 let tensors = network.to_tensors();
                 let checkpoint = Checkpoint::write(
@@ -223,7 +248,12 @@ impl TeacherConfig {
     /// A small sample while training, a larger one at the end.
     fn evaluation(&self, finished: bool) -> EvaluationPlan {
         let (passages, items) = if finished { (400, 100) } else { (150, 15) };
-        EvaluationPlan { seed: self.seed ^ 0xe7a1, passages, items, temperature: 0.8 }
+        EvaluationPlan {
+            seed: self.seed ^ 0xe7a1,
+            passages,
+            items,
+            temperature: 0.8,
+        }
     }
 }
 
@@ -256,13 +286,26 @@ fn train_step(
         let (mut batch, mut target) = (Batch::default(), Vec::new());
         let text_tokens = (plan.lane_tokens as f64 * plan.text_share) as usize;
         while batch.tokens.len() < plan.lane_tokens {
-            let example =
-                if batch.tokens.len() < text_tokens { stream.text(rng) } else { stream.any_item(rng)? };
-            target.extend(example.counted().map(|at| (example.tokens[at + 1], example.family.is_some())));
+            let example = if batch.tokens.len() < text_tokens {
+                stream.text(rng)
+            } else {
+                stream.any_item(rng)?
+            };
+            target.extend(
+                example
+                    .counted()
+                    .map(|at| (example.tokens[at + 1], example.family.is_some())),
+            );
             batch.push(&example.tokens, example.counted());
         }
-        weight += target.iter().map(|(_, answer)| if *answer { ANSWER_WEIGHT } else { 1.0 }).sum::<f32>();
-        work.push(Work { batch, layers: subset(network.config.num_hidden_layers, rng) });
+        weight += target
+            .iter()
+            .map(|(_, answer)| if *answer { ANSWER_WEIGHT } else { 1.0 })
+            .sum::<f32>();
+        work.push(Work {
+            batch,
+            layers: subset(network.config.num_hidden_layers, rng),
+        });
         targets.push(target);
     }
     let vocab = network.config.vocab_size;
@@ -271,7 +314,11 @@ fn train_step(
         for (row, &(target, answer)) in logits.chunks_exact_mut(vocab).zip(&targets[lane]) {
             let row_weight = if answer { ANSWER_WEIGHT } else { 1.0 } / weight;
             let loss = f64::from(cross_entropy(row, target, row_weight));
-            let to = if answer { &mut losses.answers } else { &mut losses.text };
+            let to = if answer {
+                &mut losses.answers
+            } else {
+                &mut losses.text
+            };
             *to = (to.0 + loss, to.1 + 1);
         }
         losses
@@ -282,10 +329,16 @@ fn train_step(
     for (loss, work) in losses.iter().zip(&work) {
         if work.layers.len() == network.config.num_hidden_layers {
             total.text = (total.text.0 + loss.text.0, total.text.1 + loss.text.1);
-            total.answers = (total.answers.0 + loss.answers.0, total.answers.1 + loss.answers.1);
+            total.answers = (
+                total.answers.0 + loss.answers.0,
+                total.answers.1 + loss.answers.1,
+            );
         }
     }
-    Ok((total, work.iter().map(|work| work.batch.tokens.len() as u64).sum()))
+    Ok((
+        total,
+        work.iter().map(|work| work.batch.tokens.len() as u64).sum(),
+    ))
 }
 
 /// Mostly all layers, sometimes the subset that a student of some size is cut from.
@@ -311,8 +364,14 @@ struct Window {
 
 impl Window {
     fn add(&mut self, loss: Losses, tokens: u64, rate: f32) {
-        self.losses.text = (self.losses.text.0 + loss.text.0, self.losses.text.1 + loss.text.1);
-        self.losses.answers = (self.losses.answers.0 + loss.answers.0, self.losses.answers.1 + loss.answers.1);
+        self.losses.text = (
+            self.losses.text.0 + loss.text.0,
+            self.losses.text.1 + loss.text.1,
+        );
+        self.losses.answers = (
+            self.losses.answers.0 + loss.answers.0,
+            self.losses.answers.1 + loss.answers.1,
+        );
         self.tokens += tokens;
         self.rate = rate;
     }
@@ -352,12 +411,19 @@ impl Log {
     fn create(dir: &Path) -> Result<Log, TeacherError> {
         let path = dir.join("training.jsonl");
         let file = std::fs::create_dir_all(dir).and_then(|()| File::create(&path));
-        file.map(|file| Log { path: path.clone(), file }).map_err(|source| TeacherError::Log { path, source })
+        file.map(|file| Log {
+            path: path.clone(),
+            file,
+        })
+        .map_err(|source| TeacherError::Log { path, source })
     }
 
     fn write(&mut self, progress: &Progress) -> Result<(), TeacherError> {
         let line = serde_json::to_string(progress).map_err(std::io::Error::from);
         line.and_then(|line| writeln!(self.file, "{line}"))
-            .map_err(|source| TeacherError::Log { path: self.path.clone(), source })
+            .map_err(|source| TeacherError::Log {
+                path: self.path.clone(),
+                source,
+            })
     }
 }

@@ -59,7 +59,12 @@ impl TrainerConfig {
             skew: 0.1,
             rollouts: 6,
             held_out: 48,
-            shard: ShardPlan { seed, items: 240, passages: 40, continuations: 80 },
+            shard: ShardPlan {
+                seed,
+                items: 240,
+                passages: 40,
+                continuations: 80,
+            },
         }
     }
 }
@@ -122,7 +127,11 @@ pub struct Trainer {
 
 impl Trainer {
     /// Starts from a student's checkpoint, whose step count goes on.
-    pub fn new(config: TrainerConfig, source: Arc<Source>, student: &Checkpoint) -> Result<Trainer, TrainerError> {
+    pub fn new(
+        config: TrainerConfig,
+        source: Arc<Source>,
+        student: &Checkpoint,
+    ) -> Result<Trainer, TrainerError> {
         let shard = Arc::new(Shard::record(&source, &source.training, &config.shard)?);
         Trainer::with_shard(config, source, shard, student)
     }
@@ -137,10 +146,18 @@ impl Trainer {
         let network = Network::open(student)?;
         let (found, expected) = (network.config.vocab_size, source.network.config.vocab_size);
         if found != expected || shard.vocab != expected {
-            return Err(TrainerError::Vocabulary { student: found, teacher: expected });
+            return Err(TrainerError::Vocabulary {
+                student: found,
+                teacher: expected,
+            });
         }
         let count = config.held_out;
-        let plan = ShardPlan { seed: !config.seed, items: count / 2, passages: 0, continuations: count - count / 2 };
+        let plan = ShardPlan {
+            seed: !config.seed,
+            items: count / 2,
+            passages: 0,
+            continuations: count - count / 2,
+        };
         let training = &student.manifest.training;
         let mut trainer = Trainer {
             held_out: Shard::record(&source, &source.held_out, &plan)?,
@@ -167,20 +184,24 @@ impl Trainer {
         self.steps
     }
 
-    /// The student as it is now.
-    pub fn student(&self) -> &Network {
-        &self.student
-    }
-
     /// One step. The same configuration, source and student give the same sequence of steps.
     pub fn step(&mut self) -> Result<StepReport, TrainerError> {
         let every = self.config.rollout_every;
         let rollout = every > 0 && self.steps % every == every - 1;
-        let (loss, tokens) = if rollout { self.learn_from_rollouts() } else { self.learn_from_shard()? };
+        let (loss, tokens) = if rollout {
+            self.learn_from_rollouts()
+        } else {
+            self.learn_from_shard()?
+        };
         self.steps += 1;
         self.run_steps += 1;
         self.tokens += tokens;
-        Ok(StepReport { step: self.steps, loss, tokens, rollout })
+        Ok(StepReport {
+            step: self.steps,
+            loss,
+            tokens,
+            rollout,
+        })
     }
 
     /// Mean KL( teacher || student ) in nats per token of each held-out example, always the same ones.
@@ -190,15 +211,29 @@ impl Trainer {
 
     /// Shows the gate up to `most` fresh held-out examples, on which `served` and the student now are compared, and stops
     /// as soon as it opens. Which examples depends on the seed, the step count and what the gate has seen.
-    pub fn judge(&self, gate: &mut Gate, served: &Network, most: usize) -> Result<bool, TrainerError> {
+    pub fn judge(
+        &self,
+        gate: &mut Gate,
+        served: &Checkpoint,
+        most: usize,
+    ) -> Result<bool, TrainerError> {
+        let served = Network::open(served)?;
         const CHUNK: usize = 16;
         let mut shown = 0;
         while shown < most && !gate.open() {
             let count = CHUNK.min(most - shown);
             let seed = self.rng(gate.observed().wrapping_add(1)).random();
-            let plan = ShardPlan { seed, items: count / 2, passages: 0, continuations: count - count / 2 };
+            let plan = ShardPlan {
+                seed,
+                items: count / 2,
+                passages: 0,
+                continuations: count - count / 2,
+            };
             let fresh = Shard::record(&self.source, &self.source.held_out, &plan)?;
-            let (before, now) = (divergences(served, &fresh.examples), divergences(&self.student, &fresh.examples));
+            let (before, now) = (
+                divergences(&served, &fresh.examples),
+                divergences(&self.student, &fresh.examples),
+            );
             for (before, now) in before.into_iter().zip(now) {
                 if !gate.open() {
                     gate.observe(before, now);
@@ -213,11 +248,25 @@ impl Trainer {
     pub fn publish(&self, dir: &Path, precision: Precision) -> Result<Checkpoint, TrainerError> {
         let losses = self.evaluate();
         let heldout_loss = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
-        let training = TrainingSummary { steps: self.steps, tokens: self.tokens, heldout_loss };
-        let provenance = Provenance { parent: Some(self.parent), training };
+        let training = TrainingSummary {
+            steps: self.steps,
+            tokens: self.tokens,
+            heldout_loss,
+        };
+        let provenance = Provenance {
+            parent: Some(self.parent),
+            training,
+        };
         let tensors = self.student.to_tensors();
         let tokenizer = &self.source.tokenizer_json;
-        Ok(Checkpoint::write(dir, &self.student.config, &tensors, tokenizer, &provenance, precision)?)
+        Ok(Checkpoint::write(
+            dir,
+            &self.student.config,
+            &tensors,
+            tokenizer,
+            &provenance,
+            precision,
+        )?)
     }
 
     /// Names the checkpoint that later ones descend from.
@@ -238,7 +287,8 @@ impl Trainer {
     }
 
     fn shuffle(&mut self) {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed ^ self.steps.rotate_left(20) ^ self.pass);
+        let mut rng =
+            ChaCha8Rng::seed_from_u64(self.config.seed ^ self.steps.rotate_left(20) ^ self.pass);
         self.order = (0..self.shard.examples.len()).collect();
         self.order.shuffle(&mut rng);
         self.next = 0;
@@ -249,7 +299,10 @@ impl Trainer {
         if self.next >= self.order.len() {
             self.pass += 1;
             let seed = self.config.shard.seed ^ self.pass.rotate_left(32);
-            let plan = ShardPlan { seed, ..self.config.shard };
+            let plan = ShardPlan {
+                seed,
+                ..self.config.shard
+            };
             self.shard = Arc::new(Shard::record(&self.source, &self.source.training, &plan)?);
             self.shuffle();
         }
@@ -264,12 +317,22 @@ impl Trainer {
         }
         let rows = taken.iter().flat_map(|&at| {
             let Recorded { example, rows } = &self.shard.examples[at];
-            example.counted().zip(rows).map(|(position, row)| (example.tokens[position + 1], row))
+            example
+                .counted()
+                .zip(rows)
+                .map(|(position, row)| (example.tokens[position + 1], row))
         });
         let rows: Vec<_> = rows.collect();
-        let (vocab, hard, weight) = (self.student.config.vocab_size, self.config.hard_share, 1.0 / batch.rows.len() as f32);
+        let (vocab, hard, weight) = (
+            self.student.config.vocab_size,
+            self.config.hard_share,
+            1.0 / batch.rows.len() as f32,
+        );
         let rate = self.rate();
-        let work = [Work { layers: self.student.layers(), batch }];
+        let work = [Work {
+            layers: self.student.layers(),
+            batch,
+        }];
         let (losses, gradients) = self.lanes.run(&self.student, &work, false, |_, logits| {
             let mut teacher = vec![0.0; vocab];
             let mut labelled = vec![0.0; vocab];
@@ -285,7 +348,8 @@ impl Trainer {
             }
             total * weight
         });
-        self.adam.step(&mut self.student.parameters, gradients, rate);
+        self.adam
+            .step(&mut self.student.parameters, gradients, rate);
         Ok((losses[0], work[0].batch.tokens.len() as u64))
     }
 
@@ -295,8 +359,13 @@ impl Trainer {
         let stream = &self.source.training;
         let prompts: Vec<Vec<u32>> = (0..self.config.rollouts)
             .map(|_| {
-                let example = &self.shard.examples[rng.random_range(0..self.shard.examples.len())].example;
-                let cut = if example.from > 0 { example.from + 1 } else { (example.tokens.len() / 3).max(1) };
+                let example =
+                    &self.shard.examples[rng.random_range(0..self.shard.examples.len())].example;
+                let cut = if example.from > 0 {
+                    example.from + 1
+                } else {
+                    (example.tokens.len() / 3).max(1)
+                };
                 example.tokens[..cut].to_vec()
             })
             .collect();
@@ -307,29 +376,49 @@ impl Trainer {
         }
         let teacher = &self.source.network;
         let mut tape = Tape::default();
-        forward(&teacher.layout, &teacher.parameters, &teacher.layers(), &batch, &mut tape);
+        forward(
+            &teacher.layout,
+            &teacher.parameters,
+            &teacher.layers(),
+            &batch,
+            &mut tape,
+        );
         let vocab = self.student.config.vocab_size;
         tape.logits.chunks_exact_mut(vocab).for_each(softmax);
         let (weight, skew, rate) = (1.0 / batch.rows.len() as f32, self.config.skew, self.rate());
-        let work = [Work { layers: self.student.layers(), batch }];
+        let work = [Work {
+            layers: self.student.layers(),
+            batch,
+        }];
         let (losses, gradients) = self.lanes.run(&self.student, &work, false, |_, logits| {
-            let rows = logits.chunks_exact_mut(vocab).zip(tape.logits.chunks_exact(vocab));
-            rows.map(|(row, teacher)| skewed_reverse_kl(row, teacher, skew, weight)).sum::<f32>() * weight
+            let rows = logits
+                .chunks_exact_mut(vocab)
+                .zip(tape.logits.chunks_exact(vocab));
+            rows.map(|(row, teacher)| skewed_reverse_kl(row, teacher, skew, weight))
+                .sum::<f32>()
+                * weight
         });
-        self.adam.step(&mut self.student.parameters, gradients, rate);
+        self.adam
+            .step(&mut self.student.parameters, gradients, rate);
         (losses[0], work[0].batch.tokens.len() as u64)
     }
 }
 
 /// Mean KL( teacher || network ) of each example, nats per counted token.
-pub fn divergences(network: &Network, examples: &[Recorded]) -> Vec<f32> {
+fn divergences(network: &Network, examples: &[Recorded]) -> Vec<f32> {
     let vocab = network.config.vocab_size;
     let mut tape = Tape::default();
     let mut teacher = vec![0.0; vocab];
     let one = |Recorded { example, rows }: &Recorded| {
         let mut batch = Batch::default();
         batch.push(&example.tokens, example.counted());
-        forward(&network.layout, &network.parameters, &network.layers(), &batch, &mut tape);
+        forward(
+            &network.layout,
+            &network.parameters,
+            &network.layers(),
+            &batch,
+            &mut tape,
+        );
         let sum: f32 = tape
             .logits
             .chunks_exact(vocab)
@@ -338,7 +427,9 @@ pub fn divergences(network: &Network, examples: &[Recorded]) -> Vec<f32> {
                 row.spread(&mut teacher);
                 let partition = log_sum_exp(logits);
                 let terms = teacher.iter().zip(logits).filter(|(p, _)| **p > 0.0);
-                terms.map(|(p, logit)| p * (p.ln() - (logit - partition))).sum::<f32>()
+                terms
+                    .map(|(p, logit)| p * (p.ln() - (logit - partition)))
+                    .sum::<f32>()
             })
             .sum();
         sum / rows.len().max(1) as f32

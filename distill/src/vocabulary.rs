@@ -33,10 +33,13 @@ pub struct VocabularyError(#[source] Box<dyn std::error::Error + Send + Sync>);
 /// Learns `size` tokens from the corpus and the task families, and returns the bytes of a `tokenizer.json`.
 pub fn learn(size: usize, seed: u64) -> Result<Vec<u8>, VocabularyError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let items = task::Family::ALL.into_iter().flat_map(|family| vec![family; ITEMS]).map(|family| {
-        let item = task::generate(family, &mut rng);
-        format!("{}{}", item.prompt, item.completion())
-    });
+    let items = task::Family::ALL
+        .into_iter()
+        .flat_map(|family| vec![family; ITEMS])
+        .map(|family| {
+            let item = task::generate(family, &mut rng);
+            format!("{}{}", item.prompt, item.completion())
+        });
     let texts: Vec<String> = corpus::training().map(str::to_owned).chain(items).collect();
 
     let mut trainer = BpeTrainer::builder()
@@ -45,15 +48,27 @@ pub fn learn(size: usize, seed: u64) -> Result<Vec<u8>, VocabularyError> {
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .special_tokens(vec![AddedToken::from(END, true)])
         .build();
-    let split = Split::new(SplitPattern::Regex(SPLIT.into()), SplitDelimiterBehavior::Isolated, false)
-        .map_err(VocabularyError)?;
+    let split = Split::new(
+        SplitPattern::Regex(SPLIT.into()),
+        SplitDelimiterBehavior::Isolated,
+        false,
+    )
+    .map_err(VocabularyError)?;
     let mut tokenizer = Tokenizer::new(BPE::default());
     tokenizer
-        .with_pre_tokenizer(Some(Sequence::new(vec![split.into(), ByteLevel::new(false, false, false).into()])))
+        .with_pre_tokenizer(Some(Sequence::new(vec![
+            split.into(),
+            ByteLevel::new(false, false, false).into(),
+        ])))
         .with_decoder(Some(ByteLevelDecoder::new(false, false, false)));
     let mut wrapped = trainer_of(&mut trainer);
-    tokenizer.train(&mut wrapped, texts.into_iter()).map_err(VocabularyError)?;
-    Ok(tokenizer.to_string(true).map_err(VocabularyError)?.into_bytes())
+    tokenizer
+        .train(&mut wrapped, texts.into_iter())
+        .map_err(VocabularyError)?;
+    Ok(tokenizer
+        .to_string(true)
+        .map_err(VocabularyError)?
+        .into_bytes())
 }
 
 fn trainer_of(trainer: &mut BpeTrainer) -> tokenizers::models::TrainerWrapper {

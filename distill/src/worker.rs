@@ -18,7 +18,6 @@ use thiserror::Error;
 
 use crate::{
     gate::{Gate, GateError, GateSettings},
-    network::{Network, NetworkError},
     shard::Shard,
     source::Source,
     trainer::{StepReport, Trainer, TrainerConfig, TrainerError},
@@ -125,9 +124,6 @@ pub enum WorkerError {
     /// A checkpoint does not open.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A checkpoint's tensors do not fit its configuration.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
     /// The share of the CPU is none.
     #[error("duty = {0} is not in (0, 1]")]
     Duty(f64),
@@ -177,19 +173,31 @@ pub fn spawn(
     if !(config.duty > 0.0 && config.duty <= 1.0) {
         return Err(WorkerError::Duty(config.duty));
     }
-    fs::create_dir_all(&config.dir)
-        .map_err(|source| WorkerError::Directory { path: config.dir.clone(), source })?;
-    let control = Arc::new(Control { wish: Mutex::new(Wish::Run), changed: Condvar::new() });
-    let shared = Arc::clone(&control);
-    let thread = std::thread::Builder::new().name("distill".into()).spawn(move || {
-        let ended = run(&config, source, shard, &shared, &mut on_event);
-        match &ended {
-            Ok(step) => on_event(DistillEvent::Stopped { step: *step }),
-            Err(error) => on_event(DistillEvent::Failed { error: error.to_string() }),
-        }
-        ended
+    fs::create_dir_all(&config.dir).map_err(|source| WorkerError::Directory {
+        path: config.dir.clone(),
+        source,
+    })?;
+    let control = Arc::new(Control {
+        wish: Mutex::new(Wish::Run),
+        changed: Condvar::new(),
     });
-    Ok(Worker { control, thread: Some(thread.map_err(WorkerError::Thread)?) })
+    let shared = Arc::clone(&control);
+    let thread = std::thread::Builder::new()
+        .name("distill".into())
+        .spawn(move || {
+            let ended = run(&config, source, shard, &shared, &mut on_event);
+            match &ended {
+                Ok(step) => on_event(DistillEvent::Stopped { step: *step }),
+                Err(error) => on_event(DistillEvent::Failed {
+                    error: error.to_string(),
+                }),
+            }
+            ended
+        });
+    Ok(Worker {
+        control,
+        thread: Some(thread.map_err(WorkerError::Thread)?),
+    })
 }
 
 impl Worker {
@@ -254,9 +262,17 @@ impl Control {
             let left = end.saturating_duration_since(Instant::now());
             wish = match *wish {
                 Wish::Stop => return false,
-                Wish::Pause => self.changed.wait(wish).unwrap_or_else(PoisonError::into_inner),
+                Wish::Pause => self
+                    .changed
+                    .wait(wish)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Wish::Run if left.is_zero() => return true,
-                Wish::Run => self.changed.wait_timeout(wish, left).unwrap_or_else(PoisonError::into_inner).0,
+                Wish::Run => {
+                    self.changed
+                        .wait_timeout(wish, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
             };
         }
     }
@@ -281,7 +297,6 @@ fn run(
         None => Trainer::new(config.trainer, source, start)?,
     };
     trainer.set_parent(served.digest());
-    let mut baseline = Network::open(&served)?;
     on_event(DistillEvent::Started {
         step: trainer.steps(),
         resumed: state.is_some(),
@@ -293,7 +308,7 @@ fn run(
         on_event(DistillEvent::Step(trainer.step()?));
         let step = trainer.steps();
         if step.is_multiple_of(config.judge_every.max(1)) {
-            let open = trainer.judge(&mut gate, &baseline, config.judge_examples)?;
+            let open = trainer.judge(&mut gate, &served, config.judge_examples)?;
             on_event(DistillEvent::Judged {
                 step,
                 heldout_loss: mean(&trainer.evaluate()),
@@ -302,13 +317,18 @@ fn run(
                 examples: gate.observed(),
             });
             if open {
-                served = trainer.publish(&config.dir.join("published").join(format!("{step:09}")), Precision::F16)?;
+                served = trainer.publish(
+                    &config.dir.join("published").join(format!("{step:09}")),
+                    Precision::F16,
+                )?;
                 trainer.set_parent(served.digest());
-                baseline = Network::open(&served)?;
                 gate.reset();
                 save(config, &trainer)?;
                 prune(&config.dir.join("published"));
-                on_event(DistillEvent::Published { step, checkpoint: served.clone() });
+                on_event(DistillEvent::Published {
+                    step,
+                    checkpoint: served.clone(),
+                });
             } else {
                 gate.next();
             }
@@ -326,7 +346,11 @@ fn run(
 /// Writes the state over the older one of the two, so that one whole state exists at any moment.
 fn save(config: &WorkerConfig, trainer: &Trainer) -> Result<(), WorkerError> {
     let [a, b] = ["state-a", "state-b"].map(|name| config.dir.join(name));
-    let steps = |dir: &Path| Checkpoint::open(dir).ok().map(|checkpoint| checkpoint.manifest.training.steps);
+    let steps = |dir: &Path| {
+        Checkpoint::open(dir)
+            .ok()
+            .map(|checkpoint| checkpoint.manifest.training.steps)
+    };
     let older = if steps(&a) <= steps(&b) { a } else { b };
     trainer.publish(&older, Precision::F32)?;
     Ok(())
@@ -343,13 +367,19 @@ fn published_as(config: &WorkerConfig, state: &Checkpoint) -> Option<Checkpoint>
     let parent = state.manifest.parent_digest()?;
     let dirs = fs::read_dir(config.dir.join("published")).ok()?;
     let found = dirs.filter_map(|entry| Checkpoint::open(&entry.ok()?.path()).ok());
-    found.into_iter().find(|checkpoint| checkpoint.digest() == parent)
+    found
+        .into_iter()
+        .find(|checkpoint| checkpoint.digest() == parent)
 }
 
 /// Removes all but the newest published checkpoints. One that cannot be removed does no harm.
 fn prune(published: &Path) {
-    let Ok(entries) = fs::read_dir(published) else { return };
-    let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let Ok(entries) = fs::read_dir(published) else {
+        return;
+    };
+    let mut dirs: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     dirs.sort_unstable();
     for dir in dirs.iter().rev().skip(KEPT) {
         if let Err(error) = fs::remove_dir_all(dir) {

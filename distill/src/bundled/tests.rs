@@ -10,5 +10,9 @@ fn the_bundled_teacher_unpacks_verifies_and_is_small() {
     assert!(size() <= 8 << 20, "{}", size());
     assert_eq!(write_teacher(dir.path()).unwrap().digest(), digest());
     fs::write(dir.path().join("config.json"), "{}").unwrap();
-    assert_eq!(write_teacher(dir.path()).unwrap().digest(), digest(), "a damaged directory is mended");
+    assert_eq!(
+        write_teacher(dir.path()).unwrap().digest(),
+        digest(),
+        "a damaged directory is mended"
+    );
 }

@@ -4,27 +4,33 @@ use super::{layout::Layout, matrix::dot};
 
 /// The optimiser's constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamSettings {
+pub(crate) struct AdamSettings {
     /// Decay of the first moment.
-    pub beta1: f32,
+    pub(crate) beta1: f32,
     /// Decay of the second moment; 0.99 follows a small batch's gradient faster than the usual 0.999.
-    pub beta2: f32,
+    pub(crate) beta2: f32,
     /// Added to the root of the second moment.
-    pub epsilon: f32,
+    pub(crate) epsilon: f32,
     /// Decoupled decay of matrices; norms are not decayed.
-    pub weight_decay: f32,
+    pub(crate) weight_decay: f32,
     /// Upper bound of the gradient's Euclidean norm.
-    pub clip: f32,
+    pub(crate) clip: f32,
 }
 
 impl Default for AdamSettings {
     fn default() -> Self {
-        AdamSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.05, clip: 1.0 }
+        AdamSettings {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.05,
+            clip: 1.0,
+        }
     }
 }
 
 /// The moments of all parameters.
-pub struct Adam {
+pub(crate) struct Adam {
     settings: AdamSettings,
     first: Vec<f32>,
     second: Vec<f32>,
@@ -34,13 +40,21 @@ pub struct Adam {
 
 impl Adam {
     /// Fresh moments for a layout.
-    pub fn new(settings: AdamSettings, layout: &Layout) -> Adam {
+    pub(crate) fn new(settings: AdamSettings, layout: &Layout) -> Adam {
         let matrices = layout.slots.iter().filter(|slot| slot.dims.len() > 1);
-        Adam::decaying(settings, layout.len(), matrices.map(|slot| slot.range.clone()).collect())
+        Adam::decaying(
+            settings,
+            layout.len(),
+            matrices.map(|slot| slot.range.clone()).collect(),
+        )
     }
 
     /// Fresh moments of `count` parameters, of which only those in `decayed` decay.
-    pub(super) fn decaying(settings: AdamSettings, count: usize, decayed: Vec<std::ops::Range<usize>>) -> Adam {
+    pub(super) fn decaying(
+        settings: AdamSettings,
+        count: usize,
+        decayed: Vec<std::ops::Range<usize>>,
+    ) -> Adam {
         Adam {
             settings,
             first: vec![0.0; count],
@@ -51,8 +65,14 @@ impl Adam {
     }
 
     /// One update; returns the gradient's norm before clipping.
-    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32], rate: f32) -> f32 {
-        let AdamSettings { beta1, beta2, epsilon, weight_decay, clip } = self.settings;
+    pub(crate) fn step(&mut self, parameters: &mut [f32], gradients: &[f32], rate: f32) -> f32 {
+        let AdamSettings {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            clip,
+        } = self.settings;
         self.steps += 1;
         let norm = dot(gradients, gradients).sqrt();
         let shrink = if norm > clip { clip / norm } else { 1.0 };

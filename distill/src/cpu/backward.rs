@@ -11,7 +11,14 @@ use super::{
 /// Adds to `gradients` what the logits' gradient implies, for the pass that `tape` recorded.
 ///
 /// `logits` holds dLoss/dLogit, rows x vocab, in the order of `batch.rows`.
-pub fn backward(layout: &Layout, parameters: &[f32], batch: &Batch, tape: &Tape, logits: &[f32], gradients: &mut [f32]) {
+pub(crate) fn backward(
+    layout: &Layout,
+    parameters: &[f32],
+    batch: &Batch,
+    tape: &Tape,
+    logits: &[f32],
+    gradients: &mut [f32],
+) {
     let shape = &layout.shape;
     let (vocab, width, rows) = (shape.vocab, shape.width, batch.rows.len());
     let head = &parameters[layout.head.clone()];
@@ -26,10 +33,24 @@ pub fn backward(layout: &Layout, parameters: &[f32], batch: &Batch, tape: &Tape,
         View::new(&tape.last_normed, rows, width),
     );
     let mut hidden = vec![0.0; rows * width];
-    product(&mut hidden, width, Write::Overwrite, 1.0, slope, View::new(head, vocab, width));
+    product(
+        &mut hidden,
+        width,
+        Write::Overwrite,
+        1.0,
+        slope,
+        View::new(head, vocab, width),
+    );
     let mut last = vec![0.0; rows * width];
     let weight = &parameters[layout.norm.clone()];
-    norm(&tape.last, &tape.last_scale, weight, &hidden, &mut last, &mut gradients[layout.norm.clone()]);
+    norm(
+        &tape.last,
+        &tape.last_scale,
+        weight,
+        &hidden,
+        &mut last,
+        &mut gradients[layout.norm.clone()],
+    );
 
     let mut stream = vec![0.0; batch.tokens.len() * width];
     for (&row, slope) in batch.rows.iter().zip(last.chunks_exact(width)) {
@@ -38,7 +59,17 @@ pub fn backward(layout: &Layout, parameters: &[f32], batch: &Batch, tape: &Tape,
     let mut scratch = Scratch::default();
     for (&layer, block_tape) in tape.ran.iter().zip(&tape.blocks).rev() {
         let at = &layout.blocks[layer];
-        block(shape, at, parameters, &batch.segments, &tape.rotary, block_tape, &mut stream, gradients, &mut scratch);
+        block(
+            shape,
+            at,
+            parameters,
+            &batch.segments,
+            &tape.rotary,
+            block_tape,
+            &mut stream,
+            gradients,
+            &mut scratch,
+        );
     }
     let table = &mut gradients[layout.embedding.clone()];
     for (&token, slope) in batch.tokens.iter().zip(stream.chunks_exact(width)) {
@@ -61,7 +92,10 @@ struct Scratch {
 }
 
 /// Turns the gradient of a block's output (in `stream`) into that of its input, in place.
-#[allow(clippy::too_many_arguments, reason = "one call site; a struct would only rename the arguments")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one call site; a struct would only rename the arguments"
+)]
 fn block(
     shape: &Shape,
     at: &Block,
@@ -75,50 +109,164 @@ fn block(
 ) {
     let (width, hidden) = (shape.width, shape.hidden);
     let count = stream.len() / width;
-    let (query_width, key_width) = (shape.heads * shape.head_width, shape.kv_heads * shape.head_width);
+    let (query_width, key_width) = (
+        shape.heads * shape.head_width,
+        shape.kv_heads * shape.head_width,
+    );
     // For y = x W^T: dW += dy^T x and dx (+)= dy W.
-    let mut linear =
-        |slope: &[f32], input: &[f32], at: &Range<usize>, from: usize, to: usize, out: &mut Vec<f32>, write: Write| {
-            let slope = View::new(slope, count, to);
-            let input = View::new(input, count, from);
-            product(&mut gradients[at.clone()], from, Write::Add, 1.0, slope.t(), input);
-            resize(out, count * from);
-            product(out, from, write, 1.0, slope, View::new(&parameters[at.clone()], to, from));
-        };
+    let mut linear = |slope: &[f32],
+                      input: &[f32],
+                      at: &Range<usize>,
+                      from: usize,
+                      to: usize,
+                      out: &mut Vec<f32>,
+                      write: Write| {
+        let slope = View::new(slope, count, to);
+        let input = View::new(input, count, from);
+        product(
+            &mut gradients[at.clone()],
+            from,
+            Write::Add,
+            1.0,
+            slope.t(),
+            input,
+        );
+        resize(out, count * from);
+        product(
+            out,
+            from,
+            write,
+            1.0,
+            slope,
+            View::new(&parameters[at.clone()], to, from),
+        );
+    };
 
     // Feed-forward: out = middle + down(silu(gate(feed)) * up(feed)).
-    linear(stream, &tape.active, &at.down, hidden, width, &mut scratch.wide, Write::Overwrite);
+    linear(
+        stream,
+        &tape.active,
+        &at.down,
+        hidden,
+        width,
+        &mut scratch.wide,
+        Write::Overwrite,
+    );
     resize(&mut scratch.gate, count * hidden);
     resize(&mut scratch.up, count * hidden);
     let slopes = scratch.gate.iter_mut().zip(&mut scratch.up);
-    for (((gate_slope, up_slope), &slope), (&gate, &up)) in
-        slopes.zip(&scratch.wide).zip(tape.gate.iter().zip(&tape.up))
+    for (((gate_slope, up_slope), &slope), (&gate, &up)) in slopes
+        .zip(&scratch.wide)
+        .zip(tape.gate.iter().zip(&tape.up))
     {
         let sigmoid = 1.0 / (1.0 + exp(-gate));
         *gate_slope = slope * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
         *up_slope = slope * gate * sigmoid;
     }
-    linear(&scratch.gate, &tape.feed, &at.gate, width, hidden, &mut scratch.feed, Write::Overwrite);
-    linear(&scratch.up, &tape.feed, &at.up, width, hidden, &mut scratch.feed, Write::Add);
-    norm_at(parameters, gradients, &at.feed_norm, &tape.middle, &tape.middle_scale, &scratch.feed, stream);
+    linear(
+        &scratch.gate,
+        &tape.feed,
+        &at.gate,
+        width,
+        hidden,
+        &mut scratch.feed,
+        Write::Overwrite,
+    );
+    linear(
+        &scratch.up,
+        &tape.feed,
+        &at.up,
+        width,
+        hidden,
+        &mut scratch.feed,
+        Write::Add,
+    );
+    norm_at(
+        parameters,
+        gradients,
+        &at.feed_norm,
+        &tape.middle,
+        &tape.middle_scale,
+        &scratch.feed,
+        stream,
+    );
 
     // Attention: middle = input + output(attend(query, key, value)).
-    let mut linear =
-        |slope: &[f32], input: &[f32], at: &Range<usize>, from: usize, to: usize, out: &mut Vec<f32>, write: Write| {
-            let slope = View::new(slope, count, to);
-            let input = View::new(input, count, from);
-            product(&mut gradients[at.clone()], from, Write::Add, 1.0, slope.t(), input);
-            resize(out, count * from);
-            product(out, from, write, 1.0, slope, View::new(&parameters[at.clone()], to, from));
-        };
-    linear(stream, &tape.mixed, &at.output, query_width, width, &mut scratch.mixed, Write::Overwrite);
+    let mut linear = |slope: &[f32],
+                      input: &[f32],
+                      at: &Range<usize>,
+                      from: usize,
+                      to: usize,
+                      out: &mut Vec<f32>,
+                      write: Write| {
+        let slope = View::new(slope, count, to);
+        let input = View::new(input, count, from);
+        product(
+            &mut gradients[at.clone()],
+            from,
+            Write::Add,
+            1.0,
+            slope.t(),
+            input,
+        );
+        resize(out, count * from);
+        product(
+            out,
+            from,
+            write,
+            1.0,
+            slope,
+            View::new(&parameters[at.clone()], to, from),
+        );
+    };
+    linear(
+        stream,
+        &tape.mixed,
+        &at.output,
+        query_width,
+        width,
+        &mut scratch.mixed,
+        Write::Overwrite,
+    );
     attend(shape, segments, tape, scratch);
     rotary.turn(segments, &mut scratch.query, query_width, -1.0);
     rotary.turn(segments, &mut scratch.key, key_width, -1.0);
-    linear(&scratch.query, &tape.normed, &at.query, width, query_width, &mut scratch.feed, Write::Overwrite);
-    linear(&scratch.key, &tape.normed, &at.key, width, key_width, &mut scratch.feed, Write::Add);
-    linear(&scratch.value, &tape.normed, &at.value, width, key_width, &mut scratch.feed, Write::Add);
-    norm_at(parameters, gradients, &at.attention_norm, &tape.input, &tape.input_scale, &scratch.feed, stream);
+    linear(
+        &scratch.query,
+        &tape.normed,
+        &at.query,
+        width,
+        query_width,
+        &mut scratch.feed,
+        Write::Overwrite,
+    );
+    linear(
+        &scratch.key,
+        &tape.normed,
+        &at.key,
+        width,
+        key_width,
+        &mut scratch.feed,
+        Write::Add,
+    );
+    linear(
+        &scratch.value,
+        &tape.normed,
+        &at.value,
+        width,
+        key_width,
+        &mut scratch.feed,
+        Write::Add,
+    );
+    norm_at(
+        parameters,
+        gradients,
+        &at.attention_norm,
+        &tape.input,
+        &tape.input_scale,
+        &scratch.feed,
+        stream,
+    );
 }
 
 fn norm_at(
@@ -130,7 +278,14 @@ fn norm_at(
     slope: &[f32],
     stream: &mut [f32],
 ) {
-    norm(input, scales, &parameters[at.clone()], slope, stream, &mut gradients[at.clone()]);
+    norm(
+        input,
+        scales,
+        &parameters[at.clone()],
+        slope,
+        stream,
+        &mut gradients[at.clone()],
+    );
 }
 
 /// Backward of attention: from `scratch.mixed` to `scratch.{query, key, value}`, before the rotation is undone.
@@ -155,10 +310,27 @@ fn attend(shape: &Shape, segments: &[Range<usize>], tape: &BlockTape, scratch: &
             let slope = view(&scratch.mixed[at..], query_width);
             let weights = &tape.attention[offset..offset + length * length];
             let square = View::new(weights, length, length);
-            product(&mut scratch.value[shared_at..], key_width, Write::Add, 1.0, square.t(), slope);
+            product(
+                &mut scratch.value[shared_at..],
+                key_width,
+                Write::Add,
+                1.0,
+                square.t(),
+                slope,
+            );
             let value = view(&tape.value[shared_at..], key_width);
-            product(&mut scratch.square, length, Write::Overwrite, 1.0, slope, value.t());
-            let rows = scratch.square.chunks_exact_mut(length).zip(weights.chunks_exact(length));
+            product(
+                &mut scratch.square,
+                length,
+                Write::Overwrite,
+                1.0,
+                slope,
+                value.t(),
+            );
+            let rows = scratch
+                .square
+                .chunks_exact_mut(length)
+                .zip(weights.chunks_exact(length));
             for (row, (slopes, weights)) in rows.enumerate() {
                 let (seen, unseen) = slopes.split_at_mut(row + 1);
                 let mean = dot(seen, &weights[..=row]);
@@ -169,22 +341,50 @@ fn attend(shape: &Shape, segments: &[Range<usize>], tape: &BlockTape, scratch: &
             }
             let square = View::new(&scratch.square, length, length);
             let key = view(&tape.key[shared_at..], key_width);
-            product(&mut scratch.query[at..], query_width, Write::Overwrite, scale, square, key);
+            product(
+                &mut scratch.query[at..],
+                query_width,
+                Write::Overwrite,
+                scale,
+                square,
+                key,
+            );
             let query = view(&tape.query[at..], query_width);
-            product(&mut scratch.key[shared_at..], key_width, Write::Add, scale, square.t(), query);
+            product(
+                &mut scratch.key[shared_at..],
+                key_width,
+                Write::Add,
+                scale,
+                square.t(),
+                query,
+            );
             offset += length * length;
         }
     }
 }
 
 /// Backward of the norm: adds dLoss/dInput to `out` and dLoss/dWeight to `weights`.
-fn norm(input: &[f32], scales: &[f32], weight: &[f32], slope: &[f32], out: &mut [f32], weights: &mut [f32]) {
+fn norm(
+    input: &[f32],
+    scales: &[f32],
+    weight: &[f32],
+    slope: &[f32],
+    out: &mut [f32],
+    weights: &mut [f32],
+) {
     let width = weight.len();
-    let rows = input.chunks_exact(width).zip(slope.chunks_exact(width)).zip(out.chunks_exact_mut(width));
+    let rows = input
+        .chunks_exact(width)
+        .zip(slope.chunks_exact(width))
+        .zip(out.chunks_exact_mut(width));
     let mut weighted = vec![0.0; width];
     for (((input, slope), out), &scale) in rows.zip(scales) {
-        for ((((weighted, gradient), &slope), &x), &w) in
-            weighted.iter_mut().zip(&mut *weights).zip(slope).zip(input).zip(weight)
+        for ((((weighted, gradient), &slope), &x), &w) in weighted
+            .iter_mut()
+            .zip(&mut *weights)
+            .zip(slope)
+            .zip(input)
+            .zip(weight)
         {
             *weighted = slope * w;
             *gradient += slope * x * scale;

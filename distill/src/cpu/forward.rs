@@ -9,18 +9,18 @@ use super::{
 
 /// Tokens to run, cut into independent segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// All segments' tokens, one after another.
-    pub tokens: Vec<u32>,
+    pub(crate) tokens: Vec<u32>,
     /// Where each segment lies; together they cover `tokens` in order.
-    pub segments: Vec<Range<usize>>,
+    pub(crate) segments: Vec<Range<usize>>,
     /// Indices into `tokens` whose next-token logits are wanted, ascending.
-    pub rows: Vec<usize>,
+    pub(crate) rows: Vec<usize>,
 }
 
 impl Batch {
     /// Appends a segment; `wanted` are positions within it.
-    pub fn push(&mut self, tokens: &[u32], wanted: impl IntoIterator<Item = usize>) {
+    pub(crate) fn push(&mut self, tokens: &[u32], wanted: impl IntoIterator<Item = usize>) {
         let start = self.tokens.len();
         self.tokens.extend_from_slice(tokens);
         self.segments.push(start..self.tokens.len());
@@ -55,7 +55,7 @@ pub(super) struct BlockTape {
 
 /// The memory of one forward pass; reuse it to spare allocations.
 #[derive(Default)]
-pub struct Tape {
+pub(crate) struct Tape {
     pub(super) blocks: Vec<BlockTape>,
     /// Which of the layout's blocks ran, in order.
     pub(super) ran: Vec<usize>,
@@ -66,16 +66,27 @@ pub struct Tape {
     /// Cosines and sines, position by position, half a head wide.
     pub(super) rotary: Rotary,
     /// Logits at the wanted rows, rows x vocab.
-    pub logits: Vec<f32>,
+    pub(crate) logits: Vec<f32>,
 }
 
 /// Runs the blocks named in `layers` (all of them for the whole network) and leaves logits at the wanted rows in the tape.
 ///
 /// Running a subset is what a network with those layers alone would compute.
-pub fn forward(layout: &Layout, parameters: &[f32], layers: &[usize], batch: &Batch, tape: &mut Tape) {
+pub(crate) fn forward(
+    layout: &Layout,
+    parameters: &[f32],
+    layers: &[usize],
+    batch: &Batch,
+    tape: &mut Tape,
+) {
     let shape = &layout.shape;
     let (count, width) = (batch.tokens.len(), shape.width);
-    let longest = batch.segments.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    let longest = batch
+        .segments
+        .iter()
+        .map(ExactSizeIterator::len)
+        .max()
+        .unwrap_or(0);
     tape.rotary.extend(shape, longest);
     tape.ran = layers.to_vec();
     tape.blocks.resize_with(layers.len(), BlockTape::default);
@@ -86,19 +97,40 @@ pub fn forward(layout: &Layout, parameters: &[f32], layers: &[usize], batch: &Ba
         stream.extend_from_slice(&embedding[token as usize * width..][..width]);
     }
     for (&layer, block_tape) in layers.iter().zip(&mut tape.blocks) {
-        stream = block(shape, &layout.blocks[layer], parameters, &batch.segments, &tape.rotary, stream, block_tape);
+        stream = block(
+            shape,
+            &layout.blocks[layer],
+            parameters,
+            &batch.segments,
+            &tape.rotary,
+            stream,
+            block_tape,
+        );
     }
 
     tape.last.clear();
     for &row in &batch.rows {
         tape.last.extend_from_slice(&stream[row * width..][..width]);
     }
-    norm(shape, &tape.last, &parameters[layout.norm.clone()], &mut tape.last_normed, &mut tape.last_scale);
+    norm(
+        shape,
+        &tape.last,
+        &parameters[layout.norm.clone()],
+        &mut tape.last_normed,
+        &mut tape.last_scale,
+    );
     let rows = batch.rows.len();
     resize(&mut tape.logits, rows * shape.vocab);
     let hidden = View::new(&tape.last_normed, rows, width);
     let head = View::new(&parameters[layout.head.clone()], shape.vocab, width);
-    product(&mut tape.logits, shape.vocab, Write::Overwrite, 1.0, hidden, head.t());
+    product(
+        &mut tape.logits,
+        shape.vocab,
+        Write::Overwrite,
+        1.0,
+        hidden,
+        head.t(),
+    );
 }
 
 /// One block: takes the residual stream and returns it.
@@ -113,15 +145,32 @@ fn block(
 ) -> Vec<f32> {
     let (width, hidden) = (shape.width, shape.hidden);
     let count = stream.len() / width;
-    let (query_width, key_width) = (shape.heads * shape.head_width, shape.kv_heads * shape.head_width);
-    let linear = |out: &mut Vec<f32>, input: &[f32], weight: &Range<usize>, from: usize, to: usize| {
-        resize(out, count * to);
-        let weight = View::new(&parameters[weight.clone()], to, from).t();
-        product(out, to, Write::Overwrite, 1.0, View::new(input, count, from), weight);
-    };
+    let (query_width, key_width) = (
+        shape.heads * shape.head_width,
+        shape.kv_heads * shape.head_width,
+    );
+    let linear =
+        |out: &mut Vec<f32>, input: &[f32], weight: &Range<usize>, from: usize, to: usize| {
+            resize(out, count * to);
+            let weight = View::new(&parameters[weight.clone()], to, from).t();
+            product(
+                out,
+                to,
+                Write::Overwrite,
+                1.0,
+                View::new(input, count, from),
+                weight,
+            );
+        };
 
     tape.input = stream;
-    norm(shape, &tape.input, &parameters[at.attention_norm.clone()], &mut tape.normed, &mut tape.input_scale);
+    norm(
+        shape,
+        &tape.input,
+        &parameters[at.attention_norm.clone()],
+        &mut tape.normed,
+        &mut tape.input_scale,
+    );
     linear(&mut tape.query, &tape.normed, &at.query, width, query_width);
     linear(&mut tape.key, &tape.normed, &at.key, width, key_width);
     linear(&mut tape.value, &tape.normed, &at.value, width, key_width);
@@ -132,7 +181,13 @@ fn block(
     let mut middle = std::mem::take(&mut tape.middle);
     linear(&mut middle, &tape.mixed, &at.output, query_width, width);
     add(&mut middle, &tape.input);
-    norm(shape, &middle, &parameters[at.feed_norm.clone()], &mut tape.feed, &mut tape.middle_scale);
+    norm(
+        shape,
+        &middle,
+        &parameters[at.feed_norm.clone()],
+        &mut tape.feed,
+        &mut tape.middle_scale,
+    );
     linear(&mut tape.gate, &tape.feed, &at.gate, width, hidden);
     linear(&mut tape.up, &tape.feed, &at.up, width, hidden);
     resize(&mut tape.active, count * hidden);
@@ -151,7 +206,10 @@ fn attend(shape: &Shape, segments: &[Range<usize>], tape: &mut BlockTape) {
     let (heads, head_width) = (shape.heads, shape.head_width);
     let (query_width, key_width) = (heads * head_width, shape.kv_heads * head_width);
     resize(&mut tape.mixed, tape.query.len());
-    let squares: usize = segments.iter().map(|segment| heads * segment.len() * segment.len()).sum();
+    let squares: usize = segments
+        .iter()
+        .map(|segment| heads * segment.len() * segment.len())
+        .sum();
     resize(&mut tape.attention, squares);
     let scale = 1.0 / (head_width as f32).sqrt();
     let mut offset = 0;
@@ -172,14 +230,27 @@ fn attend(shape: &Shape, segments: &[Range<usize>], tape: &mut BlockTape) {
                 unseen.fill(0.0);
             }
             let square = View::new(square, length, length);
-            product(&mut tape.mixed[at..], query_width, Write::Overwrite, 1.0, square, value);
+            product(
+                &mut tape.mixed[at..],
+                query_width,
+                Write::Overwrite,
+                1.0,
+                square,
+                value,
+            );
             offset += length * length;
         }
     }
 }
 
 /// Root-mean-square norm of each row.
-pub(super) fn norm(shape: &Shape, input: &[f32], weight: &[f32], out: &mut Vec<f32>, scales: &mut Vec<f32>) {
+pub(super) fn norm(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    out: &mut Vec<f32>,
+    scales: &mut Vec<f32>,
+) {
     let width = shape.width;
     resize(out, input.len());
     scales.clear();
@@ -211,15 +282,29 @@ impl Rotary {
             let frequency = f64::from(shape.rope_theta).powf(-((at % half) as f64) / half as f64);
             (at / half) as f64 * frequency
         };
-        self.cosines = (0..positions * half).map(|at| angle(at).cos() as f32).collect();
-        self.sines = (0..positions * half).map(|at| angle(at).sin() as f32).collect();
+        self.cosines = (0..positions * half)
+            .map(|at| angle(at).cos() as f32)
+            .collect();
+        self.sines = (0..positions * half)
+            .map(|at| angle(at).sin() as f32)
+            .collect();
     }
 
     /// Turns each head of rows `row_width` wide forwards (`direction` 1) or back (-1).
-    pub(super) fn turn(&self, segments: &[Range<usize>], rows: &mut [f32], row_width: usize, direction: f32) {
+    pub(super) fn turn(
+        &self,
+        segments: &[Range<usize>],
+        rows: &mut [f32],
+        row_width: usize,
+        direction: f32,
+    ) {
         for segment in segments {
             for (position, row) in segment.clone().enumerate() {
-                self.turn_at(position, &mut rows[row * row_width..][..row_width], direction);
+                self.turn_at(
+                    position,
+                    &mut rows[row * row_width..][..row_width],
+                    direction,
+                );
             }
         }
     }

@@ -6,38 +6,38 @@ use thiserror::Error;
 
 /// The dimensions of a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Words in the vocabulary.
-    pub vocab: usize,
+    pub(crate) vocab: usize,
     /// Whether the output embedding is the input embedding.
-    pub tied: bool,
+    pub(crate) tied: bool,
     /// Width of the residual stream.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Number of blocks.
-    pub layers: usize,
+    pub(crate) layers: usize,
     /// Query heads.
-    pub heads: usize,
+    pub(crate) heads: usize,
     /// Key and value heads, a divisor of `heads`.
-    pub kv_heads: usize,
+    pub(crate) kv_heads: usize,
     /// Width of a head, even.
-    pub head_width: usize,
+    pub(crate) head_width: usize,
     /// Width of the feed-forward layer.
-    pub hidden: usize,
+    pub(crate) hidden: usize,
     /// Base of the rotary embedding.
-    pub rope_theta: f32,
+    pub(crate) rope_theta: f32,
     /// Added to the mean square before the root.
-    pub norm_epsilon: f32,
+    pub(crate) norm_epsilon: f32,
 }
 
 /// A tensor's place and its shape, `[out, in]` for matrices as in Hugging Face's Llama.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Its name in a safetensors file.
-    pub name: String,
+    pub(crate) name: String,
     /// Its dimensions.
-    pub dims: Vec<usize>,
+    pub(crate) dims: Vec<usize>,
     /// Its place in the flat vector.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 /// Why tensors do not fit a layout.
@@ -74,11 +74,11 @@ pub(crate) struct Block {
 
 /// The places of all tensors.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// The dimensions that the layout was made from.
-    pub shape: Shape,
+    pub(crate) shape: Shape,
     /// All tensors in order, without gaps.
-    pub slots: Vec<Slot>,
+    pub(crate) slots: Vec<Slot>,
     pub(crate) embedding: Range<usize>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Range<usize>,
@@ -88,19 +88,33 @@ pub struct Layout {
 
 impl Layout {
     /// Lays out a network.
-    pub fn new(shape: Shape) -> Layout {
+    pub(crate) fn new(shape: Shape) -> Layout {
         let mut slots: Vec<Slot> = Vec::new();
         let mut place = |name: String, dims: &[usize]| {
             let start = slots.last().map_or(0, |slot| slot.range.end);
             let range = start..start + dims.iter().product::<usize>();
-            slots.push(Slot { name, dims: dims.to_vec(), range: range.clone() });
+            slots.push(Slot {
+                name,
+                dims: dims.to_vec(),
+                range: range.clone(),
+            });
             range
         };
-        let Shape { vocab, width, heads, kv_heads, head_width, hidden, .. } = shape;
+        let Shape {
+            vocab,
+            width,
+            heads,
+            kv_heads,
+            head_width,
+            hidden,
+            ..
+        } = shape;
         let embedding = place("model.embed_tokens.weight".into(), &[vocab, width]);
         let blocks = (0..shape.layers)
             .map(|layer| {
-                let mut place = |part: &str, dims: &[usize]| place(format!("model.layers.{layer}.{part}.weight"), dims);
+                let mut place = |part: &str, dims: &[usize]| {
+                    place(format!("model.layers.{layer}.{part}.weight"), dims)
+                };
                 Block {
                     attention_norm: place("input_layernorm", &[width]),
                     query: place("self_attn.q_proj", &[heads * head_width, width]),
@@ -119,27 +133,30 @@ impl Layout {
             true => embedding.clone(),
             false => place("lm_head.weight".into(), &[vocab, width]),
         };
-        Layout { shape, slots, embedding, blocks, norm, head }
+        Layout {
+            shape,
+            slots,
+            embedding,
+            blocks,
+            norm,
+            head,
+        }
     }
 
     /// The number of parameters.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.last().map_or(0, |slot| slot.range.end)
     }
 
-    /// Whether there are no parameters, which a real shape never gives.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Gathers named tensors into one flat vector.
-    pub fn gather<'a>(
+    pub(crate) fn gather<'a>(
         &self,
         find: impl Fn(&str) -> Option<(&'a [usize], &'a [f32])>,
     ) -> Result<Vec<f32>, LayoutError> {
         let mut flat = Vec::with_capacity(self.len());
         for slot in &self.slots {
-            let (dims, data) = find(&slot.name).ok_or_else(|| LayoutError::Missing(slot.name.clone()))?;
+            let (dims, data) =
+                find(&slot.name).ok_or_else(|| LayoutError::Missing(slot.name.clone()))?;
             if dims != slot.dims {
                 return Err(LayoutError::Shape {
                     name: slot.name.clone(),

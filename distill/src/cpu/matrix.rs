@@ -18,7 +18,13 @@ impl<'a> View<'a> {
 
     /// A row-major matrix whose rows lie `row_stride` apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        View { data, rows, columns, row_stride, column_stride: 1 }
+        View {
+            data,
+            rows,
+            columns,
+            row_stride,
+            column_stride: 1,
+        }
     }
 
     /// The transposed matrix, over the same memory.
@@ -45,14 +51,27 @@ pub(crate) enum Write {
 }
 
 /// `out = scale * a b`, or `out += scale * a b`; the rows of `out` lie `row_stride` apart.
-pub(crate) fn product(out: &mut [f32], row_stride: usize, write: Write, scale: f32, a: View<'_>, b: View<'_>) {
+pub(crate) fn product(
+    out: &mut [f32],
+    row_stride: usize,
+    write: Write,
+    scale: f32,
+    a: View<'_>,
+    b: View<'_>,
+) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     if m == 0 || n == 0 || k == 0 {
         return;
     }
     assert_eq!(k, b.rows, "inner dimensions agree");
-    assert!(a.last() < a.data.len() && b.last() < b.data.len(), "operands lie within their memory");
-    assert!((m - 1) * row_stride + n - 1 < out.len() && row_stride >= n, "the result fits");
+    assert!(
+        a.last() < a.data.len() && b.last() < b.data.len(),
+        "operands lie within their memory"
+    );
+    assert!(
+        (m - 1) * row_stride + n - 1 < out.len() && row_stride >= n,
+        "the result fits"
+    );
     // SAFETY: the assertions above bound every element that the kernel reads or writes, and `out` is borrowed mutably, so
     // it overlaps neither operand. Strides are at most the slices' lengths, which fit in isize.
     unsafe {
@@ -92,7 +111,10 @@ fn fold(xs: &[f32], start: f32, step: impl Fn(f32, f32) -> f32) -> f32 {
             *lane = step(*lane, x);
         }
     }
-    lanes.into_iter().chain(rest.iter().copied()).fold(start, step)
+    lanes
+        .into_iter()
+        .chain(rest.iter().copied())
+        .fold(start, step)
 }
 
 /// The sum of a slice.
@@ -109,7 +131,12 @@ pub(crate) fn max(xs: &[f32]) -> f32 {
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
     let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
+    let rest: f32 = left
+        .remainder()
+        .iter()
+        .zip(right.remainder())
+        .map(|(x, y)| x * y)
+        .sum();
     for (x, y) in left.zip(right) {
         for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
             *lane += x * y;

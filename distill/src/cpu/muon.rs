@@ -18,25 +18,30 @@ const ROUNDS: usize = 5;
 
 /// The optimiser's constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MuonSettings {
+pub(crate) struct MuonSettings {
     /// Decay of the momentum (Nesterov).
-    pub momentum: f32,
+    pub(crate) momentum: f32,
     /// Decoupled decay of the matrices.
-    pub weight_decay: f32,
+    pub(crate) weight_decay: f32,
     /// The matrices' rate over the rate that a step is given, which is Adam's.
-    pub rate_ratio: f32,
+    pub(crate) rate_ratio: f32,
     /// How embeddings and gains are updated, and how the whole gradient is clipped.
-    pub adam: AdamSettings,
+    pub(crate) adam: AdamSettings,
 }
 
 impl Default for MuonSettings {
     fn default() -> Self {
-        MuonSettings { momentum: 0.95, weight_decay: 0.02, rate_ratio: 6.0, adam: AdamSettings::default() }
+        MuonSettings {
+            momentum: 0.95,
+            weight_decay: 0.02,
+            rate_ratio: 6.0,
+            adam: AdamSettings::default(),
+        }
     }
 }
 
 /// The state of all parameters.
-pub struct Muon {
+pub(crate) struct Muon {
     settings: MuonSettings,
     adam: Adam,
     matrices: Vec<Matrix>,
@@ -52,8 +57,11 @@ struct Matrix {
 
 impl Muon {
     /// Fresh state for a layout.
-    pub fn new(settings: MuonSettings, layout: &Layout) -> Muon {
-        let inner = layout.slots.iter().filter(|slot| slot.range != layout.embedding && slot.range != layout.head);
+    pub(crate) fn new(settings: MuonSettings, layout: &Layout) -> Muon {
+        let inner = layout
+            .slots
+            .iter()
+            .filter(|slot| slot.range != layout.embedding && slot.range != layout.head);
         let matrices = inner.filter_map(|slot| match slot.dims[..] {
             [rows, columns] => Some(Matrix {
                 range: slot.range.clone(),
@@ -64,11 +72,21 @@ impl Muon {
             }),
             _ => None,
         });
-        Muon { settings, adam: Adam::decaying(settings.adam, layout.len(), Vec::new()), matrices: matrices.collect() }
+        Muon {
+            settings,
+            adam: Adam::decaying(settings.adam, layout.len(), Vec::new()),
+            matrices: matrices.collect(),
+        }
     }
 
     /// One update; with `parallel` the matrices are shared between two threads, which changes nothing in the result.
-    pub fn step(&mut self, parameters: &mut [f32], gradients: &mut [f32], rate: f32, parallel: bool) {
+    pub(crate) fn step(
+        &mut self,
+        parameters: &mut [f32],
+        gradients: &mut [f32],
+        rate: f32,
+        parallel: bool,
+    ) {
         let momentum = self.settings.momentum;
         let work = |matrices: &mut [Matrix], gradients: &[f32]| {
             for matrix in matrices {
@@ -76,7 +94,9 @@ impl Muon {
                 matrix.update.clear();
                 for (velocity, &slope) in matrix.momentum.iter_mut().zip(gradient) {
                     *velocity = momentum * *velocity + (1.0 - momentum) * slope;
-                    matrix.update.push((1.0 - momentum) * slope + momentum * *velocity);
+                    matrix
+                        .update
+                        .push((1.0 - momentum) * slope + momentum * *velocity);
                 }
                 orthogonalise(&mut matrix.update, matrix.rows, matrix.columns);
             }
@@ -96,7 +116,10 @@ impl Muon {
         for matrix in &self.matrices {
             let scale = step * (matrix.rows as f32 / matrix.columns as f32).max(1.0).sqrt();
             let keep = 1.0 - step * self.settings.weight_decay;
-            for (parameter, update) in parameters[matrix.range.clone()].iter_mut().zip(&matrix.update) {
+            for (parameter, update) in parameters[matrix.range.clone()]
+                .iter_mut()
+                .zip(&matrix.update)
+            {
                 *parameter = *parameter * keep - scale * update;
             }
             // What Muon has moved, Adam must not move again.
@@ -119,7 +142,11 @@ fn orthogonalise(matrix: &mut [f32], rows: usize, columns: usize) {
     for _ in 0..ROUNDS {
         let before = matrix.to_vec();
         let view = View::new(&before, rows, columns);
-        let (left, right) = if rows <= columns { (view, view.t()) } else { (view.t(), view) };
+        let (left, right) = if rows <= columns {
+            (view, view.t())
+        } else {
+            (view.t(), view)
+        };
         product(&mut gram, side, Write::Overwrite, 1.0, left, right);
         polynomial.copy_from_slice(&gram);
         for x in &mut polynomial {
@@ -131,7 +158,11 @@ fn orthogonalise(matrix: &mut [f32], rows: usize, columns: usize) {
             *x *= a;
         }
         let polynomial = View::new(&polynomial, side, side);
-        let (left, right) = if rows <= columns { (polynomial, view) } else { (view, polynomial) };
+        let (left, right) = if rows <= columns {
+            (polynomial, view)
+        } else {
+            (view, polynomial)
+        };
         product(matrix, columns, Write::Add, 1.0, left, right);
     }
 }

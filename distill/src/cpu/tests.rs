@@ -29,8 +29,15 @@ fn config(tied: bool) -> Config {
 fn network(tied: bool) -> Network {
     let mut network = Network::random(&config(tied), 5);
     for slot in &network.layout.slots {
-        for (at, parameter) in network.parameters[slot.range.clone()].iter_mut().enumerate() {
-            *parameter = if slot.dims.len() == 1 { 1.0 + 0.1 * (at as f32).sin() } else { *parameter * 2.0 };
+        for (at, parameter) in network.parameters[slot.range.clone()]
+            .iter_mut()
+            .enumerate()
+        {
+            *parameter = if slot.dims.len() == 1 {
+                1.0 + 0.1 * (at as f32).sin()
+            } else {
+                *parameter * 2.0
+            };
         }
     }
     network
@@ -48,8 +55,11 @@ fn total_loss(network: &Network, parameters: &[f32], layers: &[usize], tape: &mu
     let (batch, targets) = batch();
     forward(&network.layout, parameters, layers, &batch, tape);
     let mut logits = tape.logits.clone();
-    let rows = logits.chunks_exact_mut(network.config.vocab_size).zip(targets);
-    rows.map(|(row, target)| f64::from(cross_entropy(row, target, 1.0))).sum()
+    let rows = logits
+        .chunks_exact_mut(network.config.vocab_size)
+        .zip(targets);
+    rows.map(|(row, target)| f64::from(cross_entropy(row, target, 1.0)))
+        .sum()
 }
 
 #[test]
@@ -58,16 +68,34 @@ fn logits_equal_those_of_the_served_transformer() {
         let network = network(tied);
         let device = Default::default();
         let served =
-            Transformer::<Flex>::from_tensors(&network.config, &network.to_tensors(), &device).unwrap();
+            Transformer::<Flex>::from_tensors(&network.config, &network.to_tensors(), &device)
+                .unwrap();
         let (batch, _) = batch();
         let mut tape = Tape::default();
-        let all = Batch { rows: (0..batch.tokens.len()).collect(), ..batch };
-        forward(&network.layout, &network.parameters, &network.layers(), &all, &mut tape);
+        let all = Batch {
+            rows: (0..batch.tokens.len()).collect(),
+            ..batch
+        };
+        forward(
+            &network.layout,
+            &network.parameters,
+            &network.layers(),
+            &all,
+            &mut tape,
+        );
         for segment in &all.segments {
-            let tokens: Vec<i32> = all.tokens[segment.clone()].iter().map(|&token| token as i32).collect();
+            let tokens: Vec<i32> = all.tokens[segment.clone()]
+                .iter()
+                .map(|&token| token as i32)
+                .collect();
             let shape = [1, tokens.len()];
             let tokens = Tensor::<Flex, 2, Int>::from_data(TensorData::new(tokens, shape), &device);
-            let expected: Vec<f32> = served.forward(tokens).into_data().convert::<f32>().into_vec().unwrap();
+            let expected: Vec<f32> = served
+                .forward(tokens)
+                .into_data()
+                .convert::<f32>()
+                .into_vec()
+                .unwrap();
             let vocab = network.config.vocab_size;
             for (ours, theirs) in tape.logits[segment.start * vocab..].iter().zip(&expected) {
                 assert!((ours - theirs).abs() < 1e-3, "{ours} and {theirs}");
@@ -82,17 +110,35 @@ fn gradients_equal_finite_differences() {
         let network = network(tied);
         let mut tape = Tape::default();
         let (batch, targets) = batch();
-        forward(&network.layout, &network.parameters, &layers, &batch, &mut tape);
+        forward(
+            &network.layout,
+            &network.parameters,
+            &layers,
+            &batch,
+            &mut tape,
+        );
         let mut slope = tape.logits.clone();
-        for (row, target) in slope.chunks_exact_mut(network.config.vocab_size).zip(targets) {
+        for (row, target) in slope
+            .chunks_exact_mut(network.config.vocab_size)
+            .zip(targets)
+        {
             cross_entropy(row, target, 1.0);
         }
         let mut gradients = vec![0.0; network.layout.len()];
-        backward(&network.layout, &network.parameters, &batch, &tape, &slope, &mut gradients);
+        backward(
+            &network.layout,
+            &network.parameters,
+            &batch,
+            &tape,
+            &slope,
+            &mut gradients,
+        );
 
         // Along a fixed pseudo-random direction within each tensor, which is one number per tensor to compare.
         for slot in &network.layout.slots {
-            let direction = |at: usize| ((at * 7919 % 101) as f32 / 50.0 - 1.0) / (slot.range.len() as f32).sqrt();
+            let direction = |at: usize| {
+                ((at * 7919 % 101) as f32 / 50.0 - 1.0) / (slot.range.len() as f32).sqrt()
+            };
             let moved = |by: f32, tape: &mut Tape| {
                 let mut parameters = network.parameters.clone();
                 for (at, parameter) in parameters[slot.range.clone()].iter_mut().enumerate() {
@@ -107,7 +153,11 @@ fn gradients_equal_finite_differences() {
                 .map(|(at, &gradient)| f64::from(gradient * direction(at)))
                 .sum();
             let tolerance = 0.01 * expected.abs().max(0.05);
-            assert!((got - expected).abs() < tolerance, "{}: {got} and {expected}", slot.name);
+            assert!(
+                (got - expected).abs() < tolerance,
+                "{}: {got} and {expected}",
+                slot.name
+            );
         }
     }
 }
@@ -117,7 +167,13 @@ fn a_segment_does_not_see_its_neighbours() {
     let network = network(true);
     let run = |batch: &Batch| {
         let mut tape = Tape::default();
-        forward(&network.layout, &network.parameters, &network.layers(), batch, &mut tape);
+        forward(
+            &network.layout,
+            &network.parameters,
+            &network.layers(),
+            batch,
+            &mut tape,
+        );
         tape.logits
     };
     let (packed, _) = batch();
@@ -134,7 +190,10 @@ fn exp_is_accurate_where_it_is_used() {
     for step in -870..880 {
         let x = step as f32 / 10.0 + 0.03;
         let (got, expected) = (f64::from(exp(x)), f64::from(x).exp());
-        assert!((got / expected - 1.0).abs() < 1e-6, "exp({x}) = {got}, not {expected}");
+        assert!(
+            (got / expected - 1.0).abs() < 1e-6,
+            "exp({x}) = {got}, not {expected}"
+        );
     }
     assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(200.0).is_finite());
 }
@@ -144,8 +203,18 @@ fn decoding_token_by_token_gives_the_logits_of_the_whole_sequence() {
     let network = network(true);
     let layers = [0, 2];
     let sequences: [&[u32]; 2] = [&[3, 1, 4, 1, 5, 9], &[2, 6, 5]];
-    let Network { layout, parameters, config } = &network;
-    let mut decoding = Decoding::new(layout, parameters, &layers, &[&sequences[0][..3], &sequences[1][..1]], 6);
+    let Network {
+        layout,
+        parameters,
+        config,
+    } = &network;
+    let mut decoding = Decoding::new(
+        layout,
+        parameters,
+        &layers,
+        &[&sequences[0][..3], &sequences[1][..1]],
+        6,
+    );
     let check = |decoding: &Decoding<'_>, prefixes: &[&[u32]]| {
         let mut batch = Batch::default();
         for prefix in prefixes {

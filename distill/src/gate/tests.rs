@@ -15,7 +15,10 @@ fn published(runs: u64, gain: f32) -> f64 {
         let open = (0..5).any(|_| {
             let open = (0..200).any(|_| {
                 let level = 0.5 + rng.random::<f32>();
-                gate.observe(level + 0.15 * normal(&mut rng), level - gain + 0.15 * normal(&mut rng));
+                gate.observe(
+                    level + 0.15 * normal(&mut rng),
+                    level - gain + 0.15 * normal(&mut rng),
+                );
                 gate.open()
             });
             gate.next();
@@ -66,8 +69,14 @@ fn settings_that_make_no_gate_are_refused() {
     let good = GateSettings::default();
     for bad in [
         GateSettings { alpha: 0.0, ..good },
-        GateSettings { alpha: f64::NAN, ..good },
-        GateSettings { epsilon: 1.0, ..good },
+        GateSettings {
+            alpha: f64::NAN,
+            ..good
+        },
+        GateSettings {
+            epsilon: 1.0,
+            ..good
+        },
         GateSettings { scale: 0.0, ..good },
     ] {
         assert!(Gate::new(bad).is_err(), "{bad:?}");

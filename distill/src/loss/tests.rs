@@ -21,7 +21,11 @@ fn check(loss: impl Fn(&mut [f32]) -> f32) {
             f64::from(loss(&mut logits))
         };
         let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-        assert!((f64::from(slope[at]) - expected).abs() < 2e-4, "{at}: {} and {expected}", slope[at]);
+        assert!(
+            (f64::from(slope[at]) - expected).abs() < 2e-4,
+            "{at}: {} and {expected}",
+            slope[at]
+        );
     }
 }
 
@@ -37,7 +41,10 @@ fn the_gradients_are_the_losses_slopes() {
 fn a_student_that_equals_its_teacher_has_no_loss_and_no_slope() {
     let mut p = LOGITS;
     softmax(&mut p);
-    for loss in [forward_kl(&mut LOGITS.clone(), &p, 1.0), skewed_reverse_kl(&mut LOGITS.clone(), &p, 0.1, 1.0)] {
+    for loss in [
+        forward_kl(&mut LOGITS.clone(), &p, 1.0),
+        skewed_reverse_kl(&mut LOGITS.clone(), &p, 0.1, 1.0),
+    ] {
         assert!(loss.abs() < 1e-5, "{loss}");
     }
     let mut slope = LOGITS;
