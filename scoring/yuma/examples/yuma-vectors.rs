@@ -4,6 +4,7 @@
 //! with 1 if any differs, and with 2 if there is nothing to compare.
 
 use std::env;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -33,22 +34,23 @@ fn main() -> ExitCode {
 }
 
 fn print(report: &Report) -> ExitCode {
-    println!(
-        "{} cases, {} epochs, {} outputs, {} mismatches",
+    let mut text = format!(
+        "{} cases, {} epochs, {} outputs, {} mismatches\n",
         report.cases,
         report.epochs,
         report.outputs,
         report.mismatches.len(),
     );
     for mismatch in report.mismatches.iter().take(NAMED) {
-        println!("{mismatch}");
+        text += &format!("{mismatch}\n");
     }
-    match report.mismatches.len() {
-        0 => ExitCode::SUCCESS,
-        more if more > NAMED => {
-            println!("and {} more", more - NAMED);
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::FAILURE,
+    if let more @ 1.. = report.mismatches.len().saturating_sub(NAMED) {
+        text += &format!("and {more} more\n");
+    }
+    // Who closes the pipe has read enough.
+    io::stdout().write_all(text.as_bytes()).ok();
+    match report.mismatches.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }

@@ -235,6 +235,9 @@ struct Stored {
 impl Stored {
     /// Replaces what `inputs` names.
     fn change(&mut self, inputs: &Value) -> Result<(), Invalid> {
+        if !inputs.is_object() {
+            return Err(Invalid("in"));
+        }
         macro_rules! replace {
             ($($field:ident: $read:expr),* $(,)?) => {$(
                 if inputs.get(stringify!($field)).is_some() {
