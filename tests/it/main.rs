@@ -1,1 +1,3 @@
 //! Whole-subnet tests.
+
+mod chain;

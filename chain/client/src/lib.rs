@@ -4,6 +4,20 @@
 //! up in the metadata that the node serves, and values are decoded by field name, so a runtime that adds fields or items
 //! needs no new build. The client reconnects by itself; every read and every submission has a deadline, so a dead node is
 //! an error that says so and never a hang.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use athanor_chain::Client;
+//! use athanor_spec::NetUid;
+//!
+//! let client = Client::connect("local").await?;
+//! let metagraph = client.metagraph(NetUid(1)).await?;
+//! for neuron in &metagraph.neurons {
+//!     println!("{} {} earned {} TAO", neuron.uid, neuron.hotkey, neuron.emission);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod block;
 mod client;
