@@ -8,9 +8,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub(crate) mod attention;
+pub(crate) mod cached;
 pub(crate) mod lanes;
 pub(crate) mod log_softmax;
 pub(crate) mod norm;
+pub(crate) mod packed;
 pub(crate) mod rope;
 pub(crate) mod swiglu;
 

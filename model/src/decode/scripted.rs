@@ -1,0 +1,81 @@
+//! A decoder that follows a script: panics, waits or records on cue.
+
+use std::sync::{Arc, Mutex, mpsc};
+
+use super::{Decoder, Piece};
+
+/// Number of token ids of every scripted decoder.
+pub(crate) const VOCAB: usize = 16;
+
+/// Its logits prefer the token after the last one fed, so that greedy answers count upwards.
+pub(crate) struct Scripted {
+    max_context: usize,
+    /// The turn, counted from zero, that panics.
+    panics_at: Option<usize>,
+    /// Each turn takes one message before it computes.
+    gate: Option<mpsc::Receiver<()>>,
+    /// Number of pieces of each turn.
+    pub(crate) turns: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Scripted {
+    /// Counts upwards.
+    pub(crate) fn counting(max_context: usize) -> Self {
+        Self {
+            max_context,
+            panics_at: None,
+            gate: None,
+            turns: Arc::default(),
+        }
+    }
+
+    /// Counts upwards but panics once, at that turn.
+    pub(crate) fn panics_at(turn: usize) -> Self {
+        Self {
+            panics_at: Some(turn),
+            ..Self::counting(64)
+        }
+    }
+
+    /// Counts upwards, one turn for each message sent.
+    pub(crate) fn gated() -> (Self, mpsc::Sender<()>) {
+        let (open, gate) = mpsc::channel();
+        let scripted = Self {
+            gate: Some(gate),
+            ..Self::counting(64)
+        };
+        (scripted, open)
+    }
+}
+
+impl Decoder for Scripted {
+    fn vocab(&self) -> usize {
+        VOCAB
+    }
+
+    fn max_context(&self) -> usize {
+        self.max_context
+    }
+
+    fn clear(&mut self, _slot: usize) {}
+
+    fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>) {
+        if let Some(gate) = &self.gate {
+            // A test that has dropped its end wants the rest to run freely.
+            let _ = gate.recv();
+        }
+        let turn = {
+            let mut turns = self.turns.lock().unwrap();
+            turns.push(pieces.len());
+            turns.len() - 1
+        };
+        assert!(self.panics_at != Some(turn), "scripted panic");
+        logits.clear();
+        for piece in pieces {
+            for token in &piece.tokens[piece.from..] {
+                let next = (*token as usize + 1) % VOCAB;
+                logits.extend((0..VOCAB).map(|v| if v == next { 5.0 } else { 0.0 }));
+            }
+        }
+    }
+}
