@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::{BlockNumber, Digest, Epoch, Hotkey, Round, Uid};
 
 /// Something that happened, for the terminal UI, the report and the logs. Never an input to pay.
+///
+/// On a line its name is the only key of the object, `{"swapped": {..}}`. A tag inside would not do: serde then buffers
+/// the fields, and with serde_json's `arbitrary_precision`, which the chain's runtime turns on, buffered floats are lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A validator drew a round's seed and planned its asks.
     RoundStarted {

@@ -146,6 +146,14 @@ impl fmt::Display for Cause {
         let share = |part: u16| f64::from(part) / f64::from(u16::MAX) * 100.0;
         match self {
             Self::Votes {
+                dividends: 0,
+                emission,
+            } if emission.0 > 0 => write!(
+                f,
+                "no vote counted in the last epoch: {} TAO, by its stake alone",
+                tao(*emission)
+            ),
+            Self::Votes {
                 dividends,
                 emission,
             } => {

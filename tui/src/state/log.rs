@@ -187,22 +187,7 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
                 weights.len()
             ),
         ),
-        Event::Distilled {
-            miner,
-            step,
-            heldout: Some(held),
-            ..
-        } => (
-            Kind::Training,
-            format!(
-                "{} step {step}: held-out loss {:.4}, {:.4} below its first (at least {:.4}, n = {})",
-                state.name(miner),
-                held.loss,
-                held.improvement,
-                held.improvement_low,
-                held.items
-            ),
-        ),
+        // The distillation pane shows it, and every miner reports it every few seconds.
         Event::Distilled { .. } => return None,
         Event::Swapped { miner, from, to } => (
             Kind::Training,

@@ -224,10 +224,6 @@ impl State {
         if back > MAX_LAG {
             (self.chain, self.peers) = (None, Peers::default());
             self.pace = self.pace.restarted();
-            self.say(
-                Kind::Chain,
-                format!("the chain has started over and is at block {}", graph.block),
-            );
         }
         self.pace.block(graph.block, self.now);
         let before = self
@@ -242,6 +238,9 @@ impl State {
             .zip(0..)
             .collect();
         let before = self.chain.replace(snapshot);
+        if back > MAX_LAG {
+            self.say(Kind::Chain, "the chain has started over".to_owned());
+        }
         if recovered {
             self.say(Kind::Chain, "the chain can be read again".to_owned());
         }

@@ -104,9 +104,12 @@ fn countdown(state: &State) -> Line<'static> {
     let bar: String = (0..BAR)
         .map(|at| if at < filled { '█' } else { '░' })
         .collect();
-    let seconds = time.map_or(String::new(), |time| {
-        format!(", about {}", text::duration(time))
-    });
+    // An overdue block has no time to go; the connection's state says what is the matter.
+    let seconds = time
+        .filter(|time| !time.is_zero())
+        .map_or(String::new(), |time| {
+            format!(", about {}", text::duration(time))
+        });
     Line::raw(format!(" {bar} next epoch in {blocks} blocks{seconds}"))
 }
 

@@ -6,6 +6,7 @@ use athanor_spec::Hotkey;
 use tempfile::TempDir;
 
 use super::*;
+use crate::state::scene;
 
 fn failed(reason: &str) -> String {
     let event = Event::RequestFailed {
@@ -108,4 +109,15 @@ async fn rubbish_is_counted_and_a_missing_file_is_named() {
         .unwrap_err()
         .to_string();
     assert!(missing.contains("none.jsonl"), "{missing}");
+}
+
+#[test]
+fn events_with_figures_are_read_whatever_features_serde_json_has() {
+    for event in [
+        scene::graded(0, 5, Some(scene::COPY)),
+        scene::distilled(2, 20),
+    ] {
+        let line = serde_json::to_vec(&event).unwrap();
+        assert!(matches!(parse(&line), Update::Event(_)), "{event:?}");
+    }
 }
