@@ -9,7 +9,7 @@ use std::{
 };
 
 use athanor_runtime::Header;
-use codec::{Compact, Decode, Encode};
+use codec::{Decode, Encode};
 use parking_lot::{Mutex, RwLock};
 use sp_core::H256;
 use sp_inherents::InherentData;
@@ -275,20 +275,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The arguments of `Core_execute_block` for a block.
-#[cfg_attr(not(test), expect(dead_code, reason = "tests re-execute every block"))]
-pub(crate) fn encode_block(header: &Header, body: &Body) -> Vec<u8> {
-    let count = u32::try_from(body.len()).expect("a block holds fewer extrinsics than 2^32");
-    let mut encoded = header.encode();
-    Compact(count).encode_to(&mut encoded);
-    for extrinsic in body {
-        encoded.extend_from_slice(extrinsic);
-    }
-    encoded
-}
-
 /// Root of a block's extrinsics.
-pub(crate) fn extrinsics_root(body: &[Vec<u8>]) -> H256 {
+fn extrinsics_root(body: &[Vec<u8>]) -> H256 {
     BlakeTwo256::ordered_trie_root(body.to_vec(), StateVersion::V0)
 }
 
@@ -299,3 +287,6 @@ fn wall_clock() -> u64 {
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

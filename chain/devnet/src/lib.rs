@@ -26,6 +26,8 @@ mod pool;
 mod rpc;
 mod sealing;
 mod server;
+#[cfg(test)]
+mod testing;
 mod workers;
 
 pub use chain::BuildError;

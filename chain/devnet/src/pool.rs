@@ -362,3 +362,6 @@ impl Pool {
         self.entries.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

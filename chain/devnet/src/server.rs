@@ -142,3 +142,6 @@ impl Drop for Devnet {
         let _ = self.server.stop();
     }
 }
+
+#[cfg(test)]
+mod tests;

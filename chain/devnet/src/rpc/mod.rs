@@ -77,3 +77,6 @@ impl Methods {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
