@@ -69,3 +69,6 @@ pub mod pallet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
