@@ -116,8 +116,17 @@ pub trait TrainBackend: ModelBackend + AutodiffBackend<InnerBackend: ModelBacken
 
 impl<B> TrainBackend for B where B: ModelBackend + AutodiffBackend<InnerBackend: ModelBackend> {}
 
+#[cfg(feature = "cuda")]
+impl ModelBackend for burn_cuda::Cuda {}
+
+#[cfg(feature = "cuda")]
+impl<C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy> ModelBackend
+    for burn::backend::Autodiff<burn_cuda::Cuda, C>
+{
+}
+
 /// The matrix that maps a row `[a, b]` of two halves to `[-b, a]`.
-fn half_swap(head_dim: usize) -> Vec<f32> {
+pub(crate) fn half_swap(head_dim: usize) -> Vec<f32> {
     let half = head_dim / 2;
     let mut matrix = vec![0.0; head_dim * head_dim];
     for i in 0..half {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
+use crate::config::Config;
 pub use crate::decode::LoadError;
 use crate::decode::{Piece, Weights};
 use crate::device::DeviceChoice;
@@ -10,6 +11,7 @@ use crate::device::DeviceChoice;
 /// A model that replays. Cheap to share: each call has its own state.
 pub struct Scorer {
     weights: Weights,
+    config: Config,
 }
 
 /// Rows of logits in nats.
@@ -69,12 +71,13 @@ impl Scorer {
     /// Loads a checkpoint; its files are verified as they are read.
     pub fn load(checkpoint: &Checkpoint, device: DeviceChoice) -> Result<Self, LoadError> {
         let weights = Weights::load(checkpoint, device)?;
-        Ok(Self { weights })
+        let config = checkpoint.config.clone();
+        Ok(Self { weights, config })
     }
 
     /// The model's configuration.
-    pub fn config(&self) -> &crate::Config {
-        self.weights.config()
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Logits of one sequence: row `i` predicts `tokens[from + i]`, and a last row predicts what follows the end, so
@@ -94,8 +97,7 @@ impl Scorer {
     }
 
     fn check(&self, tokens: &[u32], from: usize) -> Result<(), ScoreError> {
-        let config = self.weights.config();
-        let (limit, vocab) = (config.max_position_embeddings, config.vocab_size);
+        let (limit, vocab) = (self.config.max_position_embeddings, self.config.vocab_size);
         if tokens.len() > limit {
             return Err(ScoreError::TooLong {
                 tokens: tokens.len(),

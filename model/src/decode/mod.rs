@@ -4,10 +4,13 @@ pub(crate) mod cpu;
 #[cfg(test)]
 pub(crate) mod scripted;
 
+use std::sync::Arc;
+#[cfg(feature = "cuda")]
+use std::sync::Mutex;
+
 use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::config::Config;
 use crate::device::{Device, DeviceChoice, DeviceError};
 use crate::tensors::TensorsError;
 
@@ -63,35 +66,54 @@ pub(crate) trait Decoder: Send {
 /// A checkpoint's weights on its device, ready to make decoders of.
 #[derive(Clone)]
 pub(crate) enum Weights {
-    Cpu(std::sync::Arc<cpu::CpuWeights>),
+    Cpu(Arc<cpu::CpuWeights>),
+    #[cfg(feature = "cuda")]
+    Cuda(Arc<Mutex<OnCard>>),
+}
+
+/// A model in the memory of a CUDA card. Cloning it shares the weights.
+#[cfg(feature = "cuda")]
+#[derive(Clone)]
+pub(crate) struct OnCard {
+    model: crate::Transformer<burn_cuda::Cuda>,
+    device: burn_cuda::CudaDevice,
 }
 
 impl Weights {
     pub(crate) fn load(checkpoint: &Checkpoint, device: DeviceChoice) -> Result<Self, LoadError> {
         let device = device.resolve()?;
-        let tensors = checkpoint.tensors()?;
+        let (config, tensors) = (&checkpoint.config, checkpoint.tensors()?);
         match device {
-            Device::Cpu => Ok(Self::Cpu(std::sync::Arc::new(cpu::CpuWeights::new(
-                &checkpoint.config,
-                &tensors,
-            )?))),
+            Device::Cpu => Ok(Self::Cpu(Arc::new(cpu::CpuWeights::new(config, &tensors)?))),
             #[cfg(feature = "cuda")]
-            Device::Cuda(_) => todo!(),
-        }
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        match self {
-            Self::Cpu(weights) => weights.config(),
+            Device::Cuda(index) => {
+                let device = burn_cuda::CudaDevice { index };
+                let model = crate::Transformer::from_tensors(config, &tensors, &device)?;
+                Ok(Self::Cuda(Arc::new(Mutex::new(OnCard { model, device }))))
+            }
         }
     }
 
     /// A decoder with that many slots, each as long as asked for or as the model allows.
     pub(crate) fn decoder(&self, slots: usize, max_context: usize) -> Box<dyn Decoder> {
-        let max_context = max_context.min(self.config().max_position_embeddings);
         match self {
             Self::Cpu(weights) => {
+                let max_context = max_context.min(weights.config().max_position_embeddings);
                 Box::new(cpu::CpuDecoder::new(weights.clone(), slots, max_context))
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda(on_card) => {
+                let OnCard { model, device } = on_card
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner())
+                    .clone();
+                let max_context = max_context.min(model.config().max_position_embeddings);
+                Box::new(crate::transformer::cached::BurnDecoder::new(
+                    model,
+                    device,
+                    slots,
+                    max_context,
+                ))
             }
         }
     }

@@ -5,6 +5,7 @@ use burn_flex::{Flex, FlexDevice};
 
 use super::cpu::CpuWeights;
 use super::*;
+use crate::config::Config;
 use crate::config::tests::tiny;
 use crate::transformer::Transformer;
 use crate::transformer::tests::lively;
@@ -140,6 +141,42 @@ fn a_sequence_has_the_same_bits_alone_and_among_others_that_join_and_leave() {
         }
     }
     assert!(found == alone, "every bit of every sequence is the same");
+}
+
+#[test]
+fn the_decoder_of_other_backends_agrees_with_the_one_on_the_cpu_in_every_mixture() {
+    for config in configs() {
+        let model = Transformer::from_tensors(&config, &lively(&config, 3), &FlexDevice).unwrap();
+        let mut other =
+            crate::transformer::cached::BurnDecoder::<Flex>::new(model, FlexDevice, 3, 64);
+        let mut cpu = weights(&config).decoder(3, 64);
+        let sequences = [tokens(50, 1), tokens(50, 2), tokens(50, 3)];
+        let mut at = [0usize; 3];
+        for turn in 0..20 {
+            if turn == 12 {
+                other.clear(1);
+                cpu.clear(1);
+                at[1] = 0;
+            }
+            let lengths = [[1, 1, 1], [4, 1, 1], [0, 3, 1], [1, 0, 2]][turn % 4];
+            let mut pieces = Vec::new();
+            for slot in 0..3 {
+                let tokens = &sequences[slot][at[slot]..at[slot] + lengths[slot]];
+                at[slot] += lengths[slot];
+                let from = (turn + slot) % (tokens.len() + 1);
+                if !tokens.is_empty() {
+                    pieces.push(Piece { slot, tokens, from });
+                }
+            }
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            cpu.forward(&pieces, &mut a);
+            other.forward(&pieces, &mut b);
+            assert_eq!(a.len(), b.len());
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-3, "turn {turn}: {a} against {b}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn the_draws_are_the_protocols_golden_values() {
     assert_eq!(draws, GOLDEN);
 }
 
-const GOLDEN: [&str; 5] = ["", "", "", "", ""];
+const GOLDEN: [&str; 5] = ["3dadb638", "4003f241", "3e09d1f2", "4009bb9a", "400bb85e"];
 
 #[test]
 fn no_draw_reaches_the_bound_that_pruning_relies_on() {

@@ -3,6 +3,8 @@
 //! Matrices are kept as `[in, out]`, the transpose of the file's layout: then neither the forward product nor
 //! the gradient of a weight needs a transposed copy.
 
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) mod cached;
 pub mod rope;
 
 use std::sync::Arc;
