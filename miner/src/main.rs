@@ -1,3 +1,22 @@
 //! Serve a student and keep distilling it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use athanor_node::{exit, logging};
+use clap::Parser;
+
+mod cli;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    exit::report(run(arguments))
+}
+
+fn run(arguments: cli::Arguments) -> Result<(), cli::CliError> {
+    logging::init(&arguments.logging)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(cli::CliError::Runtime)?;
+    let result = runtime.block_on(cli::run(arguments.command));
+    // What still runs has been told to end; blocking work that hangs must not hang the exit.
+    runtime.shutdown_timeout(cli::LAST_WORK);
+    result
+}

@@ -1,0 +1,247 @@
+//! What can be said on the command line.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use athanor_miner::admission::Allowance;
+use athanor_model::DeviceChoice;
+use athanor_node::{LoggingArgs, SubnetArgs, SubtensorArgs, WalletArgs, wallet::WalletCommand};
+use athanor_spec::{Digest, SubnetSpec};
+use clap::{Args, Parser, Subcommand};
+
+/// Serve a student and keep distilling it
+#[derive(Debug, Parser)]
+#[command(name = "athanor-miner", version)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) logging: LoggingArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve and distil until stopped
+    Run(Box<RunArgs>),
+    /// Say what `run` would refuse, without serving
+    Check(Box<RunArgs>),
+    /// Register the hotkey on the subnet; the coldkey pays
+    Register(NodeArgs),
+    /// Make, restore and show keys
+    Wallet {
+        #[command(flatten)]
+        wallet: WalletArgs,
+        #[command(subcommand)]
+        command: WalletCommand,
+    },
+}
+
+/// Who, where, by which rules.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    pub(crate) subtensor: SubtensorArgs,
+    #[command(flatten)]
+    pub(crate) wallet: WalletArgs,
+    #[command(flatten)]
+    pub(crate) subnet: SubnetArgs,
+}
+
+/// Everything of `run`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Address to listen on
+    #[arg(long = "axon.ip", alias = "axon-ip", env = "BT_AXON_IP", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    axon_ip: IpAddr,
+    /// TCP port to listen on; 0 takes a free one
+    #[arg(
+        long = "axon.port",
+        alias = "axon-port",
+        env = "BT_AXON_PORT",
+        value_name = "PORT",
+        default_value_t = 8091
+    )]
+    axon_port: u16,
+    /// Address that validators reach, if it is not the one listened on
+    #[arg(long = "axon.external_ip", aliases = ["axon.external-ip", "axon-external-ip"], env = "BT_AXON_EXTERNAL_IP", value_name = "IP")]
+    axon_external_ip: Option<IpAddr>,
+    /// Port that validators reach, if it is not the one listened on
+    #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
+    axon_external_port: Option<u16>,
+    /// Checkpoint to serve; without it, a student is cut out of the teacher
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Digest that the checkpoint must have
+    #[arg(
+        long = "model.digest",
+        alias = "model-digest",
+        value_name = "HEX",
+        requires = "model"
+    )]
+    pub(crate) model_digest: Option<Digest>,
+    /// Teacher to distil from; without it, the one of local subnets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) teacher: Option<PathBuf>,
+    /// Where the model computes: auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Directory for keys, checkpoints and training state [default: ~/.athanor/miner/WALLET/HOTKEY/NETUID]
+    #[arg(
+        long = "data.dir",
+        alias = "data-dir",
+        env = "ATHANOR_DATA_DIR",
+        value_name = "DIR"
+    )]
+    data_dir: Option<PathBuf>,
+    /// Serve the checkpoint as it is, and never train
+    #[arg(long = "distill.off", alias = "distill-off")]
+    pub(crate) distill_off: bool,
+    /// Share of one core that training takes while nobody asks, above 0 and at most 1
+    #[arg(
+        long = "distill.duty",
+        alias = "distill-duty",
+        value_name = "SHARE",
+        default_value_t = 0.5
+    )]
+    pub(crate) distill_duty: f64,
+    /// Steps between two candidates for publication
+    #[arg(long = "distill.judge_every", aliases = ["distill.judge-every", "distill-judge-every"], value_name = "STEPS", default_value_t = 60)]
+    pub(crate) distill_judge_every: u64,
+    /// Answers drawn together
+    #[arg(
+        long = "engine.slots",
+        alias = "engine-slots",
+        value_name = "N",
+        default_value_t = 8
+    )]
+    pub(crate) engine_slots: usize,
+    /// Asks that may wait for the engine
+    #[arg(
+        long = "engine.queue",
+        alias = "engine-queue",
+        value_name = "N",
+        default_value_t = 64
+    )]
+    pub(crate) engine_queue: usize,
+    /// Model tokens per second, prompt and answer, that one validator may use
+    #[arg(long = "allowance.rate", alias = "allowance-rate", value_name = "TOKENS", default_value_t = Allowance::default().tokens_per_second)]
+    allowance_rate: u32,
+    /// Model tokens that one validator may use at once after a pause
+    #[arg(long = "allowance.burst", alias = "allowance-burst", value_name = "TOKENS", default_value_t = Allowance::default().burst_tokens)]
+    allowance_burst: u32,
+    /// File to append events to, one line of JSON each
+    #[arg(long = "feed.file", alias = "feed-file", value_name = "FILE")]
+    pub(crate) feed_file: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// Where to accept connections.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        SocketAddr::new(self.axon_ip, self.axon_port)
+    }
+
+    /// The address to announce, if one was given; port 0 stands for the one that was taken.
+    pub(crate) fn external(&self) -> Option<SocketAddr> {
+        let port = self.axon_external_port.unwrap_or(0);
+        self.axon_external_ip.map(|ip| SocketAddr::new(ip, port))
+    }
+
+    pub(crate) fn allowance(&self) -> Allowance {
+        Allowance {
+            tokens_per_second: self.allowance_rate,
+            burst_tokens: self.allowance_burst,
+        }
+    }
+
+    pub(crate) fn data_dir(&self, spec: &SubnetSpec) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| {
+            let wallet = &self.node.wallet;
+            let home = std::env::home_dir().unwrap_or_default();
+            home.join(".athanor/miner")
+                .join(&wallet.name)
+                .join(&wallet.hotkey)
+                .join(spec.subnet.netuid.to_string())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> RunArgs {
+        let arguments = [&["athanor-miner", "run"], arguments].concat();
+        match Arguments::try_parse_from(arguments).unwrap().command {
+            Command::Run(arguments) => *arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check_refused(arguments: &[&str], expected: &str) {
+        let arguments = [&["athanor-miner", "run"], arguments].concat();
+        let error = Arguments::try_parse_from(arguments).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn the_defaults_are_the_library_s() {
+        let defaults = parse(&[]);
+        let engine = athanor_miner::EngineSettings::default();
+        assert_eq!(
+            (defaults.engine_slots, defaults.engine_queue),
+            (engine.slots, engine.queue)
+        );
+        assert_eq!(defaults.allowance(), Allowance::default());
+        assert_eq!(defaults.listen().to_string(), "0.0.0.0:8091");
+        assert_eq!(defaults.external(), None);
+    }
+
+    #[test]
+    fn addresses_are_put_together() {
+        let given = parse(&[
+            "--axon.ip",
+            "127.0.0.1",
+            "--axon.port",
+            "7",
+            "--axon.external_ip",
+            "10.0.0.1",
+        ]);
+        assert_eq!(given.listen().to_string(), "127.0.0.1:7");
+        assert_eq!(given.external().unwrap().to_string(), "10.0.0.1:0");
+        let given = parse(&[
+            "--axon-external-ip",
+            "10.0.0.1",
+            "--axon-external-port",
+            "9",
+        ]);
+        assert_eq!(given.external().unwrap().to_string(), "10.0.0.1:9");
+    }
+
+    #[test]
+    fn the_data_directory_names_wallet_hotkey_and_subnet() {
+        let spec = SubnetSpec::local();
+        let given = parse(&["--wallet.name", "a", "--wallet.hotkey", "b"]);
+        assert!(given.data_dir(&spec).ends_with(".athanor/miner/a/b/1"));
+        assert_eq!(
+            parse(&["--data.dir", "/x"]).data_dir(&spec),
+            PathBuf::from("/x")
+        );
+    }
+
+    #[test]
+    fn bad_input_is_refused_by_name() {
+        check_refused(&["--unknown"], "--unknown");
+        check_refused(&["--axon.port", "70000"], "--axon.port");
+        check_refused(&["--device", "tpu"], "--device");
+        check_refused(
+            &["--model.digest", "12", "--model", "x"],
+            "64 hexadecimal digits",
+        );
+        check_refused(&["--axon.external_port", "1"], "--axon.external_ip");
+    }
+}

@@ -1,0 +1,137 @@
+//! What a miner is told at its start, and why it may not start.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use athanor_chain::{Client, CommitError, ReadError, ServeError};
+use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
+use athanor_model::{DeviceChoice, engine::LoadError};
+use athanor_net::IdentityFileError;
+use athanor_node::Feed;
+use athanor_spec::{Hotkey, NetUid, SubnetSpec};
+use sp_core::sr25519;
+use thiserror::Error;
+
+use crate::{Behaviour, CheckpointRefused, admission::Allowance, canary::TrialError};
+
+/// Everything that a miner needs.
+pub struct MinerConfig {
+    /// The chain.
+    pub chain: Client,
+    /// The hotkey, registered on the subnet.
+    pub hotkey: sr25519::Pair,
+    /// The subnet's spec, which also names the subnet.
+    pub spec: SubnetSpec,
+    /// Where to accept connections; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address announced on chain. `None`: the one listened on.
+    pub external: Option<SocketAddr>,
+    /// The miner's own directory: its peer identity, its checkpoints, its trainer's state.
+    pub data_dir: PathBuf,
+    /// Directory of the checkpoint to serve. A miner that is started again with the same one goes on with what it
+    /// committed to last, if it still has it.
+    pub model: PathBuf,
+    /// Where the model computes.
+    pub device: DeviceChoice,
+    /// How the model serves.
+    pub engine: EngineSettings,
+    /// How much each asker may use.
+    pub allowance: Allowance,
+    /// How the student is improved beside serving. `None`: it stays as it is.
+    pub distill: Option<DistillSettings>,
+    /// How asks become answers; anything but the default is for adversaries.
+    pub behaviour: Behaviour,
+    /// Who is told what happens.
+    pub feed: Feed,
+}
+
+/// How the engine serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Answers drawn together.
+    pub slots: usize,
+    /// Asks that may wait beside them; more are refused as `Overloaded`.
+    pub queue: usize,
+}
+
+impl Default for EngineSettings {
+    /// Two validators' asks of one round at once, drawn eight at a time.
+    fn default() -> Self {
+        Self {
+            slots: 8,
+            queue: 64,
+        }
+    }
+}
+
+/// How a student is improved.
+#[derive(Clone)]
+pub struct DistillSettings {
+    /// The opened teacher; miners of one process share it.
+    pub source: Arc<Source>,
+    /// What the teacher said about the first examples, recorded before. `None`: the trainer records it itself.
+    pub shard: Option<Arc<Shard>>,
+    /// Seed of the order of examples and of the student's rollouts.
+    pub seed: u64,
+    /// Share of one core that the trainer takes while no request is in flight, in (0, 1].
+    pub duty: f64,
+    /// Steps between two candidates for publication.
+    pub judge_every: u64,
+}
+
+/// Why a miner does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The directory cannot be used.
+    #[error("cannot use the data directory {}: {source}", path.display())]
+    DataDir {
+        /// The directory or a file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The peer identity cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityFileError),
+    /// The checkpoint cannot be served.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointRefused),
+    /// The model cannot be loaded.
+    #[error("the model cannot be loaded: {0}")]
+    Load(#[from] LoadError),
+    /// The network does not start.
+    #[error(transparent)]
+    Net(#[from] athanor_net::StartError),
+    /// Every interface is listened on, but which address others reach is unknown.
+    #[error(
+        "{listen} is not an address that others can reach: say which is, with --axon.external_ip"
+    )]
+    NoExternalAddress {
+        /// Where connections are accepted.
+        listen: SocketAddr,
+    },
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ReadError),
+    /// The hotkey holds no slot on the subnet.
+    #[error(
+        "{hotkey} is not registered on subnet {netuid}: register first (`athanor-miner register`)"
+    )]
+    NotRegistered {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// The address was not announced.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The checkpoint was not committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The held-out items cannot be measured.
+    #[error("distillation cannot start: {0}")]
+    Trial(#[from] TrialError),
+    /// The trainer does not start.
+    #[error("distillation cannot start: {0}")]
+    Distill(#[from] WorkerError),
+}

@@ -1,0 +1,394 @@
+//! From a new checkpoint to a served one, in step with the chain.
+//!
+//! Validators take an answer only from the checkpoint that was committed on chain before their round began, and a round
+//! is an epoch. So a new checkpoint is verified and tried first (canary), then committed while the epoch still has some
+//! blocks to go, and swapped into the engine just before the epoch ends, when the round's asks are over. A miner that
+//! comes too late for an epoch waits for the next; a newer candidate replaces one that is not committed yet.
+//!
+//! The same task refreshes the roster of validators, since both follow the chain's blocks.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use athanor_chain::{BlockRef, BlocksError, Client, CommitError, EpochSchedule, ReadError};
+use athanor_model::DeviceChoice;
+use athanor_node::Feed;
+use athanor_spec::{
+    BlockNumber, Commitment, Digest, Hotkey, SubnetSpec,
+    telemetry::{Event, HeldOut},
+};
+use futures::{Stream, StreamExt};
+use sp_core::{Pair as _, sr25519};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Backend, CheckpointRefused, RunError,
+    admission::Roster,
+    canary::{self, CanaryError, Trial},
+    store::{Kept, Store},
+};
+
+/// Blocks between two readings of the metagraph: a validator that just got its permit waits no longer than this.
+const ROSTER_EVERY: u32 = 4;
+/// Blocks that a commitment may take to be included.
+const COMMIT_BLOCKS: u32 = 2;
+/// Pause before the chain is read again after an error.
+const RETRY: Duration = Duration::from_secs(3);
+/// Candidates that may wait; only the newest matters, so a full queue is a reason to drop one.
+const CANDIDATES: usize = 4;
+
+/// Offers checkpoints to a running miner. Clones offer to the same one.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    candidates: mpsc::Sender<Candidate>,
+}
+
+/// A checkpoint that may come to be served.
+pub(crate) struct Candidate {
+    /// Where it lies.
+    pub(crate) dir: PathBuf,
+    /// The trainer's step and its held-out items, when it comes from the own trainer.
+    pub(crate) trained: Option<(u64, Arc<Trial>)>,
+}
+
+/// Why a checkpoint was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PublishError {
+    /// Others wait already.
+    #[error("other checkpoints wait to be published: offer the newest one later")]
+    Busy,
+    /// The miner has ended.
+    #[error("the miner has ended")]
+    Stopped,
+}
+
+impl Publisher {
+    /// A publisher and the queue that the follower reads.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Candidate>) {
+        let (candidates, queue) = mpsc::channel(CANDIDATES);
+        (Self { candidates }, queue)
+    }
+
+    /// Offers the checkpoint in a directory, which is copied: it may change or go once the miner has verified it. Never
+    /// waits; whether the checkpoint came to be served is told by the feed's `Swapped`.
+    pub fn offer(&self, dir: PathBuf) -> Result<(), PublishError> {
+        let candidate = Candidate { dir, trained: None };
+        self.candidates
+            .try_send(candidate)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => PublishError::Busy,
+                mpsc::error::TrySendError::Closed(_) => PublishError::Stopped,
+            })
+    }
+
+    pub(crate) fn queue(&self) -> mpsc::Sender<Candidate> {
+        self.candidates.clone()
+    }
+}
+
+/// Why a candidate is not served.
+#[derive(Debug, Error)]
+enum CandidateError {
+    #[error(transparent)]
+    Refused(#[from] CheckpointRefused),
+    #[error(transparent)]
+    Canary(#[from] CanaryError),
+}
+
+/// What the publisher does at a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing.
+    Wait,
+    /// Commit the checkpoint that is ready.
+    Commit,
+    /// Serve the checkpoint that is committed.
+    Swap,
+}
+
+/// Decides what to do at `block`. `swap_at` is when the committed checkpoint is to be served, if there is one.
+pub(crate) fn step(
+    block: BlockNumber,
+    schedule: &EpochSchedule,
+    ready: bool,
+    swap_at: Option<BlockNumber>,
+) -> Step {
+    match swap_at {
+        Some(at) if block >= at => Step::Swap,
+        Some(_) => Step::Wait,
+        None if ready && block.0.saturating_add(COMMIT_BLOCKS) < swap_block(schedule).0 => {
+            Step::Commit
+        }
+        None => Step::Wait,
+    }
+}
+
+/// The block at which a checkpoint committed in `included` is to be served, by the schedule read afterwards.
+pub(crate) fn swap_block_after(included: BlockNumber, schedule: &EpochSchedule) -> BlockNumber {
+    if included < schedule.last_epoch_block {
+        // The epoch ended meanwhile: the new one already expects the new checkpoint.
+        return included;
+    }
+    swap_block(schedule)
+}
+
+/// Just before the epoch ends: a twelfth of it, at least one block, after the asks of the round are over.
+fn swap_block(schedule: &EpochSchedule) -> BlockNumber {
+    let lead = u32::from(schedule.tempo / 12).max(1);
+    BlockNumber(schedule.next_epoch_block.0.saturating_sub(lead))
+}
+
+/// Follows the chain's blocks.
+pub(crate) struct Follower {
+    // Interfaces.
+    pub(crate) chain: Client,
+    pub(crate) backend: Backend,
+    pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) feed: Feed,
+    // Configuration.
+    pub(crate) hotkey: sr25519::Pair,
+    pub(crate) spec: SubnetSpec,
+    pub(crate) peer_key: Digest,
+    pub(crate) device: DeviceChoice,
+    // Messaging.
+    pub(crate) candidates: mpsc::Receiver<Candidate>,
+    pub(crate) roster: watch::Sender<Arc<Roster>>,
+    // State.
+    pub(crate) roster_block: BlockNumber,
+    pub(crate) stage: Stage,
+}
+
+/// A candidate that may be served.
+#[derive(Debug)]
+struct Prepared {
+    kept: Kept,
+    /// Trainer's step, and how the checkpoint does on held-out items.
+    progress: Option<(u64, Option<HeldOut>)>,
+}
+
+/// Checkpoints on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    /// Being verified and tried.
+    preparing: Option<JoinHandle<Result<Prepared, CandidateError>>>,
+    /// Verified and tried, not committed.
+    ready: Option<Kept>,
+    /// Committed, to be served from the given block on.
+    committed: Option<(Kept, BlockNumber)>,
+}
+
+impl Follower {
+    /// Runs until told to stop, or until the miner cannot go on.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        let mut blocks = self.chain.blocks();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                block = next(&mut blocks) => match block {
+                    Some(Ok(block)) => self.on_block(block).await?,
+                    Some(Err(error @ BlocksError::ChainReplaced { .. })) => return Err(RunError::Chain(error)),
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "the stream of blocks broke off; subscribing again");
+                        tokio::time::sleep(RETRY).await;
+                        blocks = self.chain.blocks();
+                    }
+                    None => blocks = self.chain.blocks(),
+                },
+                Some(candidate) = self.candidates.recv(), if self.stage.preparing.is_none() => {
+                    self.prepare(candidate);
+                }
+                prepared = finished(&mut self.stage.preparing) => self.on_prepared(prepared),
+            }
+        }
+    }
+
+    fn prepare(&mut self, candidate: Candidate) {
+        let (store, spec, device) = (self.store.clone(), self.spec.clone(), self.device);
+        let work = move || {
+            let kept = store
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .adopt(&candidate.dir, &spec)?;
+            let trial = candidate.trained.as_ref().map(|(_, trial)| trial.as_ref());
+            let heldout = canary::check(&kept.checkpoint, device, trial)?;
+            let progress = candidate.trained.map(|(step, _)| (step, heldout));
+            Ok(Prepared { kept, progress })
+        };
+        self.stage.preparing = Some(tokio::task::spawn_blocking(work));
+    }
+
+    fn on_prepared(&mut self, prepared: Result<Prepared, CandidateError>) {
+        match prepared {
+            Ok(Prepared { kept, progress }) => {
+                if let Some((step, heldout)) = progress {
+                    self.feed.send(Event::Distilled {
+                        miner: Hotkey(self.hotkey.public().0),
+                        step,
+                        loss: kept.checkpoint.manifest.training.heldout_loss.into(),
+                        heldout,
+                    });
+                }
+                if kept.digest() != self.backend.checkpoint() {
+                    tracing::info!(checkpoint = %kept.digest(), "a new checkpoint waits to be committed");
+                    self.stage.ready = Some(kept);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a new checkpoint is not served"),
+        }
+    }
+
+    async fn on_block(&mut self, block: BlockRef) -> Result<(), RunError> {
+        if block.number.0 >= self.roster_block.0.saturating_add(ROSTER_EVERY)
+            || block.number < self.roster_block
+        {
+            self.refresh_roster().await?;
+        }
+        if self.stage.ready.is_none() && self.stage.committed.is_none() {
+            return Ok(());
+        }
+        let schedule = match self
+            .chain
+            .schedule(self.spec.subnet.netuid, Some(block.hash))
+            .await
+        {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                tracing::warn!(%error, "the epoch schedule could not be read; trying again at the next block");
+                return Ok(());
+            }
+        };
+        let swap_at = self.stage.committed.as_ref().map(|(_, at)| *at);
+        match step(block.number, &schedule, self.stage.ready.is_some(), swap_at) {
+            Step::Wait => Ok(()),
+            Step::Commit => self.commit().await,
+            Step::Swap => self.swap().await,
+        }
+    }
+
+    async fn refresh_roster(&mut self) -> Result<(), RunError> {
+        match self.chain.metagraph(self.spec.subnet.netuid).await {
+            Ok(metagraph) => {
+                let hotkey = Hotkey(self.hotkey.public().0);
+                if metagraph.by_hotkey(&hotkey).is_none() {
+                    let netuid = self.spec.subnet.netuid;
+                    return Err(RunError::Deregistered { hotkey, netuid });
+                }
+                let roster = Roster::of(&metagraph, self.spec.limits.min_validator_stake_tao);
+                self.roster.send_replace(Arc::new(roster));
+                self.roster_block = metagraph.block;
+                Ok(())
+            }
+            Err(error @ ReadError::NoSubnet { .. }) => Err(RunError::Subnet(error)),
+            Err(error) => {
+                tracing::warn!(%error, "the metagraph could not be read; the roster stays as it was");
+                Ok(())
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), RunError> {
+        let Some(kept) = self.stage.ready.take() else {
+            return Ok(());
+        };
+        let record = record(kept.digest(), self.peer_key, &self.spec);
+        let netuid = self.spec.subnet.netuid;
+        match self
+            .chain
+            .set_commitment(&self.hotkey, netuid, &record)
+            .await
+        {
+            Ok(included) => {
+                let swap_at = match self.chain.schedule(netuid, None).await {
+                    Ok(schedule) => swap_block_after(included.block, &schedule),
+                    // Without a schedule, the block of the inclusion is as good a guess as any.
+                    Err(_) => included.block,
+                };
+                tracing::info!(checkpoint = %kept.digest(), block = %included.block, %swap_at, "committed");
+                self.stage.committed = Some((kept, swap_at));
+                Ok(())
+            }
+            Err(CommitError::NotRegistered { hotkey, netuid }) => {
+                Err(RunError::Deregistered { hotkey, netuid })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the commitment was not stored; trying again at the next block");
+                self.stage.ready = Some(kept);
+                Ok(())
+            }
+        }
+    }
+
+    async fn swap(&mut self) -> Result<(), RunError> {
+        let Some((kept, _)) = self.stage.committed.take() else {
+            return Ok(());
+        };
+        let from = self.backend.checkpoint();
+        let to = kept.digest();
+        let waiting = self.stage.ready.as_ref().map(Kept::digest);
+        let (backend, store) = (self.backend.clone(), self.store.clone());
+        let swapped = tokio::task::spawn_blocking(move || {
+            backend.swap(&kept.checkpoint)?;
+            let needed: Vec<Digest> = [from, to].into_iter().chain(waiting).collect();
+            store
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .prune(&needed);
+            Ok(())
+        })
+        .await;
+        match swapped {
+            Ok(Ok(())) => {
+                tracing::info!(%from, %to, "swapped");
+                let miner = Hotkey(self.hotkey.public().0);
+                self.feed.send(Event::Swapped { miner, from, to });
+                Ok(())
+            }
+            // What is committed cannot be served, so every answer from now on would be a fault.
+            Ok(Err(source)) => Err(RunError::Swap { to, source }),
+            Err(error) => Err(RunError::Panicked {
+                part: "swap",
+                source: error,
+            }),
+        }
+    }
+}
+
+/// The record that a miner commits to.
+pub(crate) fn record(checkpoint: Digest, peer_key: Digest, spec: &SubnetSpec) -> Commitment {
+    Commitment {
+        checkpoint,
+        peer_key,
+        transcript_root: Digest::default(),
+        spec: spec.digest(),
+    }
+}
+
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    stream.next().await
+}
+
+/// The result of the work in progress; never, if there is none.
+async fn finished(
+    work: &mut Option<JoinHandle<Result<Prepared, CandidateError>>>,
+) -> Result<Prepared, CandidateError> {
+    let Some(handle) = work else {
+        return std::future::pending().await;
+    };
+    let result = handle.await;
+    *work = None;
+    match result {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! The checkpoints that a miner keeps: a directory per digest, never changed, served file by file.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use athanor_model::{
+    Checkpoint,
+    checkpoint::{CheckpointError, MANIFEST},
+};
+use athanor_net::{AddBlobError, BlobStore};
+use athanor_spec::{Digest, SubnetSpec};
+use thiserror::Error;
+
+/// Checkpoints that stay fetchable: the one served, the one before it (a validator may still be auditing answers of the
+/// round that ended) and the one that is committed next.
+const KEPT: usize = 3;
+
+/// Why a checkpoint cannot be served on this subnet.
+#[derive(Debug, Error)]
+pub enum CheckpointRefused {
+    /// A file is absent, damaged or not what the manifest says.
+    #[error("the checkpoint {dir} cannot be used: {source}; fetch or write it anew", dir = dir.display())]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        source: CheckpointError,
+    },
+    /// Another digest than the one asked for.
+    #[error("the checkpoint {dir} has digest {found}, not {expected}: give the directory of the right one", dir = dir.display())]
+    WrongDigest {
+        /// The directory.
+        dir: PathBuf,
+        /// The digest asked for.
+        expected: Digest,
+        /// Its digest.
+        found: Digest,
+    },
+    /// Validators would not fetch it.
+    #[error(
+        "the checkpoint has {bytes} bytes, but the subnet's spec allows {bound}: give a smaller one"
+    )]
+    TooLarge {
+        /// All its files in bytes.
+        bytes: u64,
+        /// The spec's bound.
+        bound: u64,
+    },
+    /// Its token ids mean something else than the subnet's.
+    #[error(
+        "the checkpoint has a vocabulary of {found}, but the subnet's spec says {expected}: give one that was distilled from the subnet's teacher"
+    )]
+    Vocabulary {
+        /// Its vocabulary.
+        found: usize,
+        /// The spec's vocabulary.
+        expected: u32,
+    },
+    /// Prompt and answer at the spec's bounds would not fit.
+    #[error(
+        "the checkpoint's context of {found} tokens is below the {expected} that the subnet's spec asks for"
+    )]
+    Context {
+        /// Its context in tokens.
+        found: usize,
+        /// Prompt and answer bounds of the spec, in tokens.
+        expected: usize,
+    },
+    /// Copying or hashing it failed.
+    #[error("cannot keep a checkpoint in {path}: {source}", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<AddBlobError> for CheckpointRefused {
+    fn from(error: AddBlobError) -> Self {
+        Self::Io {
+            path: error.path,
+            source: error.source,
+        }
+    }
+}
+
+impl CheckpointRefused {
+    /// Refuses a checkpoint that does not fit the subnet.
+    pub fn check(checkpoint: &Checkpoint, spec: &SubnetSpec) -> Result<(), Self> {
+        let bytes = checkpoint.manifest.total_bytes();
+        let bound = spec.limits.max_artifact_bytes;
+        if bytes > bound {
+            return Err(Self::TooLarge { bytes, bound });
+        }
+        let manifest = checkpoint.manifest.to_bytes().len() as u64;
+        if manifest > u64::from(spec.limits.max_manifest_bytes) {
+            let bound = spec.limits.max_manifest_bytes.into();
+            return Err(Self::TooLarge {
+                bytes: manifest,
+                bound,
+            });
+        }
+        let (found, expected) = (checkpoint.config.vocab_size, spec.subnet.vocab_size);
+        if found != expected as usize {
+            return Err(Self::Vocabulary { found, expected });
+        }
+        let expected = (spec.limits.max_prompt_tokens + spec.limits.max_new_tokens) as usize;
+        let found = checkpoint.config.max_position_embeddings;
+        if found < expected {
+            return Err(Self::Context { found, expected });
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint that is kept and fetchable.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) checkpoint: Checkpoint,
+    blobs: Vec<Digest>,
+}
+
+impl Kept {
+    pub(crate) fn digest(&self) -> Digest {
+        Digest(self.checkpoint.digest())
+    }
+}
+
+/// The directory of checkpoints. Its methods do blocking I/O.
+#[derive(Debug)]
+pub(crate) struct Store {
+    directory: PathBuf,
+    blobs: BlobStore,
+    kept: VecDeque<Kept>,
+}
+
+impl Store {
+    pub(crate) fn open(directory: PathBuf, blobs: BlobStore) -> Result<Self, CheckpointRefused> {
+        fs::create_dir_all(&directory).map_err(at(&directory))?;
+        Ok(Self {
+            directory,
+            blobs,
+            kept: VecDeque::new(),
+        })
+    }
+
+    /// Opens the checkpoint with this digest, if an earlier run kept it and it is undamaged.
+    pub(crate) fn find(&self, digest: Digest) -> Option<Checkpoint> {
+        let checkpoint = Checkpoint::open(&self.directory.join(digest.to_string())).ok()?;
+        (checkpoint.digest() == digest.0).then_some(checkpoint)
+    }
+
+    /// Verifies a checkpoint wherever it lies, copies it in, and makes it fetchable.
+    pub(crate) fn adopt(
+        &mut self,
+        dir: &Path,
+        spec: &SubnetSpec,
+    ) -> Result<Kept, CheckpointRefused> {
+        let source = open(dir)?;
+        CheckpointRefused::check(&source, spec)?;
+        let digest = Digest(source.digest());
+        let checkpoint = match self.find(digest) {
+            Some(checkpoint) => checkpoint,
+            None => self.copy(&source, digest)?,
+        };
+        let mut blobs = vec![self.blobs.add(&checkpoint.dir.join(MANIFEST))?];
+        for file in &checkpoint.manifest.files {
+            blobs.push(self.blobs.add(&checkpoint.dir.join(&file.name))?);
+        }
+        let kept = Kept { checkpoint, blobs };
+        self.kept.retain(|other| other.digest() != digest);
+        self.kept.push_back(kept.clone());
+        Ok(kept)
+    }
+
+    /// Drops the oldest checkpoints, but none of `needed`.
+    pub(crate) fn prune(&mut self, needed: &[Digest]) {
+        while self.kept.len() > KEPT {
+            let Some(oldest) = self
+                .kept
+                .iter()
+                .position(|kept| !needed.contains(&kept.digest()))
+            else {
+                return;
+            };
+            if let Some(dropped) = self.kept.remove(oldest) {
+                self.drop_files(&dropped);
+            }
+        }
+    }
+
+    fn drop_files(&self, dropped: &Kept) {
+        // Checkpoints share files, such as the tokenizer's; the newest copy is the one that is served.
+        let shared: HashSet<&Digest> = self.kept.iter().flat_map(|kept| &kept.blobs).collect();
+        for blob in dropped.blobs.iter().filter(|blob| !shared.contains(blob)) {
+            self.blobs.remove(blob);
+        }
+        for kept in &self.kept {
+            for file in &kept.checkpoint.manifest.files {
+                if dropped.blobs.contains(&Digest(file.digest())) {
+                    // Point the shared blob at a copy that stays.
+                    if let Err(error) = self.blobs.add(&kept.checkpoint.dir.join(&file.name)) {
+                        tracing::error!(%error, "a kept checkpoint has become unreadable");
+                    }
+                }
+            }
+        }
+        let dir = &dropped.checkpoint.dir;
+        if let Err(error) = fs::remove_dir_all(dir) {
+            tracing::warn!(%error, dir = %dir.display(), "an old checkpoint could not be removed");
+        }
+    }
+
+    fn copy(&self, source: &Checkpoint, digest: Digest) -> Result<Checkpoint, CheckpointRefused> {
+        let unfinished = self.directory.join(format!(".{digest}"));
+        let finished = self.directory.join(digest.to_string());
+        for leftover in [&unfinished, &finished] {
+            if leftover.exists() {
+                fs::remove_dir_all(leftover).map_err(at(leftover))?;
+            }
+        }
+        fs::create_dir(&unfinished).map_err(at(&unfinished))?;
+        let names = source.manifest.files.iter().map(|file| file.name.as_str());
+        for name in names.chain([MANIFEST]) {
+            let from = source.dir.join(name);
+            fs::copy(&from, unfinished.join(name)).map_err(at(&from))?;
+        }
+        fs::rename(&unfinished, &finished).map_err(at(&finished))?;
+        open(&finished)
+    }
+}
+
+/// Opens and verifies a checkpoint.
+pub(crate) fn open(dir: &Path) -> Result<Checkpoint, CheckpointRefused> {
+    Checkpoint::open(dir).map_err(|source| CheckpointRefused::Damaged {
+        dir: dir.to_owned(),
+        source,
+    })
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointRefused + use<> {
+    let path = path.to_owned();
+    move |source| CheckpointRefused::Io { path, source }
+}

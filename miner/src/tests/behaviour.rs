@@ -1,0 +1,42 @@
+//! The red team's seam.
+
+use super::*;
+
+#[tokio::test]
+async fn an_honest_miner_answers_what_was_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let backend = backend(&tiny(directory.path(), 4), 2, 4);
+    let honest = Behaviour::default().draft(ask(1), &backend).await.unwrap();
+    assert_eq!(honest, backend.draft(&ask(1)).await.unwrap());
+    assert_eq!(honest.checkpoint, backend.checkpoint());
+}
+
+#[tokio::test]
+async fn a_custom_behaviour_may_change_the_ask_the_engine_and_the_tokens() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = backend(&tiny(directory.path(), 5), 2, 4);
+    let other = backend(&tiny(directory.path(), 6), 2, 4);
+
+    let ignores_seed = Behaviour::custom(|ask, backend: Backend| async move {
+        backend.draft(&Ask { seed: 0, ..ask }).await
+    });
+    let expected = own.draft(&ask(0)).await.unwrap();
+    assert_eq!(ignores_seed.draft(ask(9), &own).await.unwrap(), expected);
+
+    let relays = Behaviour::custom({
+        let other = other.clone();
+        move |ask, backend: Backend| {
+            let other = other.clone();
+            async move {
+                let draft = other.draft(&ask).await?;
+                Ok(Draft {
+                    checkpoint: backend.checkpoint(),
+                    ..draft
+                })
+            }
+        }
+    });
+    let relayed = relays.draft(ask(2), &own).await.unwrap();
+    assert_eq!(relayed.checkpoint, own.checkpoint());
+    assert_eq!(relayed.tokens, other.draft(&ask(2)).await.unwrap().tokens);
+}
