@@ -1,3 +1,4 @@
 //! Whole-subnet tests.
 
 mod chain;
+mod miner;

@@ -1,0 +1,359 @@
+//! A miner against a devnet: what it announces, whom it serves, what it publishes, and what it remembers.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use athanor_chain::Client;
+use athanor_devnet::{
+    Clock, Config, Devnet, Genesis, NeuronGenesis, Sealing, TAO, development_account,
+    development_pair,
+};
+use athanor_distill::{
+    bundled,
+    init::{self, StudentPlan},
+    source::Source,
+};
+use athanor_miner::{DistillSettings, EngineSettings, Miner, MinerConfig, StartError};
+use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
+use athanor_net::{AskError, FetchError, Identity, NetConfig, NetHandle, PeerAddress};
+use athanor_node::Feed;
+use athanor_spec::{
+    Ask, Digest, Fetch, Hotkey, NetUid, Refusal, Signed, SigningContext, SubnetSpec,
+    telemetry::Event,
+};
+
+const NETUID: NetUid = NetUid(1);
+const VALIDATOR: &str = "Bob";
+const MINER: &str = "Dave";
+const STRANGER: &str = "Eve";
+const ENDLESS: Duration = Duration::from_secs(120);
+
+async fn devnet() -> (Devnet, Client) {
+    let mut genesis = Genesis::development(Duration::from_secs(12));
+    let subnet = &mut genesis.subnets[0];
+    subnet.tempo = 12;
+    subnet.max_allowed_validators = 1;
+    let neuron = |name: &str, stake| NeuronGenesis {
+        coldkey: development_account("Ferdie"),
+        hotkey: development_account(name),
+        stake,
+    };
+    subnet.neurons = vec![neuron(VALIDATOR, 2000 * TAO), neuron(MINER, 0)];
+    let config = Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        sealing: Sealing::Interval(Duration::from_millis(250)),
+        clock: Clock::Virtual,
+        genesis,
+    };
+    let devnet = athanor_devnet::spawn(config).await.unwrap();
+    let client = Client::connect(&devnet.url()).await.unwrap();
+    (devnet, client)
+}
+
+/// A student of two of the bundled teacher's layers.
+fn student(dir: &Path, seed: u64, noise: f32) -> Checkpoint {
+    let teacher = bundled::write_teacher(&dir.join("teacher")).unwrap();
+    let layers = init::layers(teacher.config.num_hidden_layers, 2);
+    let plan = StudentPlan {
+        layers,
+        seed,
+        noise,
+    };
+    let (config, tensors) = init::student(&teacher, &plan).unwrap();
+    let tokenizer = teacher.tokenizer_json().unwrap();
+    let to = dir.join(format!("student-{seed}"));
+    Checkpoint::write(
+        &to,
+        &config,
+        &tensors,
+        &tokenizer,
+        &Provenance::default(),
+        Precision::F16,
+    )
+    .unwrap()
+}
+
+fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig {
+    MinerConfig {
+        chain: chain.clone(),
+        hotkey: development_pair(MINER),
+        spec: SubnetSpec::local(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        external: None,
+        data_dir,
+        model: model.dir.clone(),
+        device: DeviceChoice::Cpu,
+        engine: EngineSettings::default(),
+        allowance: Default::default(),
+        distill: None,
+        behaviour: Default::default(),
+        feed: Feed::new(),
+    }
+}
+
+/// Somebody who asks.
+struct Asker {
+    net: athanor_net::Client,
+    name: &'static str,
+    context: SigningContext,
+    _handle: NetHandle,
+}
+
+impl Asker {
+    async fn start(name: &'static str, chain: &Client) -> Self {
+        let (net, _, handle) = athanor_net::start(NetConfig {
+            identity: Identity::from_seed(development_account(name)),
+            listen: None,
+            limits: SubnetSpec::local().limits,
+            inbound_queue: 1,
+        })
+        .await
+        .unwrap();
+        let context = chain.signing_context(NETUID);
+        Self {
+            net,
+            name,
+            context,
+            _handle: handle,
+        }
+    }
+
+    fn ask(&self, seed: u64) -> Signed<Ask> {
+        let ask = Ask {
+            prompt: vec![5, 6, 7],
+            max_new_tokens: 8,
+            temperature_milli: 800,
+            seed,
+        };
+        Signed::new(
+            &development_pair(self.name),
+            &self.context,
+            ask,
+            now_ms(),
+            10_000,
+            seed,
+        )
+    }
+
+    async fn fetch(&self, from: &PeerAddress, blob: Digest, to: &Path) -> Result<u64, FetchError> {
+        let mut nonce = now_ms() << 20;
+        let sign = |fetch: Fetch| {
+            nonce += 1;
+            Signed::new(
+                &development_pair(self.name),
+                &self.context,
+                fetch,
+                now_ms(),
+                10_000,
+                nonce,
+            )
+        };
+        self.net.fetch(from, blob, 1 << 25, sign, to).await
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as u64
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(ENDLESS, work)
+        .await
+        .expect("this should take seconds")
+}
+
+/// The miner as the chain shows it: where it is and what it committed to.
+async fn on_chain(chain: &Client) -> (PeerAddress, Digest) {
+    let metagraph = chain.metagraph(NETUID).await.unwrap();
+    let neuron = metagraph
+        .by_hotkey(&Hotkey(development_account(MINER)))
+        .unwrap()
+        .clone();
+    let (commitment, _) = neuron.commitment.unwrap();
+    assert_eq!(commitment.spec, SubnetSpec::local().digest());
+    let address = PeerAddress {
+        peer_key: commitment.peer_key,
+        addr: neuron.axon.unwrap(),
+    };
+    (address, commitment.checkpoint)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_devnet, chain) = devnet().await;
+    let (first, second) = (
+        student(directory.path(), 1, 0.02),
+        student(directory.path(), 2, 0.02),
+    );
+    let started = config(&chain, directory.path().join("miner"), &first);
+    let mut events = started.feed.subscribe();
+    let miner = within(athanor_miner::start(started)).await.unwrap();
+
+    let (address, committed) = on_chain(&chain).await;
+    assert_eq!(
+        (address, committed),
+        (miner.address(), Digest(first.digest()))
+    );
+    let validator = Asker::start(VALIDATOR, &chain).await;
+    let stranger = Asker::start(STRANGER, &chain).await;
+
+    let asked = validator.ask(1);
+    let observed = validator
+        .net
+        .ask(&address, asked.clone(), ENDLESS)
+        .await
+        .unwrap();
+    let answer = &observed.answer;
+    assert_eq!(answer.verify(&validator.context, now_ms()), Ok(()));
+    assert_eq!(answer.signer, miner.hotkey());
+    assert_eq!(answer.payload.request, asked.payload.hash());
+    assert_eq!(answer.payload.checkpoint, committed);
+    for (asker, ask, expected) in [
+        (&validator, asked, Refusal::Replayed),
+        (&stranger, stranger.ask(2), Refusal::NotAllowed),
+        (
+            &validator,
+            Signed {
+                nonce: 9,
+                ..validator.ask(3)
+            },
+            Refusal::BadSignature,
+        ),
+    ] {
+        let refused = asker.net.ask(&address, ask, ENDLESS).await.unwrap_err();
+        assert_eq!(refused, AskError::Refused(expected));
+    }
+
+    // Everything that was committed can be fetched and verified by digest alone.
+    let fetched = directory.path().join("fetched");
+    std::fs::create_dir(&fetched).unwrap();
+    validator
+        .fetch(&address, committed, &fetched.join("manifest.json"))
+        .await
+        .unwrap();
+    for file in &first.manifest.files {
+        validator
+            .fetch(&address, Digest(file.digest()), &fetched.join(&file.name))
+            .await
+            .unwrap();
+    }
+    assert_eq!(Checkpoint::open(&fetched).unwrap().digest(), first.digest());
+    let refused = stranger
+        .fetch(&address, committed, &fetched.join("x"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            FetchError::Ask(AskError::Refused(Refusal::NotAllowed))
+        ),
+        "{refused}"
+    );
+
+    miner.publisher().offer(second.dir.clone()).unwrap();
+    let mut seed = 100;
+    let swapped = within(async {
+        loop {
+            seed += 1;
+            let observed = validator
+                .net
+                .ask(&address, validator.ask(seed), ENDLESS)
+                .await;
+            let served = observed
+                .expect("no request fails over a swap")
+                .answer
+                .payload
+                .checkpoint;
+            if served != committed {
+                break served;
+            }
+        }
+    })
+    .await;
+    assert_eq!(swapped, Digest(second.digest()));
+    assert_eq!(
+        on_chain(&chain).await.1,
+        swapped,
+        "what is served was committed before"
+    );
+    let told = within(async {
+        loop {
+            if let Event::Swapped { from, to, .. } = events.recv().await.unwrap() {
+                break (from, to);
+            }
+        }
+    })
+    .await;
+    assert_eq!(told, (committed, swapped));
+    miner.shutdown().await;
+
+    // Started again with the model that it was first given, it goes on with what it committed to last.
+    let again = config(&chain, directory.path().join("miner"), &first);
+    let miner = within(athanor_miner::start(again)).await.unwrap();
+    assert_eq!(miner.backend().checkpoint(), swapped);
+    assert_eq!(on_chain(&chain).await, (miner.address(), swapped));
+    assert_eq!(miner.address().peer_key, address.peer_key);
+    miner.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_miner_that_distils_commits_and_serves_what_its_gate_lets_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_devnet, chain) = devnet().await;
+    // Much noise: a student with a lot to learn shows it soon.
+    let model = student(directory.path(), 3, 0.5);
+    let teacher = bundled::write_teacher(&directory.path().join("teacher")).unwrap();
+    let source = Arc::new(Source::open(&teacher).unwrap());
+    let mut started = config(&chain, directory.path().join("miner"), &model);
+    started.distill = Some(DistillSettings {
+        source,
+        shard: None,
+        seed: 5,
+        duty: 1.0,
+        judge_every: 10,
+    });
+    let mut events = started.feed.subscribe();
+    let mut miner: Miner = within(athanor_miner::start(started)).await.unwrap();
+    let (mut heldout, mut swapped) = (None, None);
+    within(async {
+        while swapped.is_none() {
+            tokio::select! {
+                error = miner.join() => panic!("{error}"),
+                event = events.recv() => match event.unwrap() {
+                    Event::Distilled { heldout: Some(found), .. } => heldout = Some(found),
+                    Event::Swapped { to, .. } => swapped = Some(to),
+                    _ => {}
+                },
+            }
+        }
+    })
+    .await;
+    let heldout = heldout.expect("a checkpoint is tried before it is served");
+    assert!(heldout.improvement_low > 0.0, "{heldout:?}");
+    assert_eq!(on_chain(&chain).await.1, swapped.unwrap());
+    miner.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_miner_that_is_not_registered_is_told_to_register() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_devnet, chain) = devnet().await;
+    let model = student(directory.path(), 4, 0.02);
+    let unregistered = MinerConfig {
+        hotkey: development_pair(STRANGER),
+        ..config(&chain, directory.path().join("miner"), &model)
+    };
+    let error = athanor_miner::start(unregistered)
+        .await
+        .err()
+        .expect("Eve holds no slot");
+    assert!(matches!(error, StartError::NotRegistered { .. }), "{error}");
+    assert!(error.to_string().contains("register first"), "{error}");
+}
