@@ -3,12 +3,14 @@
 //! Every output is summed over the inputs in their order, one fused step each, whatever the number of rows: a row's
 //! result is the same bits alone, in a batch, in a prefill and in a decode step.
 
+use std::ops::Range;
+
 /// Columns that are computed together.
 const PANEL: usize = 32;
-/// Rows that share one pass over a panel.
-const ROWS: usize = 2;
 /// Multiplications above which a product is divided among the pool's threads.
 const WORTH_SPLITTING: usize = 1 << 24;
+/// Fewer rows than this are not divided: they share one pass over the weights.
+const MIN_ROWS: usize = 8;
 
 /// A matrix `[inputs, outputs]` in panels of 32 outputs: panel by panel, input by input, its 32 weights.
 #[derive(Clone, Debug)]
@@ -42,15 +44,24 @@ impl Packed {
         self.outputs
     }
 
+    fn panels(&self) -> impl Iterator<Item = &[f32]> {
+        self.panels.chunks_exact(PANEL * self.inputs)
+    }
+
+    /// The outputs that a panel computes.
+    fn columns(&self, panel: usize) -> Range<usize> {
+        panel * PANEL..self.outputs.min((panel + 1) * PANEL)
+    }
+
     /// `out = x w`, `x` `[rows, inputs]`, `out` `[rows, outputs]`.
     pub(crate) fn multiply(&self, x: &[f32], out: &mut [f32]) {
         let rows = x.len() / self.inputs;
         debug_assert_eq!(out.len(), rows * self.outputs);
-        if rows >= 2 * ROWS && rows * self.panels.len() >= WORTH_SPLITTING {
+        if rows >= MIN_ROWS && rows * self.panels.len() >= WORTH_SPLITTING {
             use rayon::prelude::*;
             let share = rows
                 .div_ceil(rayon::current_num_threads())
-                .next_multiple_of(ROWS);
+                .next_multiple_of(MIN_ROWS);
             out.par_chunks_mut(share * self.outputs)
                 .zip(x.par_chunks(share * self.inputs))
                 .for_each(|(out, x)| multiply(self, x, out));
@@ -63,63 +74,113 @@ impl Packed {
 fn multiply(weights: &Packed, x: &[f32], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx2,fma")]
-        fn fused(weights: &Packed, x: &[f32], out: &mut [f32]) {
-            all_panels::<true>(weights, x, out);
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the feature was just detected.
+            return unsafe { x86::multiply_avx512(weights, x, out) };
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: both features were just detected.
-            return unsafe { fused(weights, x, out) };
+            return unsafe { x86::multiply_avx2(weights, x, out) };
         }
     }
-    all_panels::<{ cfg!(target_arch = "aarch64") }>(weights, x, out);
-}
-
-#[inline(always)]
-fn all_panels<const FUSED: bool>(weights: &Packed, x: &[f32], out: &mut [f32]) {
-    let (inputs, outputs) = (weights.inputs, weights.outputs);
-    for (index, panel) in weights.panels.chunks_exact(PANEL * inputs).enumerate() {
-        let first = index * PANEL;
-        let width = PANEL.min(outputs - first);
-        let mut xs = x.chunks_exact(ROWS * inputs);
-        let mut outs = out.chunks_exact_mut(ROWS * outputs);
-        for (x, out) in (&mut xs).zip(&mut outs) {
-            one_panel::<ROWS, FUSED>(panel, x, inputs, out, outputs, first, width);
-        }
-        if !xs.remainder().is_empty() {
-            let (x, out) = (xs.remainder(), outs.into_remainder());
-            one_panel::<1, FUSED>(panel, x, inputs, out, outputs, first, width);
-        }
-    }
-}
-
-#[inline(always)]
-fn one_panel<const R: usize, const FUSED: bool>(
-    panel: &[f32],
-    x: &[f32],
-    inputs: usize,
-    out: &mut [f32],
-    outputs: usize,
-    first: usize,
-    width: usize,
-) {
-    let mut sums = [[0.0f32; PANEL]; R];
-    let xs: [&[f32]; R] = std::array::from_fn(|row| &x[row * inputs..][..inputs]);
-    for (input, weights) in panel.chunks_exact(PANEL).enumerate() {
-        for row in 0..R {
-            let x = xs[row][input];
-            for column in 0..PANEL {
-                let sum = &mut sums[row][column];
-                *sum = match FUSED {
-                    true => x.mul_add(weights[column], *sum),
-                    false => x * weights[column] + *sum,
-                };
+    let rows = x
+        .chunks_exact(weights.inputs)
+        .zip(out.chunks_exact_mut(weights.outputs));
+    for (x, out) in rows {
+        for (index, panel) in weights.panels().enumerate() {
+            let mut sums = [0.0f32; PANEL];
+            for (x, weights) in x.iter().zip(panel.chunks_exact(PANEL)) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    // Without the instruction a fused step is a slow call.
+                    *sum = match cfg!(target_arch = "aarch64") {
+                        true => x.mul_add(*weight, *sum),
+                        false => x * weight + *sum,
+                    };
+                }
             }
+            let columns = weights.columns(index);
+            let width = columns.len();
+            out[columns].copy_from_slice(&sums[..width]);
         }
     }
-    for row in 0..R {
-        out[row * outputs + first..][..width].copy_from_slice(&sums[row][..width]);
+}
+
+/// The same product with vectors of eight and of sixteen: each lane is one output, so both give the same bits.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{PANEL, Packed};
+
+    /// Defines a product: the feature, the vector's type and width, its instructions, and the rows of one pass, as
+    /// many as its registers hold.
+    macro_rules! product {
+        (
+            $multiply:ident, $panel:ident, $feature:literal, $vector:ty, $lanes:literal,
+            $zero:ident, $load:ident, $splat:ident, $fused:ident, $store:ident, [$most:literal $($rows:literal)*]
+        ) => {
+            #[target_feature(enable = $feature)]
+            pub(super) fn $multiply(weights: &Packed, x: &[f32], out: &mut [f32]) {
+                let (inputs, outputs) = (weights.inputs, weights.outputs);
+                for (index, panel) in weights.panels().enumerate() {
+                    let columns = weights.columns(index);
+                    let blocks = x.chunks($most * inputs).zip(out.chunks_mut($most * outputs));
+                    for (x, out) in blocks {
+                        match x.len() / inputs {
+                            $most => $panel::<$most>(panel, x, inputs, out, outputs, columns.clone()),
+                            $($rows => $panel::<$rows>(panel, x, inputs, out, outputs, columns.clone()),)*
+                            _ => {}
+                        }
+                    }
+                }
+            }
+
+            #[target_feature(enable = $feature)]
+            fn $panel<const R: usize>(
+                panel: &[f32],
+                x: &[f32],
+                inputs: usize,
+                out: &mut [f32],
+                outputs: usize,
+                columns: std::ops::Range<usize>,
+            ) {
+                const VECTORS: usize = PANEL / $lanes;
+                assert!(x.len() >= R * inputs && panel.len() == inputs * PANEL);
+                let mut sums: [[$vector; VECTORS]; R] = [[$zero(); VECTORS]; R];
+                for input in 0..inputs {
+                    // SAFETY: the assertion keeps `input * PANEL + PANEL` within the panel.
+                    let weights: [$vector; VECTORS] = std::array::from_fn(|v| unsafe {
+                        $load(panel.as_ptr().add(input * PANEL + v * $lanes))
+                    });
+                    for row in 0..R {
+                        // SAFETY: the assertion keeps `row * inputs + input` within `x`.
+                        let x = $splat(unsafe { *x.get_unchecked(row * inputs + input) });
+                        for v in 0..VECTORS {
+                            sums[row][v] = $fused(x, weights[v], sums[row][v]);
+                        }
+                    }
+                }
+                for (row, sums) in sums.iter().enumerate() {
+                    let mut values = [0.0f32; PANEL];
+                    for (v, sum) in sums.iter().enumerate() {
+                        // SAFETY: `values` has room for all vectors of a panel.
+                        unsafe { $store(values.as_mut_ptr().add(v * $lanes), *sum) };
+                    }
+                    let out = &mut out[row * outputs..][columns.clone()];
+                    out.copy_from_slice(&values[..columns.len()]);
+                }
+            }
+        };
     }
+
+    product!(
+        multiply_avx512, panel_avx512, "avx512f", __m512, 16, _mm512_setzero_ps, _mm512_loadu_ps,
+        _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps, [8 1 2 3 4 5 6 7]
+    );
+    product!(
+        multiply_avx2, panel_avx2, "avx2,fma", __m256, 8, _mm256_setzero_ps, _mm256_loadu_ps,
+        _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps, [3 1 2]
+    );
 }
 
 #[cfg(test)]
@@ -146,6 +207,12 @@ mod tests {
                 let mut alone = vec![0.0; outputs];
                 packed.multiply(x, &mut alone);
                 assert_eq!(alone, out);
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: both features were just detected.
+                    unsafe { x86::multiply_avx2(&packed, x, &mut alone) };
+                    assert_eq!(alone, out, "the width of the vectors must not show");
+                }
                 let all = matrices.iter().flat_map(|m| m.chunks_exact(inputs));
                 for (row, found) in all.zip(out) {
                     let expected: f64 = row

@@ -12,7 +12,13 @@
 
 mod philox;
 
+use crate::kernels::lanes;
 use philox::philox;
+
+/// The uniforms are multiples of one over this number.
+const STEPS: f64 = 16_777_217.0;
+/// Scores below this size are exact enough for [`falls_short`].
+const EXACT_BELOW: f32 = 4096.0;
 
 /// No Gumbel draw reaches this: the largest is `-ln(ln((2^24 + 1) / 2^24))`, just below `24 ln 2 + 2^-24`.
 const GUMBEL_MAX: f32 = 16.64;
@@ -29,10 +35,58 @@ pub struct Margin {
 /// The standard Gumbel draw of a token at a step of a request.
 #[inline]
 pub fn gumbel(seed: u64, step: u32, token: u32) -> f32 {
-    let words = philox([token / 4, step, 0, 0], [seed as u32, (seed >> 32) as u32]);
-    let steps = f64::from((words[(token % 4) as usize] >> 8) + 1);
-    let uniform = steps / 16_777_217.0;
+    gumbel_of(Draws::new(seed, step).steps(token))
+}
+
+/// The uniforms of one step of a request, as multiples of `1 / (2^24 + 1)`.
+struct Draws {
+    seed: u64,
+    step: u32,
+    /// The last block of four and its words.
+    block: u32,
+    words: [u32; 4],
+}
+
+impl Draws {
+    fn new(seed: u64, step: u32) -> Self {
+        let words = Self::words(seed, step, 0);
+        Self {
+            seed,
+            step,
+            block: 0,
+            words,
+        }
+    }
+
+    #[inline]
+    fn words(seed: u64, step: u32, block: u32) -> [u32; 4] {
+        philox([block, step, 0, 0], [seed as u32, (seed >> 32) as u32])
+    }
+
+    /// The token's uniform, in `1..=2^24`.
+    #[inline]
+    fn steps(&mut self, token: u32) -> u32 {
+        if token / 4 != self.block {
+            self.block = token / 4;
+            self.words = Self::words(self.seed, self.step, self.block);
+        }
+        (self.words[(token % 4) as usize] >> 8) + 1
+    }
+}
+
+/// `-ln(-ln u)`.
+#[inline]
+fn gumbel_of(steps: u32) -> f32 {
+    let uniform = f64::from(steps) / STEPS;
     -(-uniform.ln()).ln() as f32
+}
+
+/// Whether a draw certainly stays below `needed`, found without a logarithm: `-ln u >= 1 - u`, so a `1 - u` above
+/// `exp(-needed)` rules it out. The slack of a thousandth is more than what rounding adds, for scores below 4096.
+#[inline]
+fn falls_short(steps: u32, needed: f32) -> bool {
+    let missing = (STEPS - f64::from(steps)) as f32 * (1.0 / STEPS) as f32;
+    missing > 1.001 * lanes::exp(-needed)
 }
 
 /// The token that the rule draws from a row of logits. A logit that is not a number never wins.
@@ -90,22 +144,41 @@ fn score(logit: f32, temperature: f32, seed: u64, step: u32, token: u32) -> f32 
 /// `l / T + GUMBEL_MAX < second` in f32 implies `l / T + g < second` in f32.
 fn top_two(logits: &[f32], temperature: f32, seed: u64, step: u32) -> (Scored, Option<Scored>) {
     let likeliest = likeliest(logits);
-    let scored = |token: u32| Scored {
-        token,
-        score: score(logits[token as usize], temperature, seed, step, token),
-    };
-    let reach = if temperature > 0.0 { GUMBEL_MAX } else { 0.0 };
-    let scale = if temperature > 0.0 { temperature } else { 1.0 };
     // Starting from the likeliest token, the bar is high from the first comparison on.
-    let mut best = scored(likeliest);
+    let mut best = Scored {
+        token: likeliest,
+        score: score(
+            logits[likeliest as usize],
+            temperature,
+            seed,
+            step,
+            likeliest,
+        ),
+    };
     let mut second: Option<Scored> = None;
+    let mut draws = Draws::new(seed, step);
     for (token, &logit) in logits.iter().enumerate() {
         let token = token as u32;
-        let bar = second.map_or(f32::NEG_INFINITY, |second| second.score);
-        if token == likeliest || logit.is_nan() || logit / scale + reach < bar {
+        if token == likeliest || logit.is_nan() {
             continue;
         }
-        let candidate = scored(token);
+        let bar = second.map_or(f32::NEG_INFINITY, |second| second.score);
+        let mut score = logit;
+        if temperature > 0.0 {
+            score /= temperature;
+            if score + GUMBEL_MAX < bar {
+                continue;
+            }
+            let steps = draws.steps(token);
+            let is_exact = score.abs() < EXACT_BELOW && bar.abs() < EXACT_BELOW;
+            if is_exact && falls_short(steps, bar - score) {
+                continue;
+            }
+            score += gumbel_of(steps);
+        } else if score < bar {
+            continue;
+        }
+        let candidate = Scored { token, score };
         if candidate.beats(&best) {
             second = Some(best);
             best = candidate;
