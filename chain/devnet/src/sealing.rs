@@ -86,3 +86,6 @@ impl Sealer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-    rpc_info::{NeuronInfo, NeuronInfoLite, api as info},
+    rpc_info::{Metagraph, NeuronInfo, NeuronInfoLite, StakeInfo, api as info},
     runtime::*,
 };
 
@@ -146,8 +146,38 @@ impl_runtime_apis! {
     }
 
     impl info::SubnetInfoRuntimeApi<Block> for Runtime {
+        fn get_metagraph(netuid: u16) -> Option<Metagraph> {
+            SubtensorModule::get_metagraph(netuid)
+        }
+
         fn get_next_epoch_start_block(netuid: u16) -> Option<u64> {
             SubtensorModule::schedule(netuid).next_epoch_block()
+        }
+    }
+
+    impl info::StakeInfoRuntimeApi<Block> for Runtime {
+        fn get_stake_info_for_coldkey(coldkey_account: AccountId) -> Vec<StakeInfo> {
+            SubtensorModule::get_stake_info_for_coldkey(coldkey_account)
+        }
+
+        fn get_stake_info_for_coldkeys(
+            coldkey_accounts: Vec<AccountId>,
+        ) -> Vec<(AccountId, Vec<StakeInfo>)> {
+            coldkey_accounts
+                .into_iter()
+                .map(|coldkey| {
+                    let stakes = SubtensorModule::get_stake_info_for_coldkey(coldkey.clone());
+                    (coldkey, stakes)
+                })
+                .collect()
+        }
+
+        fn get_stake_info_for_hotkey_coldkey_netuid(
+            hotkey_account: AccountId,
+            coldkey_account: AccountId,
+            netuid: u16,
+        ) -> Option<StakeInfo> {
+            Some(SubtensorModule::get_stake_info(hotkey_account, coldkey_account, netuid))
         }
     }
 

@@ -22,7 +22,10 @@ mod runtime;
 
 pub use apis::api;
 use pallet_transaction_payment_rpc_runtime_api::RuntimeDispatchInfo;
-pub use rpc_info::{AxonInfo, NeuronInfo, NeuronInfoLite, PrometheusInfo};
+pub use rpc_info::{
+    AxonInfo, ChainIdentityV2, I96F32, Metagraph, NeuronInfo, NeuronInfoLite, PrometheusInfo,
+    StakeInfo, SubnetIdentityV3,
+};
 pub use runtime::*;
 pub use sp_version::RuntimeVersion;
 

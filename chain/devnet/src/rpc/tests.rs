@@ -317,3 +317,43 @@ async fn blocks_show_their_extrinsics_byte_by_byte() {
     assert!(fee["partialFee"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     assert_eq!(fee["class"], "normal");
 }
+
+#[tokio::test]
+async fn the_metagraph_and_stakes_are_answered_by_one_call_each() {
+    use athanor_runtime::{Metagraph, StakeInfo};
+    use codec::{Decode, Encode};
+    let node = Node::new();
+    send(&node.chain, "Alice", add_stake("Bob//hotkey", 5));
+    node.chain.seal().unwrap();
+    let call = async |method: &str, data: Vec<u8>| {
+        let answer = node
+            .result("state_call", json!([method, hex::encode(&data)]))
+            .await;
+        hex::decode(answer.as_str().unwrap()).unwrap()
+    };
+    let encoded = call("SubnetInfoRuntimeApi_get_metagraph", NETUID.encode()).await;
+    let metagraph = Option::<Metagraph>::decode(&mut &encoded[..])
+        .unwrap()
+        .unwrap();
+    assert_eq!((metagraph.num_uids.0, metagraph.tempo.0), (1, TEMPO));
+    assert_eq!(metagraph.total_stake[0].0, 1_005 * crate::TAO);
+    let encoded = call("SubnetInfoRuntimeApi_get_metagraph", 9_u16.encode()).await;
+    assert_eq!(encoded, [0]);
+    let alice = account("Alice").encode();
+    let encoded = call("StakeInfoRuntimeApi_get_stake_info_for_coldkey", alice).await;
+    let stakes = Vec::<StakeInfo>::decode(&mut &encoded[..]).unwrap();
+    assert_eq!(stakes.len(), 1);
+    assert_eq!(
+        (stakes[0].stake.0, stakes[0].is_registered),
+        (5 * crate::TAO, true)
+    );
+    let encoded = call(
+        "SubnetInfoRuntimeApi_get_next_epoch_start_block",
+        NETUID.encode(),
+    )
+    .await;
+    assert_eq!(
+        Option::<u64>::decode(&mut &encoded[..]).unwrap(),
+        Some(u64::from(TEMPO))
+    );
+}

@@ -171,3 +171,6 @@ pub mod pallet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::{NeuronInfo, NeuronInfoLite};
+use sp_runtime::AccountId32;
+
+use super::{Metagraph, NeuronInfo, NeuronInfoLite, StakeInfo};
 
 sp_api::decl_runtime_apis! {
     /// Neurons of a subnet.
@@ -20,8 +22,26 @@ sp_api::decl_runtime_apis! {
 
     /// Subnets.
     pub trait SubnetInfoRuntimeApi {
+        /// A subnet and all of its neurons.
+        fn get_metagraph(netuid: u16) -> Option<Metagraph>;
         /// The block in which the next epoch is expected.
         fn get_next_epoch_start_block(netuid: u16) -> Option<u64>;
+    }
+
+    /// Stake.
+    pub trait StakeInfoRuntimeApi {
+        /// All that a coldkey has staked.
+        fn get_stake_info_for_coldkey(coldkey_account: AccountId32) -> Vec<StakeInfo>;
+        /// The same for several coldkeys.
+        fn get_stake_info_for_coldkeys(
+            coldkey_accounts: Vec<AccountId32>,
+        ) -> Vec<(AccountId32, Vec<StakeInfo>)>;
+        /// What a coldkey has staked on a hotkey.
+        fn get_stake_info_for_hotkey_coldkey_netuid(
+            hotkey_account: AccountId32,
+            coldkey_account: AccountId32,
+            netuid: u16,
+        ) -> Option<StakeInfo>;
     }
 
     /// The price of a subnet.

@@ -187,9 +187,10 @@ mod storage_subnets {
     #[pallet::storage]
     pub type MaxWeightsLimit<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ u16::MAX }>>;
-    /// Whether weights are committed before they are shown. They are set in the open on this chain.
+    /// Whether weights are committed before they are shown; every subnet of this chain sets them in the open.
     #[pallet::storage]
-    pub type CommitRevealWeightsEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+    pub type CommitRevealWeightsEnabled<T> =
+        StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
     /// Most validator permits.
     #[pallet::storage]
     pub type MaxAllowedValidators<T> =

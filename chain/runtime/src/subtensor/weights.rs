@@ -7,7 +7,8 @@ use sp_runtime::{AccountId32, DispatchResult};
 use super::*;
 
 impl<T: Config> Pallet<T> {
-    /// Stores the weights of `hotkey`, scaled so that the largest is 65535. The checks and their order are the chain's.
+    /// Stores the weights of `hotkey`, scaled so that the largest is 65535. The checks and their order are the chain's,
+    /// but that a subnet which does not exist is called so.
     pub(super) fn do_set_weights(
         hotkey: &AccountId32,
         netuid: NetUid,
@@ -16,10 +17,6 @@ impl<T: Config> Pallet<T> {
         values: &[u16],
         version_key: u64,
     ) -> DispatchResult {
-        ensure!(
-            !CommitRevealWeightsEnabled::<T>::get(netuid),
-            Error::<T>::CommitRevealEnabled
-        );
         ensure!(netuid != 0, Error::<T>::CanNotSetRootNetworkWeights);
         ensure!(
             uids.len() == values.len(),
@@ -29,6 +26,10 @@ impl<T: Config> Pallet<T> {
         ensure!(
             mecid < MechanismCountCurrent::<T>::get(netuid),
             Error::<T>::MechanismDoesNotExist
+        );
+        ensure!(
+            !CommitRevealWeightsEnabled::<T>::get(netuid),
+            Error::<T>::CommitRevealEnabled
         );
         let n = SubnetworkN::<T>::get(netuid);
         ensure!(
