@@ -30,7 +30,8 @@ pub struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(engine: Engine, end: Option<u32>) -> Self {
+    /// A backend that draws from `engine` until the token `end` or the ask's limit.
+    pub fn new(engine: Engine, end: Option<u32>) -> Self {
         Self { engine, end }
     }
 

@@ -35,9 +35,10 @@ pub struct AskId {
 }
 
 /// What came of one ask. An ask that failed by the validator's own trouble has no outcome: do not apply any.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
 pub enum AskOutcome {
     /// Answered, and replayed on student and teacher.
+    #[codec(index = 0)]
     Answered {
         /// Normalised e-value of the audit; `None` for greedy asks, which carry no seed evidence.
         e_value: Option<f64>,
@@ -51,6 +52,7 @@ pub enum AskOutcome {
         service: f64,
     },
     /// Refused, late, cut, malformed or unsigned: it grades 0.
+    #[codec(index = 1)]
     Failed {
         /// Charge for the missing answer (see [`FidelitySums::of_missing`]).
         fidelity: FidelitySums,

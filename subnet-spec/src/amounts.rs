@@ -7,8 +7,21 @@ use serde::{Deserialize, Serialize};
 
 /// An amount of TAO or alpha in rao: 10^9 rao are one TAO.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking,
-    MaxEncodedLen, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
 )]
 #[serde(transparent)]
 pub struct Rao(pub u64);
@@ -25,6 +38,11 @@ impl Rao {
 
 impl fmt::Display for Rao {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}", self.0 / Self::PER_TAO, self.0 % Self::PER_TAO)
+        write!(
+            f,
+            "{}.{:09}",
+            self.0 / Self::PER_TAO,
+            self.0 % Self::PER_TAO
+        )
     }
 }

@@ -14,7 +14,17 @@ const LAYOUT: u8 = 1;
 
 /// What a hotkey commits to. An all-zero digest means "none".
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    Serialize,
     Deserialize,
 )]
 pub struct Commitment {
@@ -74,11 +84,20 @@ mod tests {
         };
         let bytes = record.to_bytes();
         assert_eq!(bytes.len(), Commitment::BYTES);
-        assert_eq!((bytes[0], bytes[1], bytes[33], bytes[65], bytes[97]), (1, 1, 2, 3, 4));
+        assert_eq!(
+            (bytes[0], bytes[1], bytes[33], bytes[65], bytes[97]),
+            (1, 1, 2, 3, 4)
+        );
         assert_eq!(Commitment::from_bytes(&bytes), Ok(record));
-        assert_eq!(Commitment::from_bytes(&bytes[..128]), Err(DecodeCommitmentError { len: 128 }));
+        assert_eq!(
+            Commitment::from_bytes(&bytes[..128]),
+            Err(DecodeCommitmentError { len: 128 })
+        );
         let mut other = bytes;
         other[0] = 2;
-        assert_eq!(Commitment::from_bytes(&other), Err(DecodeCommitmentError { len: 129 }));
+        assert_eq!(
+            Commitment::from_bytes(&other),
+            Err(DecodeCommitmentError { len: 129 })
+        );
     }
 }

@@ -71,12 +71,22 @@ impl<T: Encode + Domain> Signed<T> {
         let expires_ms = now_ms.saturating_add(window_ms);
         let bytes = signing_bytes(context, &payload, &signer, now_ms, expires_ms, nonce);
         let signature = pair.sign(&bytes).0;
-        Self { payload, signer, issued_ms: now_ms, expires_ms, nonce, signature }
+        Self {
+            payload,
+            signer,
+            issued_ms: now_ms,
+            expires_ms,
+            nonce,
+            signature,
+        }
     }
 
     /// Checks the signature and the time window; replay is the caller's to check.
     pub fn verify(&self, context: &SigningContext, now_ms: u64) -> Result<(), EnvelopeError> {
-        let window = self.expires_ms.checked_sub(self.issued_ms).ok_or(EnvelopeError::Expired)?;
+        let window = self
+            .expires_ms
+            .checked_sub(self.issued_ms)
+            .ok_or(EnvelopeError::Expired)?;
         if window > MAX_WINDOW_MS
             || now_ms > self.expires_ms
             || self.issued_ms > now_ms.saturating_add(MAX_CLOCK_SKEW_MS)
@@ -88,11 +98,21 @@ impl<T: Encode + Domain> Signed<T> {
 
     /// Checks the signature alone: for records that outlive their window, such as transcripts.
     pub fn verify_signature(&self, context: &SigningContext) -> Result<(), EnvelopeError> {
-        let bytes =
-            signing_bytes(context, &self.payload, &self.signer, self.issued_ms, self.expires_ms, self.nonce);
+        let bytes = signing_bytes(
+            context,
+            &self.payload,
+            &self.signer,
+            self.issued_ms,
+            self.expires_ms,
+            self.nonce,
+        );
         let signature = sr25519::Signature::from_raw(self.signature);
         let signer = sr25519::Public::from_raw(self.signer.0);
-        if sr25519::Pair::verify(&signature, &bytes, &signer) { Ok(()) } else { Err(EnvelopeError::BadSignature) }
+        if sr25519::Pair::verify(&signature, &bytes, &signer) {
+            Ok(())
+        } else {
+            Err(EnvelopeError::BadSignature)
+        }
     }
 }
 
@@ -104,7 +124,17 @@ fn signing_bytes<T: Encode + Domain>(
     expires_ms: u64,
     nonce: u64,
 ) -> Vec<u8> {
-    (T::DOMAIN, context.genesis, context.netuid, PROTOCOL_VERSION, payload, signer, issued_ms, expires_ms, nonce)
+    (
+        T::DOMAIN,
+        context.genesis,
+        context.netuid,
+        PROTOCOL_VERSION,
+        payload,
+        signer,
+        issued_ms,
+        expires_ms,
+        nonce,
+    )
         .encode()
 }
 
@@ -113,11 +143,19 @@ mod tests {
     use super::*;
     use crate::{Ask, Fetch};
 
-    const CONTEXT: SigningContext = SigningContext { genesis: Digest([7; 32]), netuid: NetUid(1) };
+    const CONTEXT: SigningContext = SigningContext {
+        genesis: Digest([7; 32]),
+        netuid: NetUid(1),
+    };
 
     fn signed() -> Signed<Ask> {
         let pair = sr25519::Pair::from_seed(&[1; 32]);
-        let ask = Ask { prompt: vec![1, 2], max_new_tokens: 3, temperature_milli: 700, seed: 9 };
+        let ask = Ask {
+            prompt: vec![1, 2],
+            max_new_tokens: 3,
+            temperature_milli: 700,
+            seed: 9,
+        };
         Signed::new(&pair, &CONTEXT, ask, 1_000_000, 10_000, 5)
     }
 
@@ -139,31 +177,59 @@ mod tests {
         for change in tamper {
             let mut envelope = signed();
             change(&mut envelope);
-            assert_eq!(envelope.verify(&CONTEXT, 1_005_000), Err(EnvelopeError::BadSignature));
+            assert_eq!(
+                envelope.verify(&CONTEXT, 1_005_000),
+                Err(EnvelopeError::BadSignature)
+            );
         }
-        let elsewhere = SigningContext { netuid: NetUid(2), ..CONTEXT };
-        assert_eq!(signed().verify(&elsewhere, 1_005_000), Err(EnvelopeError::BadSignature));
-        let elsewhere = SigningContext { genesis: Digest([8; 32]), ..CONTEXT };
-        assert_eq!(signed().verify(&elsewhere, 1_005_000), Err(EnvelopeError::BadSignature));
+        let elsewhere = SigningContext {
+            netuid: NetUid(2),
+            ..CONTEXT
+        };
+        assert_eq!(
+            signed().verify(&elsewhere, 1_005_000),
+            Err(EnvelopeError::BadSignature)
+        );
+        let elsewhere = SigningContext {
+            genesis: Digest([8; 32]),
+            ..CONTEXT
+        };
+        assert_eq!(
+            signed().verify(&elsewhere, 1_005_000),
+            Err(EnvelopeError::BadSignature)
+        );
     }
 
     #[test]
     fn an_absent_signature_is_refused() {
         let mut envelope = signed();
         envelope.signature = [0; 64];
-        assert_eq!(envelope.verify(&CONTEXT, 1_005_000), Err(EnvelopeError::BadSignature));
+        assert_eq!(
+            envelope.verify(&CONTEXT, 1_005_000),
+            Err(EnvelopeError::BadSignature)
+        );
     }
 
     #[test]
     fn the_time_window_is_enforced_on_both_sides() {
-        assert_eq!(signed().verify(&CONTEXT, 1_010_001), Err(EnvelopeError::Expired));
-        assert_eq!(signed().verify(&CONTEXT, 994_999), Err(EnvelopeError::Expired));
+        assert_eq!(
+            signed().verify(&CONTEXT, 1_010_001),
+            Err(EnvelopeError::Expired)
+        );
+        assert_eq!(
+            signed().verify(&CONTEXT, 994_999),
+            Err(EnvelopeError::Expired)
+        );
         assert_eq!(signed().verify(&CONTEXT, 995_000), Ok(()));
     }
 
     #[test]
     fn an_ask_is_not_a_fetch() {
-        let fetch = Fetch { blob: Digest([1; 32]), offset: 0, len: 1 };
+        let fetch = Fetch {
+            blob: Digest([1; 32]),
+            offset: 0,
+            len: 1,
+        };
         let pair = sr25519::Pair::from_seed(&[1; 32]);
         let signed = Signed::new(&pair, &CONTEXT, fetch, 0, 1, 0);
         let bytes = signing_bytes(&CONTEXT, &signed.payload, &signed.signer, 0, 1, 0);

@@ -59,7 +59,17 @@ number!(
 
 /// A hotkey's sr25519 public key: the account that serves, scores and is paid.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
 )]
 pub struct Hotkey(pub [u8; 32]);
 
@@ -96,7 +106,9 @@ impl FromStr for Hotkey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         AccountId32::from_ss58check(text)
             .map(|account| Self(account.into()))
-            .map_err(|_| ParseHotkeyError { text: text.to_owned() })
+            .map_err(|_| ParseHotkeyError {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -115,7 +127,18 @@ impl<'de> Deserialize<'de> for Hotkey {
 
 /// A blake3 hash of 32 bytes: of a manifest, a blob, a request, a spec.
 #[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
 )]
 pub struct Digest(pub [u8; 32]);
 
@@ -156,8 +179,11 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)
-            .map_err(|_| ParseDigestError { text: text.to_owned() })?;
+        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes).map_err(
+            |_| ParseDigestError {
+                text: text.to_owned(),
+            },
+        )?;
         Ok(Self(bytes))
     }
 }

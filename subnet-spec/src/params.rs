@@ -212,16 +212,39 @@ impl SubnetSpec {
 
     fn check(&self) -> Result<(), SpecError> {
         let range = |key: &'static str, ok: bool, value: String, expected: &'static str| {
-            if ok { Ok(()) } else { Err(SpecError::OutOfRange { key, value, expected }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(SpecError::OutOfRange {
+                    key,
+                    value,
+                    expected,
+                })
+            }
         };
         let unit = |key: &'static str, value: f64| {
-            range(key, (0.0..=1.0).contains(&value), value.to_string(), "between 0 and 1")
+            range(
+                key,
+                (0.0..=1.0).contains(&value),
+                value.to_string(),
+                "between 0 and 1",
+            )
         };
         let positive = |key: &'static str, value: f64| {
-            range(key, value.is_finite() && value > 0.0, value.to_string(), "above 0")
+            range(
+                key,
+                value.is_finite() && value > 0.0,
+                value.to_string(),
+                "above 0",
+            )
         };
         let limits = &self.limits;
-        range("subnet.vocab_size", self.subnet.vocab_size > 0, self.subnet.vocab_size.to_string(), "above 0")?;
+        range(
+            "subnet.vocab_size",
+            self.subnet.vocab_size > 0,
+            self.subnet.vocab_size.to_string(),
+            "above 0",
+        )?;
         range(
             "limits.max_prompt_tokens",
             (1..=1 << 20).contains(&limits.max_prompt_tokens),
@@ -242,26 +265,63 @@ impl SubnetSpec {
             limits.max_chunk_bytes.to_string(),
             "a positive multiple of 1024, at most 4194304",
         )?;
-        range("limits.max_artifact_bytes", limits.max_artifact_bytes > 0, "0".into(), "above 0")?;
-        range("limits.max_manifest_bytes", limits.max_manifest_bytes > 0, "0".into(), "above 0")?;
+        range(
+            "limits.max_artifact_bytes",
+            limits.max_artifact_bytes > 0,
+            "0".into(),
+            "above 0",
+        )?;
+        range(
+            "limits.max_manifest_bytes",
+            limits.max_manifest_bytes > 0,
+            "0".into(),
+            "above 0",
+        )?;
 
         let round = &self.round;
-        range("round.asks_per_miner", round.asks_per_miner > 0, "0".into(), "above 0")?;
-        range("round.max_in_flight", round.max_in_flight > 0, "0".into(), "above 0")?;
-        range("round.deadline_ms", round.deadline_ms > 0, "0".into(), "above 0")?;
+        range(
+            "round.asks_per_miner",
+            round.asks_per_miner > 0,
+            "0".into(),
+            "above 0",
+        )?;
+        range(
+            "round.max_in_flight",
+            round.max_in_flight > 0,
+            "0".into(),
+            "above 0",
+        )?;
+        range(
+            "round.deadline_ms",
+            round.deadline_ms > 0,
+            "0".into(),
+            "above 0",
+        )?;
         range(
             "round.temperatures_milli",
-            !round.temperatures_milli.is_empty() && round.temperatures_milli.iter().all(|t| *t <= 2000),
+            !round.temperatures_milli.is_empty()
+                && round.temperatures_milli.iter().all(|t| *t <= 2000),
             format!("{:?}", round.temperatures_milli),
             "a list of at least one temperature, each at most 2000",
         )?;
         unit("round.continuation_share", round.continuation_share)?;
         unit("round.ask_window_share", round.ask_window_share)?;
         for (key, (low, high)) in [
-            ("round.continuation_prompt_tokens", round.continuation_prompt_tokens),
-            ("round.continuation_new_tokens", round.continuation_new_tokens),
+            (
+                "round.continuation_prompt_tokens",
+                round.continuation_prompt_tokens,
+            ),
+            (
+                "round.continuation_new_tokens",
+                round.continuation_new_tokens,
+            ),
         ] {
-            range(key, 0 < low && low <= high, format!("[{low}, {high}]"), "[low, high] with 0 < low <= high")?;
+            range(
+                key,
+                0 < low && low <= high,
+                format!("[{low}, {high}]"),
+                "[low, high] with 0 < low <= high",
+            )?;
         }
         if round.continuation_prompt_tokens.1 > limits.max_prompt_tokens {
             return Err(SpecError::Contradiction {
@@ -294,7 +354,11 @@ impl SubnetSpec {
         range(
             "audit.dishonest_shares",
             !self.audit.dishonest_shares.is_empty()
-                && self.audit.dishonest_shares.iter().all(|rho| *rho > 0.0 && *rho < 1.0),
+                && self
+                    .audit
+                    .dishonest_shares
+                    .iter()
+                    .all(|rho| *rho > 0.0 && *rho < 1.0),
             format!("{:?}", self.audit.dishonest_shares),
             "a list of at least one share, each between 0 and 1, both excluded",
         )?;
@@ -347,8 +411,14 @@ impl SubnetSpec {
             "between 0 and 10",
         )?;
         unit("allocation.pool_sd", allocation.pool_sd)?;
-        positive("allocation.max_effective_asks", allocation.max_effective_asks)?;
-        positive("allocation.margin_half_life_epochs", allocation.margin_half_life_epochs)?;
+        positive(
+            "allocation.max_effective_asks",
+            allocation.max_effective_asks,
+        )?;
+        positive(
+            "allocation.margin_half_life_epochs",
+            allocation.margin_half_life_epochs,
+        )?;
         unit("allocation.crown_margin", allocation.crown_margin)?;
         unit("allocation.crown_share", allocation.crown_share)?;
         range(
@@ -357,7 +427,12 @@ impl SubnetSpec {
             allocation.crown_alpha.to_string(),
             "above 0 and at most 0.2",
         )?;
-        range("allocation.crown_slots", allocation.crown_slots > 0, "0".into(), "above 0")
+        range(
+            "allocation.crown_slots",
+            allocation.crown_slots > 0,
+            "0".into(),
+            "above 0",
+        )
     }
 }
 

@@ -7,7 +7,9 @@ use thiserror::Error;
 use crate::{Digest, envelope::Domain};
 
 /// Why generation stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Finish {
     /// The end-of-sequence token was drawn; it is the last token of the answer.
@@ -44,7 +46,9 @@ pub enum Refusal {
     BadSignature,
     /// The request's expiry has passed by the server's clock, or lies too far ahead of it.
     #[codec(index = 1)]
-    #[error("expired or from the future by the server's clock ({server_time_ms} ms since the Unix epoch)")]
+    #[error(
+        "expired or from the future by the server's clock ({server_time_ms} ms since the Unix epoch)"
+    )]
     Expired {
         /// The server's clock in milliseconds since the Unix epoch.
         server_time_ms: u64,

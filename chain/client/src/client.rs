@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use athanor_spec::{Digest, Hotkey, NetUid, Rao, SigningContext};
+use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, Rao, SigningContext};
 use scale_decode::DecodeAsType;
 use subxt::{
     OnlineClient, SubstrateConfig,
@@ -123,6 +123,17 @@ impl Client {
     /// Hash of the chain's genesis block.
     pub fn genesis(&self) -> Digest {
         self.inner.genesis
+    }
+
+    /// Hash of the finalized block at this height.
+    pub async fn block_hash(&self, number: BlockNumber) -> Result<Digest, ReadError> {
+        self.inner
+            .rpc
+            .block_hash(number)
+            .await?
+            .ok_or_else(|| ReadError::UnknownBlock {
+                block: number.to_string(),
+            })
     }
 
     /// What binds signatures of peer-to-peer messages to this chain and `netuid`.

@@ -79,7 +79,20 @@ impl Metagraph {
 impl Client {
     /// The subnet at the latest finalized block.
     pub async fn metagraph(&self, netuid: NetUid) -> Result<Metagraph, ReadError> {
-        let state = self.state(None).await?;
+        self.metagraph_of(self.state(None).await?, netuid).await
+    }
+
+    /// The subnet as it was in the block with this hash, whose state the node must still keep.
+    pub async fn metagraph_at(
+        &self,
+        netuid: NetUid,
+        block: Digest,
+    ) -> Result<Metagraph, ReadError> {
+        self.metagraph_of(self.state(Some(block)).await?, netuid)
+            .await
+    }
+
+    async fn metagraph_of(&self, state: State, netuid: NetUid) -> Result<Metagraph, ReadError> {
         let columns = Columns::read(&state, netuid).await?;
         let slots = columns.slots(&state, netuid).await?;
         let neurons = columns.neurons(&state, netuid, &slots).await?;

@@ -3,10 +3,16 @@
 use super::*;
 
 fn check_refused(from: &str, to: &str, expected: &str) {
-    assert!(SubnetSpec::DEFAULT_TOML.contains(from), "`{from}` is not in the default spec");
+    assert!(
+        SubnetSpec::DEFAULT_TOML.contains(from),
+        "`{from}` is not in the default spec"
+    );
     let text = SubnetSpec::DEFAULT_TOML.replacen(from, to, 1);
     let error = SubnetSpec::from_toml(&text).unwrap_err().to_string();
-    assert!(error.contains(expected), "`{error}` does not mention `{expected}`");
+    assert!(
+        error.contains(expected),
+        "`{error}` does not mention `{expected}`"
+    );
 }
 
 #[test]
@@ -21,7 +27,10 @@ fn the_default_spec_is_valid_and_its_digest_survives_a_round_trip() {
 fn comments_do_not_change_the_digest_and_values_do() {
     let spec = SubnetSpec::local();
     let commented = format!("# a comment\n{}", SubnetSpec::DEFAULT_TOML);
-    assert_eq!(SubnetSpec::from_toml(&commented).unwrap().digest(), spec.digest());
+    assert_eq!(
+        SubnetSpec::from_toml(&commented).unwrap().digest(),
+        spec.digest()
+    );
     let mut other = spec.clone();
     other.round.asks_per_miner += 1;
     assert_ne!(other.digest(), spec.digest());
@@ -41,6 +50,14 @@ fn values_out_of_range_are_refused_by_name() {
 
 #[test]
 fn contradictions_are_refused_with_both_names() {
-    check_refused("max_prompt_tokens = 192", "max_prompt_tokens = 8", "round.continuation_prompt_tokens");
-    check_refused("max_new_tokens = 64", "max_new_tokens = 2", "limits.max_new_tokens");
+    check_refused(
+        "max_prompt_tokens = 192",
+        "max_prompt_tokens = 8",
+        "round.continuation_prompt_tokens",
+    );
+    check_refused(
+        "max_new_tokens = 64",
+        "max_new_tokens = 2",
+        "limits.max_new_tokens",
+    );
 }
