@@ -1,1 +1,21 @@
 //! Ask, audit, grade, and set weights.
+//!
+//! A round is one epoch of the chain: [`seed`] draws its secret, [`plan`] turns the secret into asks, [`ask`] sends
+//! them, [`audit`] replays the answers, [`book`] keeps what was found, and [`run`] holds it together.
+
+pub mod artifacts;
+pub mod ask;
+pub mod audit;
+pub mod book;
+pub mod calibrate;
+pub mod cli;
+pub mod config;
+pub mod plan;
+pub mod round;
+pub mod run;
+pub mod seed;
+pub mod signer;
+pub mod teacher;
+
+pub use config::{RunError, StartError, ValidatorConfig};
+pub use run::{Validator, start};

@@ -1,3 +1,10 @@
 //! Ask, audit, grade, and set weights.
 
-fn main() {}
+use athanor_node::exit;
+use athanor_validator::cli::{Cli, execute};
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    exit::report(execute(Cli::parse()).await)
+}

@@ -1,0 +1,184 @@
+//! Sends one ask, checks what comes back without replaying it, and says how long it took.
+
+use std::time::Duration;
+
+use athanor_net::{AskError, Client};
+use athanor_spec::{Answer, Ask, Digest, Finish, Signed};
+
+use crate::{
+    plan::PlannedAsk,
+    round::RoundMiner,
+    signer::{Signer, now_ms},
+};
+
+/// What came of an ask, before any replay.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// A well-formed, signed answer from a committed checkpoint.
+    Answered {
+        /// The answer.
+        answer: Answer,
+        /// From the first byte of the ask to the last byte of the answer, by this validator's socket.
+        elapsed: Duration,
+    },
+    /// The miner is to blame: no answer, a refusal, or an answer that breaks the protocol.
+    Failed {
+        /// In words.
+        reason: String,
+        /// Whether it signed something that it must not: a fault, not a mere failure.
+        provable: bool,
+    },
+    /// This validator is to blame: the ask counts for nothing.
+    OwnTrouble {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Sends the ask and waits for at most `deadline`.
+pub async fn ask(
+    client: &Client,
+    signer: &Signer,
+    miner: &RoundMiner,
+    accepted: &[Digest],
+    planned: &PlannedAsk,
+    vocab_size: u32,
+    deadline: Duration,
+) -> Observation {
+    let request = signer.sign(planned.ask.clone());
+    match client.ask(&miner.peer, request, deadline).await {
+        Ok(observed) => {
+            match check(
+                signer,
+                miner,
+                accepted,
+                &planned.ask,
+                &observed.answer,
+                vocab_size,
+            ) {
+                Ok(()) => Observation::Answered {
+                    answer: observed.answer.payload,
+                    elapsed: observed.elapsed,
+                },
+                // A swap that raced with the ask looks the same as a lie about the digest: it fails, but is no fault.
+                Err(reason) => Observation::Failed {
+                    reason: reason.to_owned(),
+                    provable: reason != NOT_COMMITTED,
+                },
+            }
+        }
+        Err(error @ (AskError::Busy | AskError::Stopped | AskError::RequestTooLarge(_))) => {
+            Observation::OwnTrouble {
+                reason: error.to_string(),
+            }
+        }
+        Err(error) => Observation::Failed {
+            reason: error.to_string(),
+            provable: false,
+        },
+    }
+}
+
+const NOT_COMMITTED: &str = "the answer names a checkpoint that was not committed before the round";
+
+/// Everything about an answer that needs no model to check.
+fn check(
+    signer: &Signer,
+    miner: &RoundMiner,
+    accepted: &[Digest],
+    ask: &Ask,
+    signed: &Signed<Answer>,
+    vocab_size: u32,
+) -> Result<(), &'static str> {
+    let answer = &signed.payload;
+    if signed.signer != miner.account.hotkey || signed.verify(signer.context(), now_ms()).is_err() {
+        return Err("the answer is not signed by the hotkey that was asked");
+    }
+    if answer.request != ask.hash() {
+        return Err("the answer is to another ask");
+    }
+    if !accepted.contains(&answer.checkpoint) {
+        return Err(NOT_COMMITTED);
+    }
+    if answer.tokens.is_empty() || answer.tokens.len() > usize::from(ask.max_new_tokens) {
+        return Err("the answer has no tokens, or more than were asked for");
+    }
+    if answer.tokens.iter().any(|token| *token >= vocab_size) {
+        return Err("the answer has a token outside of the vocabulary");
+    }
+    if answer.finish == Finish::Length && answer.tokens.len() < usize::from(ask.max_new_tokens) {
+        return Err("the answer was cut before its end");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use athanor_net::PeerAddress;
+    use athanor_spec::{BlockNumber, Hotkey, NetUid, SigningContext, Uid};
+    use sp_core::{Pair as _, sr25519};
+
+    use super::*;
+    use crate::book::Account;
+
+    const CONTEXT: SigningContext = SigningContext {
+        genesis: Digest([1; 32]),
+        netuid: NetUid(1),
+    };
+
+    fn check_answer(change: impl FnOnce(&mut Answer)) -> Result<(), &'static str> {
+        let pair = sr25519::Pair::from_seed(&[2; 32]);
+        let miner = RoundMiner {
+            account: Account {
+                hotkey: Hotkey(pair.public().0),
+                registered_at: BlockNumber(1),
+            },
+            uid: Uid(3),
+            peer: PeerAddress {
+                peer_key: Digest([0; 32]),
+                addr: ([127, 0, 0, 1], 1).into(),
+            },
+            checkpoint: Digest([9; 32]),
+            committed_at: BlockNumber(2),
+        };
+        let ask = Ask {
+            prompt: vec![1],
+            max_new_tokens: 3,
+            temperature_milli: 1000,
+            seed: 4,
+        };
+        let mut answer = Answer {
+            request: ask.hash(),
+            checkpoint: Digest([9; 32]),
+            tokens: vec![5, 6, 7],
+            finish: Finish::Length,
+        };
+        change(&mut answer);
+        let signed = Signed::new(&pair, &CONTEXT, answer, now_ms(), 10_000, 0);
+        let signer = Signer::new(sr25519::Pair::from_seed(&[3; 32]), CONTEXT);
+        check(&signer, &miner, &[Digest([9; 32])], &ask, &signed, 10)
+    }
+
+    #[test]
+    fn a_well_formed_answer_passes() {
+        assert_eq!(check_answer(|_| ()), Ok(()));
+        assert_eq!(
+            check_answer(|a| (a.tokens, a.finish) = (vec![1], Finish::Stop)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn an_answer_that_breaks_the_protocol_is_named() {
+        let refused = |change: fn(&mut Answer), words: &str| {
+            let reason = check_answer(change).unwrap_err();
+            assert!(reason.contains(words), "{reason}");
+        };
+        refused(|a| a.request = Digest([0; 32]), "another ask");
+        refused(|a| a.checkpoint = Digest([0; 32]), "not committed");
+        refused(|a| a.tokens.clear(), "no tokens");
+        refused(|a| a.tokens.push(1), "more than");
+        refused(|a| a.tokens[0] = 10, "vocabulary");
+        refused(|a| a.tokens.truncate(2), "cut");
+    }
+}

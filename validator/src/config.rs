@@ -1,0 +1,128 @@
+//! What a validator needs to start, and why it may not.
+
+use std::path::PathBuf;
+
+use athanor_chain::{ConnectError, Endpoint, ReadError};
+use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
+use athanor_node::feed::Feed;
+use athanor_scoring::evidence::Calibration;
+use athanor_spec::{Hotkey, NetUid, SubnetSpec};
+use sp_core::sr25519;
+use thiserror::Error;
+
+use crate::{artifacts::ArtifactError, audit::AuditError, book::BookError};
+
+/// Everything that a validator runs on.
+#[derive(Clone)]
+pub struct ValidatorConfig {
+    /// Network name or WebSocket URL of the chain.
+    pub endpoint: Endpoint,
+    /// The key that asks, scores and sets weights.
+    pub hotkey: sr25519::Pair,
+    /// The rules of the subnet.
+    pub spec: SubnetSpec,
+    /// Directory of the teacher, in Hugging Face layout with a manifest.
+    pub teacher: PathBuf,
+    /// Directory of the ledger and of the artifact cache; created when absent.
+    pub data_dir: PathBuf,
+    /// Where replays run.
+    pub device: DeviceChoice,
+    /// The table that turns tokens into evidence.
+    pub calibration: Calibration,
+    /// Where events go.
+    pub feed: Feed,
+}
+
+impl ValidatorConfig {
+    /// The subnet's number.
+    pub fn netuid(&self) -> NetUid {
+        self.spec.subnet.netuid
+    }
+}
+
+/// Why a validator did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error("cannot create the data directory {}: {source}", path.display())]
+    DataDir {
+        /// Where.
+        path: PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The chain cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The hotkey has no slot.
+    #[error(
+        "hotkey {hotkey} is not registered on subnet {netuid}: register it first (btcli subnet register --netuid {netuid})"
+    )]
+    NotRegistered {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// The teacher does not verify or load.
+    #[error("the teacher {} cannot be used: {source}", path.display())]
+    Teacher {
+        /// Its directory.
+        path: PathBuf,
+        /// Cause.
+        source: CheckpointError,
+    },
+    /// The teacher's tokenizer does not load.
+    #[error("the teacher {} cannot be used: {source}", path.display())]
+    Tokenizer {
+        /// Its directory.
+        path: PathBuf,
+        /// Cause.
+        source: TokenizerError,
+    },
+    /// The teacher's engine does not start.
+    #[error("the teacher's engine does not start: {0}")]
+    Engine(#[from] engine::LoadError),
+    /// The teacher speaks another vocabulary than the spec.
+    #[error(
+        "the teacher's vocabulary has {found} tokens, but `subnet.vocab_size` is {expected}: use the subnet's teacher"
+    )]
+    Vocabulary {
+        /// Of the teacher.
+        found: usize,
+        /// Of the spec.
+        expected: u32,
+    },
+    /// The replay thread does not start.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The artifact cache cannot be made.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
+    /// The network's key cannot be read or made.
+    #[error(transparent)]
+    Identity(#[from] athanor_net::IdentityFileError),
+    /// The network does not start.
+    #[error(transparent)]
+    Net(#[from] athanor_net::StartError),
+}
+
+/// Why a running validator ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The ledger failed: going on would lose records.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The stream of blocks ended.
+    #[error(transparent)]
+    Blocks(#[from] athanor_chain::BlocksError),
+    /// The task panicked.
+    #[error("the validator's task panicked: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}

@@ -1,0 +1,200 @@
+//! The round under way: which asks are due at which block, and when weights are.
+
+use std::collections::VecDeque;
+
+use athanor_chain::{EpochSchedule, Metagraph, Neuron};
+use athanor_net::PeerAddress;
+use athanor_spec::{BlockNumber, Digest, Hotkey, Round, SubnetSpec, Uid};
+
+use crate::{book::Account, plan::PlannedAsk, seed::RoundSeed};
+
+/// A miner that is asked in this round, as the chain showed it in the round's first block.
+#[derive(Clone, Debug)]
+pub struct RoundMiner {
+    /// Whose ledger record the answers go to.
+    pub account: Account,
+    /// Slot.
+    pub uid: Uid,
+    /// Where it serves.
+    pub peer: PeerAddress,
+    /// Checkpoint that it committed to before the round's prompts could be known.
+    pub checkpoint: Digest,
+    /// Block of that commitment.
+    pub committed_at: BlockNumber,
+}
+
+impl RoundMiner {
+    /// The neuron as a miner to ask, or `None` when it is no miner: no axon, or no checkpoint committed.
+    pub fn of(neuron: &Neuron) -> Option<Self> {
+        let (commitment, committed_at) = neuron.commitment?;
+        Some(Self {
+            account: Account {
+                hotkey: neuron.hotkey,
+                registered_at: neuron.registered_at,
+            },
+            uid: neuron.uid,
+            peer: PeerAddress {
+                peer_key: commitment.peer_key,
+                addr: neuron.axon?,
+            },
+            checkpoint: commitment.checkpoint()?,
+            committed_at,
+        })
+    }
+}
+
+/// What the blocks of an epoch are used for, counted from the epoch's first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timetable {
+    /// First block of the epoch, in which the last epoch was settled: its hash seeds the round.
+    pub first: BlockNumber,
+    /// Asks go out from the block after `first`, over this many blocks.
+    pub ask_blocks: u32,
+    /// First block at which weights may be set.
+    pub submit_from: BlockNumber,
+    /// Last block at which it makes sense to set weights for this epoch.
+    pub submit_until: BlockNumber,
+}
+
+impl Timetable {
+    /// Lays an epoch out. An epoch too short for a round still gets one block for each part.
+    pub fn of(schedule: &EpochSchedule, spec: &SubnetSpec) -> Self {
+        let first = schedule.last_epoch_block.0;
+        let last = schedule.next_epoch_block.0.saturating_sub(1).max(first);
+        let blocks = last - first + 1;
+        let ask_blocks = (f64::from(blocks) * spec.round.ask_window_share).ceil() as u32;
+        let ask_blocks = ask_blocks.clamp(1, blocks.saturating_sub(3).max(1));
+        Self {
+            first: BlockNumber(first),
+            ask_blocks,
+            submit_from: BlockNumber((first + 1 + ask_blocks).min(last)),
+            submit_until: BlockNumber(last),
+        }
+    }
+}
+
+/// The state of one round of one validator.
+#[derive(Debug)]
+pub struct ActiveRound {
+    /// Which round.
+    pub round: Round,
+    /// Its blocks.
+    pub timetable: Timetable,
+    /// Its seed, with the proof that is published afterwards.
+    pub seed: RoundSeed,
+    /// Whom it asks.
+    pub miners: Vec<RoundMiner>,
+    /// Asks that were sent and have no outcome in the ledger yet.
+    pub outstanding: usize,
+    /// Whether weights were set, or found to be set already.
+    pub submitted: bool,
+    queue: VecDeque<PlannedAsk>,
+}
+
+impl ActiveRound {
+    /// A round with its plan, less the asks that already have an outcome in the ledger.
+    pub fn new(
+        round: Round,
+        timetable: Timetable,
+        seed: RoundSeed,
+        miners: Vec<RoundMiner>,
+        plan: Vec<PlannedAsk>,
+    ) -> Self {
+        Self {
+            round,
+            timetable,
+            seed,
+            miners,
+            outstanding: 0,
+            submitted: false,
+            queue: plan.into(),
+        }
+    }
+
+    /// Takes the asks that are due at `block`. A validator that missed blocks catches up at once.
+    pub fn due(&mut self, block: BlockNumber) -> Vec<PlannedAsk> {
+        let elapsed = block.0.saturating_sub(self.timetable.first.0);
+        let mut due = Vec::new();
+        // Offset 0 goes out one block after the first: by then every miner has seen the epoch change.
+        while self
+            .queue
+            .front()
+            .is_some_and(|planned| planned.block_offset < elapsed)
+        {
+            due.extend(self.queue.pop_front());
+        }
+        due
+    }
+
+    /// Asks not sent yet.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether weights should be set now: everything is in the ledger, or there is no more time to wait.
+    pub fn should_submit(&self, block: BlockNumber) -> bool {
+        let settled = self.queue.is_empty() && self.outstanding == 0;
+        !self.submitted
+            && block >= self.timetable.submit_from
+            && (settled || block.0 + 2 >= self.timetable.submit_until.0)
+    }
+
+    /// The miner with this hotkey.
+    pub fn miner(&self, hotkey: &Hotkey) -> Option<&RoundMiner> {
+        self.miners
+            .iter()
+            .find(|miner| miner.account.hotkey == *hotkey)
+    }
+}
+
+/// The miners of a metagraph in UID order, without the validator itself.
+pub fn miners_of(metagraph: &Metagraph, own: &Hotkey) -> Vec<RoundMiner> {
+    metagraph
+        .neurons
+        .iter()
+        .filter(|neuron| neuron.hotkey != *own)
+        .filter_map(RoundMiner::of)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use athanor_spec::Epoch;
+
+    use super::*;
+
+    fn schedule(last: u32, next: u32) -> EpochSchedule {
+        EpochSchedule {
+            tempo: (next - last - 1) as u16,
+            epoch: Epoch(3),
+            last_epoch_block: BlockNumber(last),
+            next_epoch_block: BlockNumber(next),
+        }
+    }
+
+    #[test]
+    fn a_timetable_leaves_room_for_weights_before_the_epoch_ends() {
+        let spec = SubnetSpec::local();
+        for length in 1..400 {
+            let table = Timetable::of(&schedule(100, 100 + length), &spec);
+            assert!(table.ask_blocks >= 1);
+            assert!(
+                table.submit_from <= table.submit_until,
+                "length {length}: {table:?}"
+            );
+            assert!(
+                table.submit_until.0 < (100 + length).max(102),
+                "length {length}: {table:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_longer_epoch_gives_longer_ask_windows() {
+        let spec = SubnetSpec::local();
+        let short = Timetable::of(&schedule(0, 20), &spec);
+        let long = Timetable::of(&schedule(0, 361), &spec);
+        assert!(short.ask_blocks < long.ask_blocks);
+        assert_eq!(short.first, BlockNumber(0));
+    }
+}

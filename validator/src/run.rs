@@ -1,0 +1,712 @@
+//! The validator's one loop: blocks come in, asks go out, outcomes are written down, weights are set.
+//!
+//! The loop owns the round and the ledger. Each ask is a task of its own under one semaphore; replays happen on the
+//! auditor's thread. When a queue is full the ask waits: a validator slows down, it never drops an outcome. Whatever
+//! fails on the validator's side is neutral for the miner.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use athanor_chain::{BlockRef, Client as Chain, ReadError};
+use athanor_model::{Checkpoint, Tokenizer, engine::Engine};
+use athanor_net::{Client as Net, Identity, NetConfig, NetHandle};
+use athanor_scoring::{
+    allocate::{ChainLimits, Entry, allocate},
+    ledger::{AskId, AskOutcome, Fault, FaultKind},
+};
+use athanor_spec::{
+    Ask, Digest, Epoch, Hotkey, Round, Uid,
+    telemetry::{Event, FaultSummary},
+};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, Shared},
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    artifacts::{ArtifactError, Artifacts},
+    ask::{self, Observation},
+    audit::{AuditError, Auditor, Replay},
+    book::{Account, Book, Claim},
+    config::{RunError, StartError, ValidatorConfig},
+    plan::{self, PlannedAsk},
+    round::{ActiveRound, RoundMiner, Timetable, miners_of},
+    seed::{self, SeedInput},
+    signer::Signer,
+    teacher,
+};
+
+/// Outcomes waiting to be written.
+const OUTCOME_QUEUE: usize = 256;
+/// Rounds whose single outcomes stay in the ledger.
+const KEPT_ROUNDS: u64 = 256;
+/// How long an unused checkpoint stays in the cache.
+const ARTIFACT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+type ArtifactResult = Result<Arc<Checkpoint>, Arc<ArtifactError>>;
+type SharedArtifact = Shared<BoxFuture<'static, ArtifactResult>>;
+
+/// A running validator.
+pub struct Validator {
+    hotkey: Hotkey,
+    cancel: CancellationToken,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Validator {
+    /// The key that it validates with.
+    pub fn hotkey(&self) -> Hotkey {
+        self.hotkey
+    }
+
+    /// Waits until it ends by itself, which it does only on an error.
+    pub async fn join(&mut self) -> Result<(), RunError> {
+        (&mut self.task).await?
+    }
+
+    /// Ends it: what is in the ledger stays, asks under way are asked again after the restart.
+    pub async fn shutdown(self) -> Result<(), RunError> {
+        self.cancel.cancel();
+        self.task.await?
+    }
+}
+
+/// What came of one ask, on its way into the ledger.
+struct Finding {
+    account: Account,
+    round: Round,
+    index: u32,
+    /// `None` when this validator was in trouble itself.
+    outcome: Option<AskOutcome>,
+    /// Provable misbehaviour that came with it.
+    fault: Option<Fault>,
+}
+
+struct Loop {
+    config: ValidatorConfig,
+    chain: Chain,
+    net: Net,
+    /// Keeps the network alive as long as the loop.
+    network: NetHandle,
+    signer: Signer,
+    tokenizer: Tokenizer,
+    artifacts: Artifacts,
+    auditor: Auditor,
+    teacher: Engine,
+    book: Arc<Book>,
+    in_flight: Arc<Semaphore>,
+    findings: mpsc::Sender<Finding>,
+    round: Option<ActiveRound>,
+    fetched: HashMap<(Account, Digest), SharedArtifact>,
+    /// Checkpoint that each account had committed to in the round before: a swap may lag the epoch by a block.
+    previous: HashMap<Account, Digest>,
+    /// Faults found in the running round that are not the audit's.
+    faults: BTreeMap<Account, Fault>,
+    cancel: CancellationToken,
+}
+
+/// Starts a validator; it is connected and registered when this returns.
+pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
+    std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::DataDir {
+        path: config.data_dir.clone(),
+        source,
+    })?;
+    let book = Arc::new(Book::open(&config.data_dir.join("ledger.redb"))?);
+    let teacher = Checkpoint::open(&config.teacher).map_err(|source| StartError::Teacher {
+        path: config.teacher.clone(),
+        source,
+    })?;
+    let expected = config.spec.subnet.vocab_size;
+    if teacher.config.vocab_size != expected as usize {
+        return Err(StartError::Vocabulary {
+            found: teacher.config.vocab_size,
+            expected,
+        });
+    }
+    let tokenizer = Tokenizer::open(&config.teacher).map_err(|source| StartError::Tokenizer {
+        path: config.teacher.clone(),
+        source,
+    })?;
+
+    let chain = Chain::connect(config.endpoint.url()).await?;
+    let signer = Signer::new(
+        config.hotkey.clone(),
+        chain.signing_context(config.netuid()),
+    );
+    let hotkey = signer.hotkey();
+    if chain
+        .metagraph(config.netuid())
+        .await?
+        .by_hotkey(&hotkey)
+        .is_none()
+    {
+        return Err(StartError::NotRegistered {
+            hotkey,
+            netuid: config.netuid(),
+        });
+    }
+    let (net, _, network) = athanor_net::start(NetConfig {
+        identity: Identity::open_or_create(&config.data_dir.join("peer.key"))?,
+        listen: None,
+        limits: config.spec.limits.clone(),
+        inbound_queue: 1,
+    })
+    .await?;
+    let artifacts = Artifacts::new(
+        config.data_dir.join("artifacts"),
+        net.clone(),
+        signer.clone(),
+        config.spec.limits.clone(),
+        expected,
+    )?;
+    let auditor = Auditor::spawn(
+        &teacher,
+        tokenizer.clone(),
+        config.device,
+        config.spec.clone(),
+        config.calibration.clone(),
+    )?;
+    let teacher = teacher::engine(&teacher, &config)?;
+
+    let cancel = CancellationToken::new();
+    let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
+    let state = Loop {
+        in_flight: Arc::new(Semaphore::new(config.spec.round.max_in_flight as usize)),
+        config,
+        chain,
+        net,
+        network,
+        signer,
+        tokenizer,
+        artifacts,
+        auditor,
+        teacher,
+        book,
+        findings,
+        round: None,
+        fetched: HashMap::new(),
+        previous: HashMap::new(),
+        faults: BTreeMap::new(),
+        cancel: cancel.clone(),
+    };
+    Ok(Validator {
+        hotkey,
+        cancel,
+        task: tokio::spawn(state.run(incoming)),
+    })
+}
+
+impl Loop {
+    async fn run(mut self, mut incoming: mpsc::Receiver<Finding>) -> Result<(), RunError> {
+        let mut blocks = self.chain.blocks();
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => break,
+                taken = incoming.recv_many(&mut batch, OUTCOME_QUEUE) => {
+                    if taken > 0 {
+                        self.write_down(std::mem::take(&mut batch)).await?;
+                    }
+                }
+                block = blocks.next() => match block {
+                    Some(block) => self.on_block(block?).await?,
+                    None => break,
+                },
+            }
+        }
+        self.network.shutdown().await;
+        Ok(())
+    }
+
+    async fn on_block(&mut self, block: BlockRef) -> Result<(), RunError> {
+        let schedule = match self
+            .chain
+            .schedule(self.config.netuid(), Some(block.hash))
+            .await
+        {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the epoch schedule; trying again with the next block");
+                return Ok(());
+            }
+        };
+        let round = Round(schedule.epoch.0);
+        if self
+            .round
+            .as_ref()
+            .is_none_or(|active| active.round != round)
+        {
+            let timetable = Timetable::of(&schedule, &self.config.spec);
+            if let Err(error) = self.begin(round, timetable).await {
+                tracing::warn!(%error, %round, "cannot begin the round; trying again with the next block");
+                return Ok(());
+            }
+        }
+        let due = self
+            .round
+            .as_mut()
+            .map(|active| active.due(block.number))
+            .unwrap_or_default();
+        for planned in due {
+            self.dispatch(planned);
+        }
+        if self
+            .round
+            .as_ref()
+            .is_some_and(|active| active.should_submit(block.number))
+        {
+            self.submit(schedule.epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Draws the round from the state of the chain in its first block, and fetches what its miners committed to.
+    async fn begin(&mut self, round: Round, timetable: Timetable) -> Result<(), ReadError> {
+        let netuid = self.config.netuid();
+        let block_hash = self.chain.block_hash(timetable.first).await?;
+        let metagraph = self.chain.metagraph_at(netuid, block_hash).await?;
+        let seed = seed::draw(
+            &self.config.hotkey,
+            &SeedInput {
+                genesis: self.chain.genesis(),
+                netuid,
+                spec: self.config.spec.digest(),
+                round,
+                block_hash,
+            },
+        );
+        let miners = miners_of(&metagraph, &self.signer.hotkey());
+        let whom: Vec<_> = miners
+            .iter()
+            .map(|miner| (miner.account.hotkey, miner.uid))
+            .collect();
+        let tokenizer = &self.tokenizer;
+        let mut plan = plan::plan(
+            &seed.output,
+            &whom,
+            &self.config.spec,
+            timetable.ask_blocks,
+            |text| tokenizer.encode(text).unwrap_or_default(),
+        );
+        // What an earlier run of this process already wrote down is not asked again.
+        let accounts: HashMap<Hotkey, Account> = miners
+            .iter()
+            .map(|miner| (miner.account.hotkey, miner.account))
+            .collect();
+        let mut done = HashMap::<Hotkey, BTreeSet<u32>>::new();
+        for (hotkey, account) in &accounts {
+            match self.book.recorded(account, round) {
+                Ok(indices) => drop(done.insert(*hotkey, indices)),
+                Err(error) => tracing::error!(%error, "cannot read the ledger"),
+            }
+        }
+        plan.retain(|planned| {
+            !done
+                .get(&planned.miner)
+                .is_some_and(|indices| indices.contains(&planned.index))
+        });
+
+        if let Some(old) = self.round.take() {
+            self.previous = old
+                .miners
+                .iter()
+                .map(|miner| (miner.account, miner.checkpoint))
+                .collect();
+        }
+        self.faults.clear();
+        self.prune(round);
+        for miner in &miners {
+            // Started now; whoever needs the checkpoint later waits on the same transfer.
+            drop(self.fetch(miner, miner.checkpoint));
+        }
+        tracing::info!(%round, block = %timetable.first, asks = plan.len(), miners = miners.len(), "round begins");
+        self.config.feed.send(Event::RoundStarted {
+            validator: self.signer.hotkey(),
+            round,
+            block: timetable.first,
+            asks: u32::try_from(plan.len()).unwrap_or(u32::MAX),
+        });
+        self.round = Some(ActiveRound::new(round, timetable, seed, miners, plan));
+        Ok(())
+    }
+
+    fn prune(&mut self, round: Round) {
+        self.fetched
+            .retain(|(account, digest), _| self.previous.get(account) == Some(digest));
+        if let Err(error) = self.book.prune(Round(round.0.saturating_sub(KEPT_ROUNDS))) {
+            tracing::error!(%error, "cannot prune the ledger");
+        }
+        if let Some(oldest) = SystemTime::now().checked_sub(ARTIFACT_LIFETIME)
+            && let Err(error) = self.artifacts.prune(oldest)
+        {
+            tracing::warn!(%error, "cannot prune the artifact cache");
+        }
+    }
+
+    /// The checkpoint of a miner, fetched once however many asks wait for it.
+    fn fetch(&mut self, miner: &RoundMiner, digest: Digest) -> SharedArtifact {
+        let (artifacts, book, miner) = (self.artifacts.clone(), self.book.clone(), miner.clone());
+        let entry = self.fetched.entry((miner.account, digest));
+        let shared = entry.or_insert_with(|| {
+            let fetch = async move {
+                let checkpoint = artifacts
+                    .obtain(&miner.peer, digest)
+                    .await
+                    .map_err(Arc::new)?;
+                if digest == miner.checkpoint {
+                    let claim = Claim {
+                        account: miner.account,
+                        committed_at: miner.committed_at,
+                        manifest: digest,
+                    };
+                    if let Err(error) =
+                        book.claim(&Digest(checkpoint.manifest.tensors_digest()), claim)
+                    {
+                        tracing::error!(%error, "cannot write the ledger");
+                    }
+                }
+                Ok(checkpoint)
+            };
+            let shared = fetch.boxed().shared();
+            // Started at once: the first asks should not wait for the transfer.
+            drop(tokio::spawn(shared.clone()));
+            shared
+        });
+        shared.clone()
+    }
+
+    fn dispatch(&mut self, planned: PlannedAsk) {
+        let Some(miner) = self
+            .round
+            .as_ref()
+            .and_then(|active| active.miner(&planned.miner))
+            .cloned()
+        else {
+            return;
+        };
+        let Some(active) = self.round.as_mut() else {
+            return;
+        };
+        active.outstanding += 1;
+        let round = active.round;
+        let mut accepted = vec![(miner.checkpoint, self.fetch(&miner, miner.checkpoint))];
+        if let Some(previous) = self.previous.get(&miner.account).copied()
+            && previous != miner.checkpoint
+        {
+            accepted.push((previous, self.fetch(&miner, previous)));
+        }
+        let context = AskContext {
+            net: self.net.clone(),
+            signer: self.signer.clone(),
+            auditor: self.auditor.clone(),
+            teacher: self.teacher.clone(),
+            in_flight: self.in_flight.clone(),
+            vocab_size: self.config.spec.subnet.vocab_size,
+            deadline: Duration::from_millis(self.config.spec.round.deadline_ms.into()),
+            eos: self.tokenizer.eos_id(),
+            round,
+            miner,
+            accepted,
+        };
+        let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
+        tokio::spawn(async move {
+            let finding = context.conduct(planned, |event| feed.send(event)).await;
+            // The loop ends before its channel only when the validator shuts down: the ask is then asked again.
+            let _ = findings.send(finding).await;
+        });
+    }
+
+    /// Writes findings down, one transaction per account.
+    async fn write_down(&mut self, findings: Vec<Finding>) -> Result<(), RunError> {
+        let mut by_account = BTreeMap::<(Account, Round), Vec<(u32, AskOutcome)>>::new();
+        for finding in findings {
+            if let Some(active) = self
+                .round
+                .as_mut()
+                .filter(|active| active.round == finding.round)
+            {
+                active.outstanding = active.outstanding.saturating_sub(1);
+                if let Some(fault) = finding.fault {
+                    self.faults.entry(finding.account).or_insert(fault);
+                }
+            }
+            if let Some(outcome) = finding.outcome {
+                by_account
+                    .entry((finding.account, finding.round))
+                    .or_default()
+                    .push((finding.index, outcome));
+            }
+        }
+        let (book, audit) = (self.book.clone(), self.config.spec.audit.clone());
+        tokio::task::spawn_blocking(move || {
+            for ((account, round), outcomes) in by_account {
+                book.append(account, round, &outcomes, |record, index, outcome| {
+                    record.apply(AskId { round, index }, outcome, &audit);
+                })?;
+                let indices: Vec<u32> = outcomes.iter().map(|(index, _)| *index).collect();
+                tracing::debug!(hotkey = %account.hotkey, %round, ?indices, "recorded");
+            }
+            Ok::<_, RunError>(())
+        })
+        .await??;
+        Ok(())
+    }
+
+    /// Closes the round: grades, weights, and the extrinsic.
+    async fn submit(&mut self, epoch: Epoch) -> Result<(), RunError> {
+        let Some(active) = self.round.as_ref() else {
+            return Ok(());
+        };
+        let (round, miners) = (active.round, active.miners.clone());
+        let mut entries = Vec::with_capacity(miners.len());
+        for miner in &miners {
+            let artifact = self
+                .fetched
+                .get(&(miner.account, miner.checkpoint))
+                .and_then(Shared::peek)
+                .cloned();
+            let fault = self.standing_fault(miner, artifact.as_ref())?;
+            let grade_params = &self.config.spec.grade;
+            let record = self.book.update(&miner.account, |record| {
+                record.decay_to(epoch, grade_params);
+                record.set_checkpoint(Some(miner.checkpoint));
+                record.set_fault(fault);
+            })?;
+            let grade = record.summary(&self.config.spec);
+            let class = match &artifact {
+                Some(Ok(checkpoint)) => Digest(checkpoint.manifest.tensors_digest()),
+                _ => miner.checkpoint,
+            };
+            entries.push(Entry {
+                uid: miner.uid,
+                class,
+                // An artifact that is not at hand now was not recomputed: neutral, and unpaid.
+                quality_low: if matches!(artifact, Some(Ok(_))) {
+                    grade.quality_low
+                } else {
+                    0.0
+                },
+                faulty: grade.fault.is_some(),
+                priority_block: miner.committed_at,
+            });
+            if let Some(FaultSummary { kind, evidence }) = &grade.fault {
+                tracing::info!(uid = %miner.uid, hotkey = %miner.account.hotkey, kind, evidence, "fault");
+            }
+            self.config.feed.send(Event::Graded {
+                validator: self.signer.hotkey(),
+                miner: miner.account.hotkey,
+                uid: miner.uid,
+                round,
+                grade,
+            });
+        }
+        let weights = allocate(
+            &entries,
+            None,
+            &self.config.spec.allocation,
+            &ChainLimits::NONE,
+        );
+        let submitted = self.set_weights(epoch, weights).await;
+        if let Some(active) = self.round.as_mut() {
+            active.submitted = submitted;
+        }
+        Ok(())
+    }
+
+    fn standing_fault(
+        &self,
+        miner: &RoundMiner,
+        artifact: Option<&ArtifactResult>,
+    ) -> Result<Option<Fault>, RunError> {
+        if let Some(fault) = self.faults.get(&miner.account) {
+            return Ok(Some(fault.clone()));
+        }
+        match artifact {
+            Some(Err(error)) if error.is_miners_fault() => Ok(Some(Fault {
+                kind: FaultKind::BadArtifact,
+                evidence: error.to_string(),
+            })),
+            Some(Ok(checkpoint)) => {
+                let claim = Claim {
+                    account: miner.account,
+                    committed_at: miner.committed_at,
+                    manifest: miner.checkpoint,
+                };
+                let first = self
+                    .book
+                    .claim(&Digest(checkpoint.manifest.tensors_digest()), claim)?;
+                Ok((first.account != miner.account).then(|| Fault {
+                    kind: FaultKind::Copy,
+                    evidence: format!(
+                        "the tensors of {} were committed by {} in block {}, here in block {}",
+                        miner.checkpoint.short(),
+                        first.account.hotkey,
+                        first.committed_at,
+                        miner.committed_at,
+                    ),
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Sets weights; whether nothing more is to be done in this epoch.
+    async fn set_weights(&self, epoch: Epoch, weights: Vec<(Uid, u16)>) -> bool {
+        use athanor_chain::SetWeightsError::{AlreadySet, NoPermit};
+        if weights.iter().all(|(_, weight)| *weight == 0) {
+            tracing::info!(%epoch, "no miner has earned anything yet: no weights are set");
+            return true;
+        }
+        let version = self.config.spec.subnet.version_key;
+        match self
+            .chain
+            .set_weights(&self.config.hotkey, self.config.netuid(), &weights, version)
+            .await
+        {
+            Ok(included) => {
+                tracing::info!(%epoch, block = %included.block, "weights set");
+                self.config.feed.send(Event::WeightsSet {
+                    validator: self.signer.hotkey(),
+                    epoch,
+                    block: included.block,
+                    weights,
+                });
+                true
+            }
+            Err(AlreadySet { block }) => {
+                tracing::info!(%epoch, %block, "weights were set already");
+                true
+            }
+            Err(error @ NoPermit { .. }) => {
+                tracing::info!(%epoch, %error, "no weights in this epoch");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%epoch, %error, "weights not set; trying again with the next block");
+                false
+            }
+        }
+    }
+}
+
+/// What one ask needs.
+struct AskContext {
+    net: Net,
+    signer: Signer,
+    auditor: Auditor,
+    teacher: Engine,
+    in_flight: Arc<Semaphore>,
+    vocab_size: u32,
+    deadline: Duration,
+    eos: Option<u32>,
+    round: Round,
+    miner: RoundMiner,
+    accepted: Vec<(Digest, SharedArtifact)>,
+}
+
+impl AskContext {
+    async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
+        let mut finding = Finding {
+            account: self.miner.account,
+            round: self.round,
+            index: planned.index,
+            outcome: None,
+            fault: None,
+        };
+        let Ok(_permit) = self.in_flight.acquire().await else {
+            return finding;
+        };
+        let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
+        let reference = reference_ask(&planned);
+        let (observation, reference) = tokio::join!(
+            ask::ask(
+                &self.net,
+                &self.signer,
+                &self.miner,
+                &accepted,
+                &planned,
+                self.vocab_size,
+                self.deadline
+            ),
+            teacher::continuation(&self.teacher, &reference, self.eos),
+        );
+        let Some(reference) = reference else {
+            tracing::warn!("the teacher did not continue a prompt; the ask counts for nothing");
+            return finding;
+        };
+        match observation {
+            Observation::Answered { answer, elapsed } => {
+                let artifact = self
+                    .accepted
+                    .iter()
+                    .find(|(digest, _)| *digest == answer.checkpoint)
+                    .map(|(_, a)| a);
+                let Some(artifact) = artifact.cloned() else {
+                    return finding;
+                };
+                match artifact.await {
+                    Ok(checkpoint) => {
+                        let replay = Replay {
+                            planned,
+                            answer,
+                            elapsed,
+                            checkpoint,
+                            reference,
+                        };
+                        finding.outcome = self.keep(self.auditor.replay(replay).await);
+                    }
+                    Err(error) => {
+                        tracing::debug!(uid = %self.miner.uid, %error, "no artifact: the answer is not audited");
+                    }
+                }
+            }
+            Observation::Failed { reason, provable } => {
+                tracing::debug!(uid = %self.miner.uid, reason, "ask failed");
+                notify(Event::AskFailed {
+                    validator: self.signer.hotkey(),
+                    miner: self.miner.account.hotkey,
+                    reason: reason.clone(),
+                });
+                if provable {
+                    finding.fault = Some(Fault {
+                        kind: FaultKind::BadAnswer,
+                        evidence: reason,
+                    });
+                }
+                finding.outcome = self.keep(self.auditor.missing(planned, reference).await);
+            }
+            Observation::OwnTrouble { reason } => {
+                tracing::warn!(reason, "an ask was not sent; it counts for nothing");
+            }
+        }
+        finding
+    }
+
+    fn keep(&self, outcome: Result<AskOutcome, AuditError>) -> Option<AskOutcome> {
+        match outcome {
+            Ok(outcome) => Some(outcome),
+            Err(error) => {
+                tracing::error!(%error, "a replay failed; the ask counts for nothing");
+                None
+            }
+        }
+    }
+}
+
+/// The teacher's own continuation of the prompt: at temperature 1, with draws that the miner cannot know.
+fn reference_ask(planned: &PlannedAsk) -> Ask {
+    Ask {
+        temperature_milli: 1000,
+        seed: !planned.ask.seed,
+        ..planned.ask.clone()
+    }
+}
