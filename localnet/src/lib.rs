@@ -1,1 +1,18 @@
 //! Run a whole subnet, honest and dishonest, in one process.
+//!
+//! [`roster`] says who takes part, [`chain`] makes them part of a local chain, [`models`] gives each a model,
+//! [`subnet`] starts them, [`watch`] follows the chain and keeps the [`report`]. The cheats are in [`adversary`].
+
+pub mod adversary;
+pub mod chain;
+pub mod error;
+pub mod models;
+pub mod report;
+pub mod roster;
+pub mod run;
+pub mod settings;
+pub mod subnet;
+pub mod watch;
+
+pub use error::LocalnetError;
+pub use subnet::Subnet;

@@ -168,7 +168,14 @@ pub struct Collector {
 impl Collector {
     /// A collector for a roster.
     pub fn new(seed: u64, members: Vec<Member>) -> Self {
-        Self { members, grades: BTreeMap::new(), report: Report { seed, ..Report::default() } }
+        Self {
+            members,
+            grades: BTreeMap::new(),
+            report: Report {
+                seed,
+                ..Report::default()
+            },
+        }
     }
 
     /// The member with this hotkey.
@@ -189,32 +196,60 @@ impl Collector {
     /// Takes in one event.
     pub fn observe(&mut self, event: &Event) {
         match event {
-            Event::Graded { validator, uid, grade, .. } => {
+            Event::Graded {
+                validator,
+                uid,
+                grade,
+                ..
+            } => {
                 if let Some(validator) = self.member(validator).map(|member| member.uid) {
                     self.grades.insert((validator, *uid), grade.clone());
                 }
             }
-            Event::Distilled { miner, step, loss, heldout } => {
-                let Some(uid) = self.member(miner).map(|member| member.uid) else { return };
+            Event::Distilled {
+                miner,
+                step,
+                loss,
+                heldout,
+            } => {
+                let Some(uid) = self.member(miner).map(|member| member.uid) else {
+                    return;
+                };
                 let step = DistillationStep {
                     step: *step,
                     loss: *loss,
                     heldout: heldout.map(|held_out| held_out.loss),
                     improvement: *heldout,
                 };
-                match self.report.distillation.iter_mut().find(|history| history.uid == uid) {
+                match self
+                    .report
+                    .distillation
+                    .iter_mut()
+                    .find(|history| history.uid == uid)
+                {
                     Some(history) => history.steps.push(step),
-                    None => self.report.distillation.push(Distillation { uid, steps: vec![step] }),
+                    None => self.report.distillation.push(Distillation {
+                        uid,
+                        steps: vec![step],
+                    }),
                 }
             }
             Event::Swapped { .. } => self.report.hot_swaps += 1,
             Event::AskFailed { miner, reason, .. } => {
-                if self.member(miner).is_some_and(|member| member.behaviour == HONEST) {
+                if self
+                    .member(miner)
+                    .is_some_and(|member| member.behaviour == HONEST)
+                {
                     self.report.failed_requests += 1;
-                    *self.report.failed_request_reasons.entry(reason.clone()).or_default() += 1;
+                    *self
+                        .report
+                        .failed_request_reasons
+                        .entry(reason.clone())
+                        .or_default() += 1;
                 }
             }
-            Event::RequestFailed { .. } | Event::RoundStarted { .. } | Event::WeightsSet { .. } => {}
+            Event::RequestFailed { .. } | Event::RoundStarted { .. } | Event::WeightsSet { .. } => {
+            }
         }
     }
 
@@ -258,7 +293,12 @@ mod tests {
     use super::*;
 
     fn member(uid: u16, role: Role, behaviour: &str) -> Member {
-        Member { uid: Uid(uid), hotkey: Hotkey([uid as u8; 32]), role, behaviour: behaviour.into() }
+        Member {
+            uid: Uid(uid),
+            hotkey: Hotkey([uid as u8; 32]),
+            role,
+            behaviour: behaviour.into(),
+        }
     }
 
     fn collector() -> Collector {
@@ -275,13 +315,20 @@ mod tests {
     #[test]
     fn a_grade_ends_up_in_the_epoch_under_the_validator_s_uid() {
         let mut collector = collector();
-        let fault = FaultSummary { kind: "wrong_checkpoint".into(), evidence: "e-value 1e7".into() };
+        let fault = FaultSummary {
+            kind: "wrong_checkpoint".into(),
+            evidence: "e-value 1e7".into(),
+        };
         collector.observe(&Event::Graded {
             validator: Hotkey([0; 32]),
             miner: Hotkey([2; 32]),
             uid: Uid(2),
             round: Round(1),
-            grade: GradeSummary { quality: 0.5, fault: Some(fault), ..GradeSummary::default() },
+            grade: GradeSummary {
+                quality: 0.5,
+                fault: Some(fault),
+                ..GradeSummary::default()
+            },
         });
         let neuron = NeuronReport {
             uid: Uid(2),
@@ -296,8 +343,12 @@ mod tests {
             dividends: 0,
             emission_rao: 0,
         };
-        let epoch =
-            EpochReport { epoch: Epoch(1), block: BlockNumber(9), seconds: 1.0, neurons: vec![neuron] };
+        let epoch = EpochReport {
+            epoch: Epoch(1),
+            block: BlockNumber(9),
+            seconds: 1.0,
+            neurons: vec![neuron],
+        };
         let closed = collector.close_epoch(epoch);
         assert_eq!(closed.neurons[0].fault.as_deref(), Some("wrong_checkpoint"));
         assert_eq!(closed.neurons[0].grades_by_validator[&Uid(0)].quality, 0.5);
@@ -321,7 +372,13 @@ mod tests {
         let report = collector().report().clone();
         let json = serde_json::to_value(&report).unwrap();
         let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
-        for key in ["epochs", "distillation", "hot_swaps", "failed_requests", "extrinsics"] {
+        for key in [
+            "epochs",
+            "distillation",
+            "hot_swaps",
+            "failed_requests",
+            "extrinsics",
+        ] {
             assert!(keys.iter().any(|k| k == key), "{key} is missing");
         }
         assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);

@@ -1,0 +1,214 @@
+//! Who takes part: a function of the seed.
+
+use athanor_spec::Hotkey;
+use rand::{Rng, SeedableRng, seq::SliceRandom as _};
+use rand_chacha::ChaCha20Rng;
+use sp_core::{Pair as _, sr25519};
+
+use crate::{adversary::Behaviour, report::HONEST};
+
+/// One operator's node before it is registered.
+#[derive(Clone)]
+pub struct Participant {
+    /// Name of its wallet and of its data directory.
+    pub name: String,
+    /// Key that owns the stake.
+    pub coldkey: Key,
+    /// Key that serves or scores.
+    pub hotkey: Key,
+    /// Validator or miner, and what kind.
+    pub part: Part,
+}
+
+/// What a participant does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Scores, with this stake in TAO.
+    Validator {
+        /// Stake in TAO.
+        stake_tao: u64,
+    },
+    /// Serves.
+    Miner(MinerPlan),
+    /// Registered and staked like a validator, but run by somebody else, from the wallet that is written for it.
+    Spare {
+        /// Stake in TAO.
+        stake_tao: u64,
+    },
+}
+
+/// What a miner serves and how it behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MinerPlan {
+    /// How many of the teacher's layers its student keeps: fewer are faster and worse.
+    pub layers: usize,
+    /// Seed of its initialisation and of its data stream.
+    pub seed: u64,
+    /// Share of its time that the trainer may use, in (0, 1]; `None` does not distil.
+    pub duty: Option<f64>,
+    /// Sequences decoded at once.
+    pub slots: usize,
+    /// Honest, or a cheat.
+    pub behaviour: Behaviour,
+}
+
+impl Participant {
+    /// Label for tables: `honest`, or the name of the cheat.
+    pub fn behaviour(&self) -> &'static str {
+        match &self.part {
+            Part::Miner(plan) => plan.behaviour.name(),
+            Part::Validator { .. } | Part::Spare { .. } => HONEST,
+        }
+    }
+}
+
+/// Draws the roster: two validators, then the miners in an order that gives nothing away.
+///
+/// `teacher_layers` bounds the students' sizes. The honest miners cover several sizes and speeds; there is one of each
+/// cheat.
+pub fn roster(seed: u64, teacher_layers: usize, spare_validator: bool) -> Vec<Participant> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let large = teacher_layers.saturating_sub(1).max(1);
+    let small = (teacher_layers / 2).max(1);
+    let honest_sizes: [(usize, f64, usize); 4] = [
+        (large, 0.3, 8),
+        (large, 0.2, 4),
+        (small, 0.3, 8),
+        (small, 0.2, 4),
+    ];
+    let mut miners: Vec<MinerPlan> = honest_sizes
+        .into_iter()
+        .map(|(layers, duty, slots)| MinerPlan {
+            layers,
+            seed: rng.random(),
+            duty: Some(duty),
+            slots,
+            behaviour: Behaviour::Honest,
+        })
+        .collect();
+    miners.extend(Behaviour::CHEATS.map(|behaviour| MinerPlan {
+        layers: large,
+        seed: rng.random(),
+        duty: None,
+        slots: 8,
+        behaviour,
+    }));
+    miners.shuffle(&mut rng);
+
+    let mut parts = vec![
+        Part::Validator { stake_tao: 40_000 },
+        Part::Validator { stake_tao: 30_000 },
+    ];
+    parts.extend(miners.into_iter().map(Part::Miner));
+    if spare_validator {
+        parts.push(Part::Spare { stake_tao: 20_000 });
+    }
+    let mut counts = [0; 3];
+    parts
+        .into_iter()
+        .map(|part| {
+            let (kind, label) = match &part {
+                Part::Validator { .. } => (0, "validator"),
+                Part::Miner(_) => (1, "miner"),
+                Part::Spare { .. } => (2, "spare"),
+            };
+            let name = format!("{label}-{}", counts[kind]);
+            counts[kind] += 1;
+            Participant {
+                coldkey: Key::derive(seed, &name, "coldkey"),
+                hotkey: Key::derive(seed, &name, "hotkey"),
+                name,
+                part,
+            }
+        })
+        .collect()
+}
+
+/// A key that follows from the run's seed: convenient here, worthless as a secret anywhere else.
+#[derive(Clone)]
+pub struct Key {
+    /// The key pair.
+    pub pair: sr25519::Pair,
+    /// The 32 bytes that it is made from.
+    pub seed: [u8; 32],
+}
+
+impl Key {
+    /// The key of one participant.
+    pub fn derive(seed: u64, name: &str, kind: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("athanor localnet key");
+        hasher.update(&seed.to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(kind.as_bytes());
+        let seed = *hasher.finalize().as_bytes();
+        Self {
+            pair: sr25519::Pair::from_seed(&seed),
+            seed,
+        }
+    }
+
+    /// Its public key.
+    pub fn account(&self) -> Hotkey {
+        Hotkey(self.pair.public().0)
+    }
+
+    /// The seed as wallets take it.
+    pub fn secret(&self) -> String {
+        self.seed.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn summary(seed: u64) -> Vec<(String, String, Option<MinerPlan>)> {
+        roster(seed, 4, true)
+            .into_iter()
+            .map(|p| {
+                let plan = match &p.part {
+                    Part::Miner(plan) => Some(plan.clone()),
+                    _ => None,
+                };
+                (p.name.clone(), p.behaviour().to_owned(), plan)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_seed_fixes_the_roster() {
+        assert_eq!(summary(1), summary(1));
+        assert_ne!(summary(1), summary(2));
+    }
+
+    #[test]
+    fn there_are_two_validators_four_honest_miners_and_one_of_each_cheat() {
+        let roster = roster(3, 4, false);
+        let validators = roster
+            .iter()
+            .filter(|p| matches!(p.part, Part::Validator { .. }))
+            .count();
+        assert_eq!(validators, 2);
+        let behaviours: Vec<_> = roster
+            .iter()
+            .filter(|p| matches!(p.part, Part::Miner(_)))
+            .map(Participant::behaviour)
+            .collect();
+        assert_eq!(behaviours.iter().filter(|b| **b == HONEST).count(), 4);
+        let cheats: BTreeSet<_> = behaviours.into_iter().filter(|b| *b != HONEST).collect();
+        assert_eq!(cheats.len(), Behaviour::CHEATS.len());
+    }
+
+    #[test]
+    fn no_two_participants_share_a_key() {
+        let roster = roster(3, 4, true);
+        let keys: BTreeSet<_> = roster
+            .iter()
+            .flat_map(|p| [p.hotkey.account(), p.coldkey.account()])
+            .collect();
+        assert_eq!(keys.len(), 2 * roster.len());
+    }
+}

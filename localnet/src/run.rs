@@ -1,0 +1,110 @@
+//! One run from the command line: start, show, stop, report.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+};
+
+use athanor_node::{LoggingArgs, logging, shutdown};
+use athanor_tui::{Events, Source, epoch_table};
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::LocalnetError, report::Report, settings::Settings, subnet::Subnet, watch::Watcher,
+};
+
+/// Runs the subnet until the epochs asked for are over, the person quits, or something fails.
+pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
+    let interactive =
+        !settings.headless && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !interactive {
+        logging::init(&LoggingArgs::default())?;
+    }
+    let stop = shutdown::signal().map_err(LocalnetError::Signals)?;
+    eprintln!("starting the subnet (seed {}) ...", settings.seed);
+    let mut subnet = tokio::select! {
+        subnet = Subnet::start(&settings) => subnet?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    eprintln!(
+        "chain at {}, data in {}",
+        subnet.url(),
+        subnet.data_dir.display()
+    );
+    let mut watcher = subnet.watcher();
+    let ended = if interactive {
+        let screen = athanor_tui::run(source(&subnet, &settings), stop.clone().cancelled_owned());
+        tokio::select! {
+            shown = screen => shown.map_err(LocalnetError::from),
+            followed = follow(&mut subnet, &mut watcher, &settings, &stop, |_| ()) => followed,
+        }
+    } else {
+        follow(&mut subnet, &mut watcher, &settings, &stop, |table| {
+            // A reader that closed the pipe has seen enough.
+            if writeln!(std::io::stdout(), "{table}").is_err() {
+                stop.cancel();
+            }
+        })
+        .await
+    };
+    let report = watcher.report().clone();
+    subnet.shutdown().await?;
+    if let Some(path) = &settings.report {
+        write_report(path, &report)?;
+    }
+    ended
+}
+
+/// Follows the chain until the epochs asked for are over; hands the table of each to `show`.
+async fn follow(
+    subnet: &mut Subnet,
+    watcher: &mut Watcher,
+    settings: &Settings,
+    stop: &CancellationToken,
+    show: impl Fn(String),
+) -> Result<(), LocalnetError> {
+    let mut blocks = subnet.client.blocks();
+    let mut closed = 0;
+    loop {
+        let block = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            failed = subnet.failed() => return failed,
+            block = blocks.next() => match block {
+                Some(block) => block?,
+                None => return Ok(()),
+            },
+        };
+        if let Some(epoch) = watcher.on_block(block).await? {
+            show(epoch_table(epoch.epoch, epoch.block, &watcher.rows(&epoch)));
+            closed += 1;
+            if settings.epochs.is_some_and(|epochs| closed >= epochs) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn source(subnet: &Subnet, settings: &Settings) -> Source {
+    let labels: BTreeMap<_, _> = subnet
+        .members
+        .iter()
+        .map(|member| (member.hotkey, member.behaviour.clone()))
+        .collect();
+    Source {
+        endpoint: subnet.url(),
+        netuid: subnet.spec.subnet.netuid,
+        events: Events::Live(subnet.feed.subscribe()),
+        labels,
+        block_time: Some(settings.block_interval()),
+    }
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<(), LocalnetError> {
+    let json = serde_json::to_string_pretty(report)?;
+    std::fs::write(path, json + "\n").map_err(|source| LocalnetError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}

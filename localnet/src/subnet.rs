@@ -1,0 +1,308 @@
+//! Everything in one process: chain, miners, validators, in the order in which they need each other.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use athanor_chain::{Client, Endpoint};
+use athanor_devnet::Devnet;
+use athanor_miner::{
+    Backend, Behaviour as Conduct, DistillSettings, EngineSettings, Miner, MinerConfig,
+    admission::Allowance,
+};
+use athanor_model::{
+    Checkpoint,
+    engine::{self, EngineConfig},
+};
+use athanor_node::Feed;
+use athanor_scoring::evidence::Calibration;
+use athanor_spec::SubnetSpec;
+use athanor_validator::{Validator, ValidatorConfig};
+use futures::future::try_join_all;
+
+use crate::{
+    adversary::{Behaviour, ignored_seed, relay},
+    chain,
+    error::LocalnetError,
+    models::{self, Models},
+    report::Member,
+    roster::{MinerPlan, Part, Participant, roster},
+    settings::Settings,
+    watch::Watcher,
+};
+
+/// Steps between two candidates for publication: a few per epoch at the trainers' duty.
+const JUDGE_EVERY: u64 = 40;
+
+/// A running local subnet. Dropping it ends it; [`Subnet::shutdown`] ends it in order.
+pub struct Subnet {
+    /// Client of the subnet's chain.
+    pub client: Client,
+    /// Who takes part.
+    pub members: Vec<Member>,
+    /// Telemetry of everybody.
+    pub feed: Feed,
+    /// Rules that it runs by.
+    pub spec: SubnetSpec,
+    /// Where wallets, checkpoints and ledgers are.
+    pub data_dir: PathBuf,
+    seed: u64,
+    started: Instant,
+    devnet: Devnet,
+    miners: Vec<Miner>,
+    validators: Vec<Validator>,
+    /// Removes the data directory at the end, when it is a temporary one.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Subnet {
+    /// Starts everything. When this returns, all are registered, all miners serve, and all validators run.
+    pub async fn start(settings: &Settings) -> Result<Self, LocalnetError> {
+        let started = Instant::now();
+        let spec = load_spec(settings)?;
+        let (data_dir, temporary) = data_dir(settings)?;
+        let feed = Feed::new();
+
+        let teacher = models::teacher(&data_dir)?;
+        let roster = roster(
+            settings.seed,
+            teacher.config.num_hidden_layers,
+            settings.spare_validator,
+        );
+        chain::write_wallets(&data_dir.join("wallets"), &roster)?;
+        let devnet = athanor_devnet::spawn(chain::devnet(settings, &spec, &roster)).await?;
+        let client = Client::connect(&devnet.url()).await?;
+        let prepared = {
+            let (data_dir, teacher, roster, seed) = (
+                data_dir.clone(),
+                teacher.clone(),
+                roster.clone(),
+                settings.seed,
+            );
+            tokio::task::spawn_blocking(move || models::prepare(&data_dir, &teacher, &roster, seed))
+        };
+        let members = chain::register(&client, spec.subnet.netuid, &roster).await?;
+        let models = prepared.await??;
+
+        let setup = Setup {
+            settings,
+            spec: &spec,
+            data_dir: &data_dir,
+            feed: &feed,
+            client: &client,
+            endpoint: devnet.url().parse()?,
+            teacher: &teacher,
+            models: &models,
+        };
+        // The copycat comes last: what it republishes has been committed by its author.
+        let copies = |plan: &MinerPlan| plan.behaviour == Behaviour::Copycat;
+        let mut miners = setup.start_miners(&roster, |plan| !copies(plan)).await?;
+        miners.extend(setup.start_miners(&roster, copies).await?);
+        let validators = setup.start_validators(&roster).await?;
+        Ok(Self {
+            client,
+            members,
+            feed,
+            spec,
+            data_dir,
+            seed: settings.seed,
+            started,
+            devnet,
+            miners,
+            validators,
+            _temporary: temporary,
+        })
+    }
+
+    /// WebSocket address of the chain.
+    pub fn url(&self) -> String {
+        self.devnet.url()
+    }
+
+    /// A watcher that keeps the report of this run.
+    pub fn watcher(&self) -> Watcher {
+        Watcher::new(
+            self.client.clone(),
+            self.spec.subnet.netuid,
+            self.feed.subscribe(),
+            self.seed,
+            self.members.clone(),
+            self.started,
+        )
+    }
+
+    /// Waits until a validator or a miner ends by itself, which they do only on an error.
+    pub async fn failed(&mut self) -> Result<(), LocalnetError> {
+        let validators = self
+            .validators
+            .iter_mut()
+            .map(|validator| Box::pin(validator.join()));
+        let miners = self.miners.iter_mut().map(|miner| Box::pin(miner.join()));
+        tokio::select! {
+            ended = futures::future::select_all(validators) => Ok(ended.0?),
+            ended = futures::future::select_all(miners) => Err(ended.0.into()),
+        }
+    }
+
+    /// Ends everybody, the chain last.
+    pub async fn shutdown(self) -> Result<(), LocalnetError> {
+        for validator in self.validators {
+            validator.shutdown().await?;
+        }
+        futures::future::join_all(self.miners.into_iter().map(Miner::shutdown)).await;
+        self.devnet.shutdown().await;
+        Ok(())
+    }
+}
+
+struct Setup<'a> {
+    settings: &'a Settings,
+    spec: &'a SubnetSpec,
+    data_dir: &'a Path,
+    feed: &'a Feed,
+    client: &'a Client,
+    endpoint: Endpoint,
+    teacher: &'a Checkpoint,
+    models: &'a Models,
+}
+
+impl Setup<'_> {
+    async fn start_miners(
+        &self,
+        roster: &[Participant],
+        which: impl Fn(&MinerPlan) -> bool,
+    ) -> Result<Vec<Miner>, LocalnetError> {
+        try_join_all(
+            roster
+                .iter()
+                .filter_map(|participant| match &participant.part {
+                    Part::Miner(plan) if which(plan) => Some(self.start_miner(participant, plan)),
+                    _ => None,
+                }),
+        )
+        .await
+    }
+
+    async fn start_miner(
+        &self,
+        participant: &Participant,
+        plan: &MinerPlan,
+    ) -> Result<Miner, LocalnetError> {
+        let config = MinerConfig {
+            chain: self.client.clone(),
+            hotkey: participant.hotkey.pair.clone(),
+            spec: self.spec.clone(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            external: None,
+            data_dir: self.data_dir.join("miners").join(&participant.name),
+            model: self.models.students[&participant.name].clone(),
+            device: self.settings.device,
+            engine: EngineSettings {
+                slots: plan.slots,
+                ..EngineSettings::default()
+            },
+            allowance: Allowance::default(),
+            distill: plan.duty.map(|duty| DistillSettings {
+                source: self.models.source.clone(),
+                shard: Some(self.models.shard.clone()),
+                seed: plan.seed,
+                duty,
+                judge_every: JUDGE_EVERY,
+            }),
+            behaviour: self.conduct(plan)?,
+            feed: self.feed.clone(),
+        };
+        athanor_miner::start(config)
+            .await
+            .map_err(|source| LocalnetError::Miner {
+                name: participant.name.clone(),
+                source: Box::new(source),
+            })
+    }
+
+    fn conduct(&self, plan: &MinerPlan) -> Result<Conduct, LocalnetError> {
+        Ok(match plan.behaviour {
+            Behaviour::Honest | Behaviour::Copycat | Behaviour::Looper => Conduct::Honest,
+            Behaviour::IgnoredSeed => ignored_seed::conduct(plan.seed),
+            Behaviour::Relay => {
+                let limits = &self.spec.limits;
+                let context = (limits.max_prompt_tokens + limits.max_new_tokens) as usize;
+                let EngineSettings { slots, queue } = EngineSettings::default();
+                let config = EngineConfig {
+                    slots,
+                    queue,
+                    device: self.settings.device,
+                    max_context: context,
+                };
+                let other_server = engine::spawn(self.teacher, config)?;
+                relay::conduct(Backend::new(other_server, self.teacher.config.eos_token_id))
+            }
+        })
+    }
+
+    async fn start_validators(
+        &self,
+        roster: &[Participant],
+    ) -> Result<Vec<Validator>, LocalnetError> {
+        let validators = roster
+            .iter()
+            .filter(|p| matches!(p.part, Part::Validator { .. }));
+        try_join_all(validators.map(|participant| async {
+            let config = ValidatorConfig {
+                endpoint: self.endpoint.clone(),
+                hotkey: participant.hotkey.pair.clone(),
+                spec: self.spec.clone(),
+                teacher: self.teacher.dir.clone(),
+                data_dir: self.data_dir.join("validators").join(&participant.name),
+                device: self.settings.device,
+                calibration: Calibration::shipped(),
+                feed: self.feed.clone(),
+            };
+            athanor_validator::start(config)
+                .await
+                .map_err(|source| LocalnetError::Validator {
+                    name: participant.name.clone(),
+                    source: Box::new(source),
+                })
+        }))
+        .await
+    }
+}
+
+fn load_spec(settings: &Settings) -> Result<SubnetSpec, LocalnetError> {
+    let Some(path) = &settings.spec else {
+        return Ok(SubnetSpec::local());
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| LocalnetError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    SubnetSpec::from_toml(&text).map_err(|source| LocalnetError::Spec {
+        path: path.clone(),
+        source,
+    })
+}
+
+fn data_dir(settings: &Settings) -> Result<(PathBuf, Option<tempfile::TempDir>), LocalnetError> {
+    match &settings.data_dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).map_err(|source| LocalnetError::Write {
+                path: dir.clone(),
+                source,
+            })?;
+            Ok((dir.clone(), None))
+        }
+        None => {
+            let dir = tempfile::Builder::new()
+                .prefix("athanor-")
+                .tempdir()
+                .map_err(|source| LocalnetError::Write {
+                    path: std::env::temp_dir(),
+                    source,
+                })?;
+            Ok((dir.path().to_owned(), Some(dir)))
+        }
+    }
+}
