@@ -1,4 +1,11 @@
 //! Whole-subnet tests.
 
+use tokio::sync::Mutex;
+
 mod chain;
+mod crash;
 mod miner;
+mod subnet;
+
+/// Held by tests that run a whole subnet: two at once on a small machine would measure each other.
+static ONE_SUBNET: Mutex<()> = Mutex::const_new(());

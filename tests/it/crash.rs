@@ -1,0 +1,191 @@
+//! A validator that is killed at random moments loses nothing and sets weights at most once per epoch.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use athanor_localnet::{Subnet, settings::Settings};
+use athanor_spec::{BlockNumber, Epoch, Hotkey};
+use athanor_validator::book::Book;
+use clap::Parser as _;
+use rand::{Rng, SeedableRng};
+
+const KILLS: usize = 6;
+const SEED: u64 = 11;
+
+/// An outcome that the validator logged as written down: hotkey, round, index.
+type Recorded = (Hotkey, u64, u32);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
+    let _alone = crate::ONE_SUBNET.lock().await;
+    let binary = validator_binary();
+    let settings = Settings::try_parse_from([
+        "athanor-localnet",
+        "--headless",
+        "--port",
+        "0",
+        "--tempo",
+        "16",
+        "--seed",
+        &SEED.to_string(),
+        "--spare-validator",
+    ])
+    .unwrap();
+    let subnet = Subnet::start(&settings).await.unwrap();
+    // The roster ends with the validator that nobody runs yet.
+    let spare = subnet.members.last().unwrap().hotkey;
+    let work = tempfile::tempdir().unwrap();
+    let ledger = work.path().join("validator");
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(SEED);
+    let mut logged = BTreeSet::new();
+    let mut restarts_with_records = 0;
+    for life in 0..=KILLS {
+        let log = work.path().join(format!("life-{life}.log"));
+        let mut child = start(&binary, &subnet, &ledger, &log);
+        // The last life is long enough for a whole epoch, so that weights are set for certain.
+        let millis = if life == KILLS {
+            36_000
+        } else {
+            rng.random_range(1_500..11_000)
+        };
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the validator ended by itself:\n{}",
+            read(&log)
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let before = logged.len();
+        logged.extend(recorded_in(&read(&log)));
+        restarts_with_records += usize::from(logged.len() > before);
+        assert_all_stored(&ledger, &logged);
+    }
+    assert!(!logged.is_empty(), "the validator recorded nothing at all");
+    assert!(
+        restarts_with_records >= 2,
+        "the test needs records in several lives, found {restarts_with_records}"
+    );
+
+    let per_epoch = weights_per_epoch(&subnet, &spare).await;
+    assert!(!per_epoch.is_empty(), "no weights were set at all");
+    for (epoch, count) in &per_epoch {
+        assert_eq!(
+            *count, 1,
+            "epoch {epoch} has {count} weights extrinsics: {per_epoch:?}"
+        );
+    }
+    subnet.shutdown().await.unwrap();
+}
+
+/// Builds the real binary with the workspace's own feature selection and returns its path.
+fn validator_binary() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--bin", "athanor-validator"])
+        .current_dir(root)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let test = std::env::current_exe().unwrap();
+    // target/debug/deps/it-<hash> -> target/debug/athanor-validator
+    test.parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("athanor-validator")
+}
+
+fn start(binary: &Path, subnet: &Subnet, ledger: &Path, log: &Path) -> Child {
+    Command::new(binary)
+        .args(["--logging.debug", "--logging.json", "run"])
+        .args(["--subtensor.chain_endpoint", &subnet.url()])
+        .args([
+            "--wallet.name",
+            "spare-0",
+            "--wallet.hotkey",
+            "default",
+            "--wallet.path",
+        ])
+        .arg(subnet.data_dir.join("wallets"))
+        .arg("--teacher")
+        .arg(subnet.data_dir.join("teacher"))
+        .arg("--data-dir")
+        .arg(ledger)
+        .args(["--device", "cpu"])
+        .stdout(Stdio::null())
+        .stderr(File::create(log).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+fn read(log: &Path) -> String {
+    std::fs::read_to_string(log).unwrap()
+}
+
+/// What the validator said that it had written down. A line that the kill cut off says nothing.
+fn recorded_in(log: &str) -> Vec<Recorded> {
+    let mut all = Vec::new();
+    for line in log.lines() {
+        let Ok(json) = serde_json::from_str::<serde_json::Value>(line) else {
+            continue;
+        };
+        let fields = &json["fields"];
+        if fields["message"] != "recorded" {
+            continue;
+        }
+        let hotkey: Hotkey = fields["hotkey"].as_str().unwrap().parse().unwrap();
+        let round: u64 = fields["round"].as_str().unwrap().parse().unwrap();
+        let indices: Vec<u32> = serde_json::from_str(fields["indices"].as_str().unwrap()).unwrap();
+        all.extend(indices.into_iter().map(|index| (hotkey, round, index)));
+    }
+    all
+}
+
+fn assert_all_stored(ledger: &Path, logged: &BTreeSet<Recorded>) {
+    if logged.is_empty() {
+        return;
+    }
+    let book = Book::open(&ledger.join("ledger.redb")).unwrap();
+    let stored: Vec<Recorded> = book
+        .outcomes()
+        .unwrap()
+        .into_iter()
+        .map(|o| (o.account.hotkey, o.round.0, o.index))
+        .collect();
+    let distinct: BTreeSet<Recorded> = stored.iter().copied().collect();
+    assert_eq!(stored.len(), distinct.len(), "an outcome is stored twice");
+    let lost: Vec<_> = logged.difference(&distinct).collect();
+    assert!(lost.is_empty(), "records were lost: {lost:?}");
+}
+
+/// Included weights extrinsics of `hotkey` per epoch, counted from the blocks, whether they succeeded or not.
+async fn weights_per_epoch(subnet: &Subnet, hotkey: &Hotkey) -> BTreeMap<Epoch, usize> {
+    let netuid = subnet.spec.subnet.netuid;
+    let last = subnet.client.finalized().await.unwrap().number;
+    let mut per_epoch = BTreeMap::new();
+    for number in 1..=last.0 {
+        let block = BlockNumber(number);
+        let extrinsics = subnet.client.extrinsics(block).await.unwrap();
+        let ours = extrinsics
+            .iter()
+            .filter(|e| e.signer == Some(*hotkey) && e.call.ends_with("set_weights"))
+            .count();
+        if ours > 0 {
+            let hash = subnet.client.block_hash(block).await.unwrap();
+            let epoch = subnet
+                .client
+                .schedule(netuid, Some(hash))
+                .await
+                .unwrap()
+                .epoch;
+            *per_epoch.entry(epoch).or_default() += ours;
+        }
+    }
+    per_epoch
+}
