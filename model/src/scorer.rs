@@ -131,3 +131,6 @@ impl Scorer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Every token is computed by the same operations in the same order whether it comes in a prompt or alone, and
 //! whatever else is in the batch. So batched decode equals solo decode and a replay equals the decode, bit for bit,
-//! on processors with the same vector instructions.
+//! whatever the width of the processor's vectors, as long as it has a fused multiply-add.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ use crate::checkpoint::Checkpoint;
 pub use crate::decode::LoadError;
 use crate::decode::{Decoder, Weights};
 use crate::device::DeviceChoice;
-use worker::{Command, Job, Worker};
+use worker::{Command, Job, Swap, Worker};
 
 /// How an engine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ pub enum GenerateError {
 pub struct Engine {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
-    device: DeviceChoice,
+    config: EngineConfig,
 }
 
 /// What handles read without asking the thread.
@@ -174,9 +174,12 @@ impl Drop for Permit {
 
 /// Loads a checkpoint and starts the thread that serves it. Returns when it is ready.
 pub fn spawn(checkpoint: &Checkpoint, config: EngineConfig) -> Result<Engine, LoadError> {
+    spawn_decoder(load(checkpoint, config)?, checkpoint.digest(), config)
+}
+
+fn load(checkpoint: &Checkpoint, config: EngineConfig) -> Result<Box<dyn Decoder>, LoadError> {
     let weights = Weights::load(checkpoint, config.device)?;
-    let decoder = weights.decoder(config.slots.max(1), config.max_context);
-    spawn_decoder(decoder, checkpoint.digest(), config)
+    Ok(weights.decoder(config.slots.max(1), config.max_context))
 }
 
 /// Starts the thread for a decoder that is loaded already.
@@ -187,17 +190,12 @@ fn spawn_decoder(
 ) -> Result<Engine, LoadError> {
     let (commands, received) = mpsc::channel();
     let slots = config.slots.max(1);
-    let serving = Serving {
-        checkpoint,
-        vocab: decoder.vocab(),
-        max_context: decoder.max_context(),
-    };
     let shared = Arc::new(Shared {
         in_flight: AtomicUsize::new(0),
         capacity: slots + config.queue,
-        serving: RwLock::new(serving),
+        serving: RwLock::new(Serving::of(decoder.as_ref(), checkpoint)),
     });
-    let mut worker = Worker::new(decoder, slots, config.max_context, shared.clone());
+    let mut worker = Worker::new(decoder, slots, shared.clone());
     std::thread::Builder::new()
         .name("athanor-engine".into())
         .spawn(move || worker.run(&received))
@@ -205,7 +203,7 @@ fn spawn_decoder(
     Ok(Engine {
         commands,
         shared,
-        device: config.device,
+        config,
     })
 }
 
@@ -227,15 +225,15 @@ impl Engine {
     /// Loads another checkpoint and serves it. Blocks until requests start on it; those in progress finish on the
     /// old one. On an error the old one serves on.
     pub fn swap(&self, checkpoint: &Checkpoint) -> Result<(), LoadError> {
-        let weights = Weights::load(checkpoint, self.device)?;
+        let decoder = load(checkpoint, self.config)?;
         let (done, swapped) = mpsc::channel();
-        let command = Command::Swap {
-            weights,
+        let swap = Swap {
+            decoder,
             checkpoint: checkpoint.digest(),
             done,
         };
         self.commands
-            .send(command)
+            .send(Command::Swap(swap))
             .map_err(|_| LoadError::Stopped)?;
         swapped.recv().map_err(|_| LoadError::Stopped)
     }
@@ -282,6 +280,14 @@ impl Shared {
 }
 
 impl Serving {
+    fn of(decoder: &dyn Decoder, checkpoint: [u8; 32]) -> Self {
+        Self {
+            checkpoint,
+            vocab: decoder.vocab(),
+            max_context: decoder.max_context(),
+        }
+    }
+
     /// Whether the model can take a request.
     fn check(&self, request: &GenerateRequest) -> Result<(), SubmitError> {
         if request.prompt.is_empty() || request.max_new_tokens == 0 {

@@ -9,7 +9,7 @@ use super::{
     Finish, GenerateError, GenerateRequest, Generation, Permit, Serving, Shared, Timing,
     panic_message,
 };
-use crate::decode::{Decoder, Piece, Weights};
+use crate::decode::{Decoder, Piece};
 use crate::sampler;
 
 /// Prompt tokens that one turn takes in, so that a long prompt does not hold up the answers that are being drawn.
@@ -21,12 +21,15 @@ type Reply = Box<dyn FnOnce(Result<Generation, GenerateError>) + Send>;
 pub(super) enum Command {
     /// Answer a request.
     Generate(Job),
-    /// Serve other weights as soon as nothing runs on the old ones.
-    Swap {
-        weights: Weights,
-        checkpoint: [u8; 32],
-        done: mpsc::Sender<()>,
-    },
+    /// Serve another model as soon as nothing runs on the old one.
+    Swap(Swap),
+}
+
+/// A model that is ready to serve.
+pub(super) struct Swap {
+    pub(super) decoder: Box<dyn Decoder>,
+    pub(super) checkpoint: [u8; 32],
+    pub(super) done: mpsc::Sender<()>,
 }
 
 /// A request that was taken.
@@ -47,17 +50,10 @@ struct Sequence {
     first_token: Option<Instant>,
 }
 
-struct Swap {
-    weights: Weights,
-    checkpoint: [u8; 32],
-    done: mpsc::Sender<()>,
-}
-
 /// The owner of the model and of all requests.
 pub(super) struct Worker {
     decoder: Box<dyn Decoder>,
     shared: Arc<Shared>,
-    max_context: usize,
     slots: Vec<Option<Sequence>>,
     waiting: VecDeque<Job>,
     swaps: VecDeque<Swap>,
@@ -86,16 +82,10 @@ impl Job {
 }
 
 impl Worker {
-    pub(super) fn new(
-        decoder: Box<dyn Decoder>,
-        slots: usize,
-        max_context: usize,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(decoder: Box<dyn Decoder>, slots: usize, shared: Arc<Shared>) -> Self {
         Self {
             decoder,
             shared,
-            max_context,
             slots: (0..slots).map(|_| None).collect(),
             waiting: VecDeque::new(),
             swaps: VecDeque::new(),
@@ -132,17 +122,7 @@ impl Worker {
     pub(super) fn accept(&mut self, command: Command) {
         match command {
             Command::Generate(job) => self.waiting.push_back(job),
-            Command::Swap {
-                weights,
-                checkpoint,
-                done,
-            } => {
-                self.swaps.push_back(Swap {
-                    weights,
-                    checkpoint,
-                    done,
-                });
-            }
+            Command::Swap(swap) => self.swaps.push_back(swap),
         }
     }
 
@@ -181,18 +161,11 @@ impl Worker {
     }
 
     fn swap_in(&mut self, swap: Swap) {
-        self.decoder = swap.weights.decoder(self.slots.len(), self.max_context);
-        self.shared.set_serving(self.serving(swap.checkpoint));
+        self.decoder = swap.decoder;
+        self.shared
+            .set_serving(Serving::of(self.decoder.as_ref(), swap.checkpoint));
         // The caller may have given up waiting.
         let _ = swap.done.send(());
-    }
-
-    fn serving(&self, checkpoint: [u8; 32]) -> Serving {
-        Serving {
-            checkpoint,
-            vocab: self.decoder.vocab(),
-            max_context: self.decoder.max_context(),
-        }
     }
 
     fn fill_slots(&mut self) {

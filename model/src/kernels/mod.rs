@@ -84,3 +84,26 @@ pub(crate) fn over_rows<const N: usize>(
         .into_par_iter()
         .for_each(|(range, outs)| work(range, outs));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_worked_on_once_however_the_rows_are_shared() {
+        for rows in [1, 2, 5, 64, 1001] {
+            for cost in [1, 1_000_000] {
+                let (mut a, mut b) = (vec![0.0; rows * 3], vec![0.0; rows]);
+                over_rows(rows, cost, [&mut a, &mut b], |range, [a, b]| {
+                    assert_eq!((a.len(), b.len()), (3 * range.len(), range.len()));
+                    for (row, (a, b)) in range.zip(a.chunks_exact_mut(3).zip(b)) {
+                        a.fill(row as f32);
+                        *b += row as f32;
+                    }
+                });
+                assert!(a.iter().enumerate().all(|(i, &a)| a == (i / 3) as f32));
+                assert!(b.iter().enumerate().all(|(i, &b)| b == i as f32));
+            }
+        }
+    }
+}
