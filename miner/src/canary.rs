@@ -3,6 +3,8 @@
 //! The checkpoint is loaded from disk by the code that will serve it. One that comes from the own trainer must reach the
 //! loss that the trainer measured in memory: what was written, rounded and read back is then what was trained.
 
+use std::sync::{Arc, OnceLock};
+
 use athanor_distill::{
     shard::{Recorded, Shard, ShardPlan},
     source::Source,
@@ -28,13 +30,16 @@ const Z: f64 = 1.96;
 
 /// Why a checkpoint is not to be served.
 #[derive(Debug, Error)]
-pub enum CanaryError {
+pub(crate) enum CanaryError {
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// It cannot compute what is asked of it.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// The held-out texts cannot be tokenised.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// It computes infinities or worse.
     #[error("the checkpoint computes numbers that are not finite")]
     NotFinite,
@@ -50,44 +55,48 @@ pub enum CanaryError {
 
 /// Held-out items on which a miner's checkpoints are compared: always the same ones.
 pub(crate) struct Trial {
-    items: Shard,
+    source: Arc<Source>,
+    plan: ShardPlan,
+    first: Checkpoint,
+    /// Recorded when the first checkpoint is tried: it takes the teacher a second or two, which a start has no time for.
+    items: OnceLock<Items>,
+}
+
+struct Items {
+    shard: Shard,
     /// Loss of the first checkpoint on each item, nats per token.
     first: Vec<f64>,
 }
 
-/// Why there is no trial.
-#[derive(Debug, Error)]
-pub enum TrialError {
-    /// The held-out texts cannot be tokenised.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// The first checkpoint cannot be tried.
-    #[error(transparent)]
-    First(#[from] CanaryError),
-}
-
 impl Trial {
-    /// The very items that the trainer of `config` measures on, with the losses of the first checkpoint.
-    pub(crate) fn new(
-        source: &Source,
-        config: &TrainerConfig,
-        first: &Checkpoint,
-        device: DeviceChoice,
-    ) -> Result<Self, TrialError> {
+    /// The very items that the trainer of `config` measures on; progress is measured against `first`.
+    pub(crate) fn new(source: Arc<Source>, config: &TrainerConfig, first: Checkpoint) -> Self {
         let plan = ShardPlan {
             seed: !config.seed,
             items: config.held_out / 2,
             passages: 0,
             continuations: config.held_out - config.held_out / 2,
         };
-        let items = Shard::record(source, &source.held_out, &plan)?;
-        let first = losses(
-            &Scorer::load(first, device).map_err(CanaryError::from)?,
-            &items,
-        )?;
-        Ok(Self { items, first })
+        Self {
+            source,
+            plan,
+            first,
+            items: OnceLock::new(),
+        }
     }
 
+    fn items(&self, device: DeviceChoice) -> Result<&Items, CanaryError> {
+        if let Some(items) = self.items.get() {
+            return Ok(items);
+        }
+        let shard = Shard::record(&self.source, &self.source.held_out, &self.plan)?;
+        let first = losses(&Scorer::load(&self.first, device)?, &shard)?;
+        Ok(self.items.get_or_init(|| Items { shard, first }))
+    }
+}
+
+impl Items {
+    /// How a checkpoint with these losses does against the first one.
     fn compare(&self, losses: &[f64]) -> HeldOut {
         let gains: Vec<f64> = self
             .first
@@ -124,14 +133,15 @@ pub(crate) fn check(
         return Err(CanaryError::NotFinite);
     }
     let Some(trial) = trial else { return Ok(None) };
-    let losses = losses(&scorer, &trial.items)?;
+    let items = trial.items(device)?;
+    let losses = losses(&scorer, &items.shard)?;
     let (found, claimed) = (
         mean(&losses),
         f64::from(checkpoint.manifest.training.heldout_loss),
     );
     // Written so that a loss that is not a number fails too.
     if (found - claimed).abs() <= TOLERANCE + TOLERANCE_SHARE * claimed {
-        Ok(Some(trial.compare(&losses)))
+        Ok(Some(items.compare(&losses)))
     } else {
         Err(CanaryError::Loss { found, claimed })
     }

@@ -11,7 +11,7 @@ use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use sp_core::sr25519;
 use thiserror::Error;
 
-use crate::{Behaviour, CheckpointRefused, admission::Allowance, canary::TrialError};
+use crate::{Behaviour, CheckpointRefused, admission::Allowance};
 
 /// Everything that a miner needs.
 pub struct MinerConfig {
@@ -128,9 +128,6 @@ pub enum StartError {
     /// The checkpoint was not committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// The held-out items cannot be measured.
-    #[error("distillation cannot start: {0}")]
-    Trial(#[from] TrialError),
     /// The trainer does not start.
     #[error("distillation cannot start: {0}")]
     Distill(#[from] WorkerError),

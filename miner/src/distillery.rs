@@ -38,15 +38,13 @@ pub(crate) struct Audience {
 }
 
 impl Distillery {
-    /// Starts training `student` in `dir`, or goes on with what lies there.
+    /// Starts training, or goes on with what lies in the worker's directory.
     pub(crate) fn start(
         settings: &DistillSettings,
-        dir: PathBuf,
-        student: Checkpoint,
+        config: WorkerConfig,
         trial: Trial,
         audience: Audience,
     ) -> Result<Self, WorkerError> {
-        let config = worker_config(settings, dir, student);
         let (sender, events) = mpsc::channel(EVENTS);
         let worker = athanor_distill::spawn(
             config,

@@ -25,7 +25,6 @@ mod store;
 
 pub use backend::{Backend, Draft};
 pub use behaviour::{Behaviour, Drafting};
-pub use canary::{CanaryError, TrialError};
 pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError};
 pub use miner::{Miner, RunError, start};
 pub use publish::{PublishError, Publisher};

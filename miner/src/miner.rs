@@ -157,7 +157,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         address,
         roster,
     };
-    parts.run(metagraph.block).await
+    parts.run(metagraph.block)
 }
 
 /// Everything that is ready before the first task runs.
@@ -172,7 +172,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn run(self, block: athanor_spec::BlockNumber) -> Result<Miner, StartError> {
+    fn run(self, block: athanor_spec::BlockNumber) -> Result<Miner, StartError> {
         let Self {
             config,
             disk,
@@ -194,17 +194,12 @@ impl Parts {
                 feed: config.feed.clone(),
                 miner: hotkey,
             };
-            let device = config.device;
             // Another model is another training run.
             let run = Digest(disk.first.digest()).short();
             let dir = config.data_dir.join("distill").join(run);
-            let (first, student) = (disk.first.clone(), disk.serving.checkpoint.clone());
-            let distillery = blocking(move || {
-                let plan = worker_config(&settings, dir.clone(), student.clone()).trainer;
-                let trial = Trial::new(&settings.source, &plan, &first, device)?;
-                Ok(Distillery::start(&settings, dir, student, trial, audience)?)
-            })
-            .await?;
+            let worker = worker_config(&settings, dir, disk.serving.checkpoint.clone());
+            let trial = Trial::new(settings.source.clone(), &worker.trainer, disk.first.clone());
+            let distillery = Distillery::start(&settings, worker, trial, audience)?;
             tasks.spawn(distillery.run(stop.clone()));
         }
 
@@ -313,7 +308,7 @@ impl Miner {
         })
         .await;
         if ended.is_err() {
-            tracing::warn!("answers in progress were given up at the deadline");
+            tracing::warn!("what is still in progress is given up at the deadline");
         }
         self.net.shutdown().await;
     }
