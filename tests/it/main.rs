@@ -1,5 +1,8 @@
 //! Whole-subnet tests.
 
+// Clippy's exemption for tests stops at the functions that tests share.
+#![allow(clippy::unwrap_used)]
+
 use tokio::sync::Mutex;
 
 mod chain;

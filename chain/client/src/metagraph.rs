@@ -111,7 +111,8 @@ impl Client {
         let state = self.state(None).await?;
         let columns = Columns::read(&state, netuid).await?;
         let mut batch = state.batch();
-        let asks: Vec<(Uid, Ask<Vec<(u16, u16)>>)> = columns
+        type Row = Vec<(u16, u16)>;
+        let asks: Vec<(Uid, Ask<Row>)> = columns
             .uids()
             .map(|uid| Ok((uid, batch.ask(items::WEIGHTS, (netuid.0, uid.0))?)))
             .collect::<Result<_, ReadError>>()?;

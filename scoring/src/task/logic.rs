@@ -4,8 +4,10 @@ use rand::{Rng, seq::IndexedRandom};
 
 use super::{exactly, spaced, verb};
 
+type Operator = (&'static str, fn(bool, bool) -> bool);
+
 /// The operators and what they do; all symmetric, so that no order of reading matters.
-const OPERATORS: [(&str, fn(bool, bool) -> bool); 3] = [
+const OPERATORS: [Operator; 3] = [
     ("and", |a, b| a && b),
     ("or", |a, b| a || b),
     ("xor", |a, b| a != b),

@@ -6,7 +6,7 @@ use super::{by_position, spaced, verb};
 
 pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
     let count = rng.random_range(6..=8);
-    let letters: Vec<u8> = (0..count).map(|_| rng.random_range(b'a'..b'z')).collect();
+    let letters: Vec<u8> = (0..count).map(|_| rng.random_range(b'a'..=b'y')).collect();
     let question = format!(
         "{} {}",
         verb(rng, &["next", "after"]),

@@ -30,7 +30,7 @@ impl<T: Config> Pallet<T> {
         let netuids = Self::subnets();
         let last_block = netuids
             .iter()
-            .map(|netuid| NetworkRegisteredAt::<T>::get(netuid))
+            .map(NetworkRegisteredAt::<T>::get)
             .max();
         let start = match last_block {
             None | Some(0) => last,
