@@ -166,7 +166,7 @@ async fn a_taken_port_refuses_to_start() {
             limits: limits(),
             inbound_queue: 1,
         };
-        let error = start(config).await.err().expect("the port is taken");
+        let error = start(config).await.expect_err("the port is taken");
         assert!(
             matches!(error, StartError::Listen { addr, .. } if addr == taken),
             "{error}"

@@ -1,5 +1,8 @@
 //! The command as scripts use it: what it prints, and how it exits.
 
+// Clippy's exemption for tests stops at the functions that tests share.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::Path,

@@ -28,10 +28,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn network_lock_cost() -> u64 {
         let last = NetworkLastLockCost::<T>::get();
         let netuids = Self::subnets();
-        let last_block = netuids
-            .iter()
-            .map(NetworkRegisteredAt::<T>::get)
-            .max();
+        let last_block = netuids.iter().map(NetworkRegisteredAt::<T>::get).max();
         let start = match last_block {
             None | Some(0) => last,
             Some(_) => last.saturating_mul(2),
