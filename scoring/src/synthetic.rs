@@ -153,6 +153,6 @@ fn open_unit(rng: &mut impl RngCore) -> f32 {
 }
 
 /// A standard normal draw (Box-Muller, one of the pair).
-fn normal(rng: &mut impl RngCore) -> f32 {
+pub fn normal(rng: &mut impl RngCore) -> f32 {
     (-2.0 * open_unit(rng).ln()).sqrt() * (std::f32::consts::TAU * open_unit(rng)).cos()
 }

@@ -12,11 +12,14 @@ use athanor_model::{
     scorer::{ScoreError, Scorer},
     tokenizer::TokenizerError,
 };
-use athanor_scoring::evidence::{
-    Calibration, FitError, FitInput, ForgerGroup, HonestGroup, TokenObservation,
+use athanor_scoring::{
+    evidence::{Calibration, FitError, FitInput, ForgerGroup, HonestGroup, TokenObservation},
+    synthetic,
 };
-use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid};
+use athanor_spec::{Ask, Digest, Hotkey, SubnetSpec, Uid};
 use clap::Args;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -34,6 +37,10 @@ pub struct CalibrateArgs {
     /// Honest requests per student; half of them fit the table, half the normaliser.
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(400..))]
     pub requests: u32,
+    /// Deviation in nats of the noise that a second honest group adds to the replayed logits: it stands for backends
+    /// that this machine does not have.
+    #[arg(long, value_name = "NATS", default_value_t = 0.02)]
+    pub noise: f32,
     /// Seed of the prompts and of the draws.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
@@ -141,11 +148,21 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
             student.dir.display()
         );
         let scorer = Scorer::load(student, args.device)?;
-        let replay = |answers: &[Vec<u32>]| replay(&scorer, &asks, answers);
-        honest.push(HonestGroup {
-            name: format!("decode against prefill, {}", student.dir.display()),
-            requests: replay(&generate(student, &asks)?)?,
-        });
+        let replay =
+            |answers: &[Vec<u32>], noise| replay(&scorer, &asks, answers, noise, args.seed);
+        let answers = generate(student, &asks)?;
+        for (kind, noise) in [
+            ("as computed", 0.0),
+            ("with noise on the logits", args.noise),
+        ] {
+            honest.push(HonestGroup {
+                name: format!(
+                    "decode against prefill {kind}, {} layers",
+                    student.config.num_hidden_layers
+                ),
+                requests: replay(&answers, noise)?,
+            });
+        }
         let changed = |change: &dyn Fn(&Ask) -> Ask| asks.iter().map(change).collect::<Vec<_>>();
         let ignored_seed = changed(&|ask| Ask {
             seed: !ask.seed,
@@ -170,7 +187,7 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
             if model.dir == student.dir && name == "sibling" {
                 continue;
             }
-            let requests = replay(&generate(model, forged)?)?;
+            let requests = replay(&generate(model, forged)?, args.noise)?;
             match forgers.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, all)) => all.extend(requests),
                 None => forgers.push((name, requests)),
@@ -179,14 +196,14 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
     }
     let input = FitInput {
         source: format!(
-            "{} students of {} on {}",
+            "{} students of teacher {} on {}, batches of 8, temperatures 0.6 to 1",
             students.len(),
-            teacher.dir.display(),
+            Digest(teacher.digest()).short(),
             args.device
         ),
         command: format!(
-            "athanor-validator calibrate --requests {} --seed {}",
-            args.requests, args.seed
+            "athanor-validator calibrate --requests {} --seed {} --noise {}",
+            args.requests, args.seed, args.noise
         ),
         delta: 1e-3,
         honest,
@@ -297,17 +314,25 @@ fn generate(
     Ok(all)
 }
 
-/// What a validator would see of the answers, were they given to `asks`.
+/// What a validator would see of the answers, were they given to `asks`, on a backend whose logits differ by `noise`.
 fn replay(
     scorer: &Scorer,
     asks: &[Ask],
     answers: &[Vec<u32>],
+    noise: f32,
+    seed: u64,
 ) -> Result<Vec<Vec<TokenObservation>>, CalibrateError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     asks.iter()
         .zip(answers)
         .map(|(ask, tokens)| {
             let all = [ask.prompt.as_slice(), tokens].concat();
-            let logits = scorer.logits(&all, ask.prompt.len())?;
+            let mut logits = scorer.logits(&all, ask.prompt.len())?;
+            if noise > 0.0 {
+                for logit in &mut logits.data {
+                    *logit += noise * synthetic::normal(&mut rng);
+                }
+            }
             Ok(observe(&logits, tokens, ask.temperature(), ask.seed))
         })
         .collect()
