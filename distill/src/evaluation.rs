@@ -1,5 +1,7 @@
 //! Measure a network on text and items that training never saw.
 
+use std::fmt;
+
 use athanor_model::{Checkpoint, tokenizer::TokenizerError};
 use athanor_scoring::task::{self, Family};
 use rand::SeedableRng;
@@ -64,6 +66,13 @@ impl Evaluation {
     pub fn exact(&self) -> f64 {
         self.families.iter().map(|family| family.exact).sum::<f64>()
             / self.families.len().max(1) as f64
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "held-out text {:.3}  answers {:.3}", self.text_loss, self.answer_loss)?;
+        self.families.iter().try_for_each(|score| write!(f, "  {} {:.2}", score.family, score.exact))
     }
 }
 

@@ -23,3 +23,6 @@ pub mod worker;
 pub use cpu::LayoutError;
 pub use network::NetworkError;
 pub use worker::{DistillEvent, Worker, WorkerConfig, spawn};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! One file per subcommand.
+
+pub(crate) mod eval;
+pub(crate) mod teacher;
+pub(crate) mod train;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use athanor_distill::{
+    bundled::BundledError, evaluation::EvaluationError, init::StudentError, source::SourceError,
+    teacher::TeacherError, worker::WorkerError,
+};
+use athanor_model::checkpoint::CheckpointError;
+use thiserror::Error;
+
+/// Why a subcommand ended early. Each prints as one line that says what to do next where that is not plain.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Teacher(#[from] TeacherError),
+    #[error("{}: {source}; give a directory with config.json, model.safetensors, tokenizer.json and manifest.json", dir.display())]
+    Open { dir: PathBuf, source: CheckpointError },
+    #[error("cannot write the student: {0}")]
+    Write(#[from] CheckpointError),
+    #[error(transparent)]
+    Bundled(#[from] BundledError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Student(#[from] StudentError),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("--{flag} {value} makes no sense: {expected}")]
+    Flag { flag: &'static str, value: String, expected: &'static str },
+}
+
+/// Prints a line; a reader that has gone away is an error like any other, not a panic.
+fn print(line: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
+}

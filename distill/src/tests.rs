@@ -1,0 +1,47 @@
+//! What the tests of several modules share: the bundled teacher, opened once, and small students of it.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use athanor_model::{Checkpoint, Precision, checkpoint::Provenance};
+
+use crate::{
+    bundled,
+    init::{StudentPlan, student},
+    shard::{Shard, ShardPlan},
+    source::Source,
+    trainer::TrainerConfig,
+};
+
+pub(crate) fn teacher() -> &'static Checkpoint {
+    static TEACHER: OnceLock<Checkpoint> = OnceLock::new();
+    TEACHER.get_or_init(|| bundled::write_teacher(&tempfile::tempdir().unwrap().keep()).unwrap())
+}
+
+pub(crate) fn source() -> Arc<Source> {
+    static SOURCE: OnceLock<Arc<Source>> = OnceLock::new();
+    Arc::clone(SOURCE.get_or_init(|| Arc::new(Source::open(teacher()).unwrap())))
+}
+
+/// A small shard, always the same one.
+pub(crate) fn shard() -> Arc<Shard> {
+    static SHARD: OnceLock<Arc<Shard>> = OnceLock::new();
+    let plan = ShardPlan { seed: 5, items: 24, passages: 2, continuations: 6 };
+    let record = || Arc::new(Shard::record(&source(), &source().training, &plan).unwrap());
+    Arc::clone(SHARD.get_or_init(record))
+}
+
+/// A student of one layer, noisy enough to have much to learn.
+pub(crate) fn write_student(dir: &Path) -> Checkpoint {
+    let plan = StudentPlan { layers: vec![0], seed: 1, noise: 0.1 };
+    let (config, tensors) = student(teacher(), &plan).unwrap();
+    let tokenizer = teacher().tokenizer_json().unwrap();
+    Checkpoint::write(dir, &config, &tensors, &tokenizer, &Provenance::default(), Precision::F32).unwrap()
+}
+
+/// Short steps, and few held-out examples.
+pub(crate) fn config(seed: u64) -> TrainerConfig {
+    TrainerConfig { step_tokens: 96, rollouts: 2, held_out: 8, warm_up: 1, ..TrainerConfig::small(seed) }
+}
