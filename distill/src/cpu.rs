@@ -21,7 +21,7 @@ pub(crate) use decode::Decoding;
 pub(crate) use forward::{Batch, Tape, forward};
 pub use layout::LayoutError;
 pub(crate) use layout::{Layout, Shape};
-pub(crate) use matrix::{exp, log_sum_exp, softmax};
+pub(crate) use matrix::{log_sum_exp, softmax};
 pub(crate) use muon::{Muon, MuonSettings};
 
 #[cfg(test)]

@@ -71,8 +71,14 @@ impl Evaluation {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "held-out text {:.3}  answers {:.3}", self.text_loss, self.answer_loss)?;
-        self.families.iter().try_for_each(|score| write!(f, "  {} {:.2}", score.family, score.exact))
+        write!(
+            f,
+            "held-out text {:.3}  answers {:.3}",
+            self.text_loss, self.answer_loss
+        )?;
+        self.families
+            .iter()
+            .try_for_each(|score| write!(f, "  {} {:.2}", score.family, score.exact))
     }
 }
 

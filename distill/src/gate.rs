@@ -26,7 +26,7 @@ impl Default for GateSettings {
         GateSettings {
             alpha: 0.05,
             epsilon: 0.0,
-            scale: 0.5,
+            scale: 0.25,
         }
     }
 }

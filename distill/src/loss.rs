@@ -1,6 +1,6 @@
 //! Losses on logits: each returns its value in nats and writes its gradient over the logits.
 
-use crate::cpu::{exp, log_sum_exp, softmax};
+use crate::cpu::{log_sum_exp, softmax};
 
 /// Cross-entropy with one true token: -ln q(target). Leaves `weight * dLoss/dLogit` in `logits`.
 pub(crate) fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32 {
@@ -14,16 +14,40 @@ pub(crate) fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32
     loss
 }
 
-/// Forward KL( p || q ) of a teacher's probabilities p. Leaves `weight * dLoss/dLogit` in `logits`.
-pub(crate) fn forward_kl(logits: &mut [f32], teacher: &[f32], weight: f32) -> f32 {
-    let partition = log_sum_exp(logits);
-    let mut loss = 0.0;
-    for (logit, &p) in logits.iter_mut().zip(teacher) {
-        let log_q = *logit - partition;
+/// Forward KL( p || q ) of a teacher of which the likeliest tokens are known; all others are one outcome, the tail.
+/// Leaves `weight * dLoss/dLogit` in `logits`.
+///
+/// A coarser partition of the outcomes never overstates the KL, and unlike an even spread of the tail it does not teach one.
+pub(crate) fn forward_kl(
+    logits: &mut [f32],
+    tokens: &[u32],
+    probabilities: &[f32],
+    weight: f32,
+) -> f32 {
+    softmax(logits);
+    let term = |p: f32, q: f32| {
         if p > 0.0 {
-            loss += p * (p.ln() - log_q);
+            p * (p / q.max(1e-12)).ln()
+        } else {
+            0.0
         }
-        *logit = weight * (exp(log_q) - p);
+    };
+    let (mut loss, mut p_kept, mut q_kept) = (0.0, 0.0, 0.0);
+    for (&token, &p) in tokens.iter().zip(probabilities) {
+        let q = logits[token as usize];
+        loss += term(p, q);
+        p_kept += p;
+        q_kept += q;
+    }
+    let (p_tail, q_tail) = ((1.0 - p_kept).max(0.0), (1.0 - q_kept).max(1e-6));
+    loss += term(p_tail, q_tail);
+    let pull = weight * (1.0 - p_tail / q_tail);
+    let kept: Vec<f32> = tokens.iter().map(|&token| logits[token as usize]).collect();
+    for q in logits.iter_mut() {
+        *q *= pull;
+    }
+    for ((&token, &p), q) in tokens.iter().zip(probabilities).zip(kept) {
+        logits[token as usize] = weight * (q - p);
     }
     loss
 }

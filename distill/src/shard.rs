@@ -1,7 +1,7 @@
 //! Record what a teacher says, once, for any number of students.
 //!
 //! A shard holds examples and, for every counted position, the teacher's likeliest next tokens; what they leave of the
-//! probability is spread evenly over the rest of the vocabulary. Its memory is bounded by its plan: 256 bytes a position.
+//! probability belongs to all others together. Its memory is bounded by its plan: 256 bytes a position.
 
 use athanor_model::tokenizer::TokenizerError;
 use athanor_scoring::task::Family;
@@ -237,18 +237,6 @@ impl Shard {
             vocab: vocab as usize,
             examples,
         })
-    }
-}
-
-impl Top {
-    /// Writes the whole distribution: the kept tokens, and the rest of the probability spread evenly.
-    pub fn spread(&self, to: &mut [f32]) {
-        let kept: f32 = self.probabilities.iter().sum();
-        let left = (1.0 - kept).max(0.0) / (to.len().saturating_sub(KEPT).max(1)) as f32;
-        to.fill(left);
-        for (&token, &probability) in self.tokens.iter().zip(&self.probabilities) {
-            to[token as usize] = probability;
-        }
     }
 }
 

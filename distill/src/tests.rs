@@ -28,20 +28,44 @@ pub(crate) fn source() -> Arc<Source> {
 /// A small shard, always the same one.
 pub(crate) fn shard() -> Arc<Shard> {
     static SHARD: OnceLock<Arc<Shard>> = OnceLock::new();
-    let plan = ShardPlan { seed: 5, items: 24, passages: 2, continuations: 6 };
+    let plan = ShardPlan {
+        seed: 5,
+        items: 24,
+        passages: 2,
+        continuations: 6,
+    };
     let record = || Arc::new(Shard::record(&source(), &source().training, &plan).unwrap());
     Arc::clone(SHARD.get_or_init(record))
 }
 
 /// A student of one layer, noisy enough to have much to learn.
 pub(crate) fn write_student(dir: &Path) -> Checkpoint {
-    let plan = StudentPlan { layers: vec![0], seed: 1, noise: 0.1 };
+    let plan = StudentPlan {
+        layers: vec![0],
+        seed: 1,
+        noise: 0.1,
+    };
     let (config, tensors) = student(teacher(), &plan).unwrap();
     let tokenizer = teacher().tokenizer_json().unwrap();
-    Checkpoint::write(dir, &config, &tensors, &tokenizer, &Provenance::default(), Precision::F32).unwrap()
+    Checkpoint::write(
+        dir,
+        &config,
+        &tensors,
+        &tokenizer,
+        &Provenance::default(),
+        Precision::F32,
+    )
+    .unwrap()
 }
 
 /// Short steps, and few held-out examples.
 pub(crate) fn config(seed: u64) -> TrainerConfig {
-    TrainerConfig { step_tokens: 96, rollouts: 2, held_out: 8, warm_up: 1, ..TrainerConfig::small(seed) }
+    TrainerConfig {
+        step_tokens: 192,
+        rate: 1e-3,
+        rollouts: 2,
+        held_out: 8,
+        warm_up: 1,
+        ..TrainerConfig::small(seed)
+    }
 }

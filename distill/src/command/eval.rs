@@ -33,11 +33,28 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let checkpoint = Checkpoint::open(&arguments.model)
-        .map_err(|source| CommandError::Open { dir: arguments.model.clone(), source })?;
+    let checkpoint = Checkpoint::open(&arguments.model).map_err(|source| CommandError::Open {
+        dir: arguments.model.clone(),
+        source,
+    })?;
     let source = Source::open(&checkpoint)?;
-    let Arguments { seed, passages, items, temperature, .. } = arguments;
-    let found = evaluate(&checkpoint, &source.held_out, &EvaluationPlan { seed, passages, items, temperature })?;
+    let Arguments {
+        seed,
+        passages,
+        items,
+        temperature,
+        ..
+    } = arguments;
+    let found = evaluate(
+        &checkpoint,
+        &source.held_out,
+        &EvaluationPlan {
+            seed,
+            passages,
+            items,
+            temperature,
+        },
+    )?;
     if arguments.json {
         print(serde_json::to_string(&found).map_err(std::io::Error::from)?)?;
     } else {

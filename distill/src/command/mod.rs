@@ -22,7 +22,10 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Teacher(#[from] TeacherError),
     #[error("{}: {source}; give a directory with config.json, model.safetensors, tokenizer.json and manifest.json", dir.display())]
-    Open { dir: PathBuf, source: CheckpointError },
+    Open {
+        dir: PathBuf,
+        source: CheckpointError,
+    },
     #[error("cannot write the student: {0}")]
     Write(#[from] CheckpointError),
     #[error(transparent)]
@@ -38,7 +41,11 @@ pub(crate) enum CommandError {
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
     #[error("--{flag} {value} makes no sense: {expected}")]
-    Flag { flag: &'static str, value: String, expected: &'static str },
+    Flag {
+        flag: &'static str,
+        value: String,
+        expected: &'static str,
+    },
 }
 
 /// Prints a line; a reader that has gone away is an error like any other, not a panic.

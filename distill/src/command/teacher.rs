@@ -47,18 +47,36 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let refuse = |flag, value: String, expected| Err(CommandError::Flag { flag, value, expected });
+    let refuse = |flag, value: String, expected| {
+        Err(CommandError::Flag {
+            flag,
+            value,
+            expected,
+        })
+    };
     if arguments.width == 0 || !arguments.width.is_multiple_of(64) {
-        return refuse("width", arguments.width.to_string(), "give a multiple of 64");
+        return refuse(
+            "width",
+            arguments.width.to_string(),
+            "give a multiple of 64",
+        );
     }
     if !(1..=64).contains(&arguments.layers) {
         return refuse("layers", arguments.layers.to_string(), "give 1 to 64");
     }
     if !(0.0..=1.0).contains(&arguments.text) {
-        return refuse("text", arguments.text.to_string(), "give a share from 0 to 1");
+        return refuse(
+            "text",
+            arguments.text.to_string(),
+            "give a share from 0 to 1",
+        );
     }
     if !(arguments.minutes > 0.0 && arguments.minutes < 1e6) {
-        return refuse("minutes", arguments.minutes.to_string(), "give a positive number of minutes");
+        return refuse(
+            "minutes",
+            arguments.minutes.to_string(),
+            "give a positive number of minutes",
+        );
     }
     let budget = match arguments.steps {
         Some(steps) => Budget::Steps(steps),
@@ -97,7 +115,11 @@ fn report(progress: &Progress, json: bool) -> std::io::Result<()> {
     }
     print(format_args!(
         "step {:>6}  text {:.3}  answers {:.3}  {:>6.0} tokens/s  {:>4.0} s left",
-        progress.step, progress.text_loss, progress.answer_loss, progress.tokens_per_second, progress.remaining
+        progress.step,
+        progress.text_loss,
+        progress.answer_loss,
+        progress.tokens_per_second,
+        progress.remaining
     ))?;
     match &progress.evaluation {
         Some(found) => print(format_args!("  {found}")),

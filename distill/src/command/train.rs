@@ -7,6 +7,7 @@ use athanor_distill::{
     init::{StudentPlan, layers, student},
     source::Source,
     spawn,
+    trainer::TrainerConfig,
 };
 use athanor_model::{Checkpoint, Precision, TrainingSummary, checkpoint::Provenance};
 use serde_json::json;
@@ -28,11 +29,14 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 2)]
     layers: usize,
     /// Noise that sets such students apart, as a share of each tensor's own deviation.
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.15)]
     noise: f32,
     /// Seed of the noise, of the examples and of their order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Learning rate.
+    #[arg(long, default_value_t = 3e-4)]
+    rate: f32,
     /// Share of one core, in (0, 1].
     #[arg(long, default_value_t = 1.0)]
     duty: f64,
@@ -49,12 +53,19 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     let open = |dir: &PathBuf| {
-        Checkpoint::open(dir).map_err(|source| CommandError::Open { dir: dir.clone(), source })
+        Checkpoint::open(dir).map_err(|source| CommandError::Open {
+            dir: dir.clone(),
+            source,
+        })
     };
     let minutes = arguments.minutes.unwrap_or(0.0);
     if !(0.0..1e6).contains(&minutes) {
         let value = minutes.to_string();
-        return Err(CommandError::Flag { flag: "minutes", value, expected: "give a positive number of minutes" });
+        return Err(CommandError::Flag {
+            flag: "minutes",
+            value,
+            expected: "give a positive number of minutes",
+        });
     }
     let teacher = match &arguments.teacher {
         Some(dir) => open(dir)?,
@@ -65,14 +76,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         None => cut(&arguments, &teacher)?,
     };
     let source = Arc::new(Source::open(&teacher)?);
+    let small = WorkerConfig::small(arguments.out, start, arguments.seed);
     let config = WorkerConfig {
+        trainer: TrainerConfig {
+            rate: arguments.rate,
+            ..small.trainer
+        },
         duty: arguments.duty,
         until_step: arguments.steps,
-        ..WorkerConfig::small(arguments.out, start, arguments.seed)
+        ..small
     };
     let json = arguments.json;
     // A lost reader of the events does not stop a training run.
-    let worker = spawn(config, source, None, move |event| drop(report(&event, json)))?;
+    let worker = spawn(config, source, None, move |event| {
+        drop(report(&event, json))
+    })?;
     match arguments.minutes {
         Some(_) => {
             std::thread::sleep(Duration::from_secs_f64(minutes * 60.0));
@@ -88,16 +106,34 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
 /// Cuts a student out of the teacher and writes it to OUT/start, the same one for the same arguments.
 fn cut(arguments: &Arguments, teacher: &Checkpoint) -> Result<Checkpoint, CommandError> {
     let chosen = layers(teacher.config.num_hidden_layers, arguments.layers);
-    let plan = StudentPlan { layers: chosen, seed: arguments.seed, noise: arguments.noise };
+    let plan = StudentPlan {
+        layers: chosen,
+        seed: arguments.seed,
+        noise: arguments.noise,
+    };
     let (config, tensors) = student(teacher, &plan)?;
-    let provenance = Provenance { parent: Some(teacher.digest()), training: TrainingSummary::default() };
+    let provenance = Provenance {
+        parent: Some(teacher.digest()),
+        training: TrainingSummary::default(),
+    };
     let dir = arguments.out.join("start");
-    Ok(Checkpoint::write(&dir, &config, &tensors, &teacher.tokenizer_json()?, &provenance, Precision::F16)?)
+    Ok(Checkpoint::write(
+        &dir,
+        &config,
+        &tensors,
+        &teacher.tokenizer_json()?,
+        &provenance,
+        Precision::F16,
+    )?)
 }
 
 fn report(event: &DistillEvent, as_json: bool) -> std::io::Result<()> {
     let object = match event {
-        DistillEvent::Started { step, resumed, heldout_loss } => {
+        DistillEvent::Started {
+            step,
+            resumed,
+            heldout_loss,
+        } => {
             json!({"event": "started", "step": step, "resumed": resumed, "heldout_loss": heldout_loss})
         }
         DistillEvent::Step(report) => {
@@ -107,7 +143,13 @@ fn report(event: &DistillEvent, as_json: bool) -> std::io::Result<()> {
             }
             json!({"event": "step", "step": report.step, "loss": report.loss, "tokens": report.tokens, "rollout": report.rollout})
         }
-        DistillEvent::Judged { step, heldout_loss, e_value, threshold, examples } => {
+        DistillEvent::Judged {
+            step,
+            heldout_loss,
+            e_value,
+            threshold,
+            examples,
+        } => {
             json!({"event": "judged", "step": step, "heldout_loss": heldout_loss, "e_value": e_value, "threshold": threshold, "examples": examples})
         }
         DistillEvent::Published { step, checkpoint } => {
@@ -119,7 +161,17 @@ fn report(event: &DistillEvent, as_json: bool) -> std::io::Result<()> {
     if as_json {
         return print(object);
     }
-    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| *name != "event");
-    let fields: Vec<String> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-    print(format_args!("{:<9}  {}", object["event"].as_str().unwrap_or_default(), fields.join("  ")))
+    let fields = object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "event");
+    let fields: Vec<String> = fields
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    print(format_args!(
+        "{:<9}  {}",
+        object["event"].as_str().unwrap_or_default(),
+        fields.join("  ")
+    ))
 }

@@ -4,7 +4,7 @@ use athanor_model::{Config, Transformer};
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::*;
+use super::{matrix::exp, *};
 use crate::{loss::cross_entropy, network::Network};
 
 fn config(tied: bool) -> Config {

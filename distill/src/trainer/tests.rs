@@ -19,8 +19,16 @@ fn the_same_seed_twice_gives_the_same_losses_and_the_same_checkpoint() {
     let run = |seed| {
         let dir = tempfile::tempdir().unwrap();
         let mut trainer = trainer(dir.path(), seed);
-        let losses: Vec<u32> = (0..4).map(|_| trainer.step().unwrap().loss.to_bits()).collect();
-        (losses, trainer.publish(&dir.path().join("out"), Precision::F16).unwrap().digest())
+        let losses: Vec<u32> = (0..4)
+            .map(|_| trainer.step().unwrap().loss.to_bits())
+            .collect();
+        (
+            losses,
+            trainer
+                .publish(&dir.path().join("out"), Precision::F16)
+                .unwrap()
+                .digest(),
+        )
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
@@ -35,7 +43,7 @@ fn the_held_out_loss_falls() {
         trainer.step().unwrap();
     }
     let after = mean(&trainer.evaluate());
-    assert!(after < 0.9 * before, "{before} nats before, {after} after");
+    assert!(after < 0.95 * before, "{before} nats before, {after} after");
 }
 
 #[test]
@@ -45,9 +53,14 @@ fn a_resumed_run_goes_on_counting_and_names_its_parent() {
     for _ in 0..3 {
         first.step().unwrap();
     }
-    let saved = first.publish(&dir.path().join("state"), Precision::F32).unwrap();
+    let saved = first
+        .publish(&dir.path().join("state"), Precision::F32)
+        .unwrap();
     assert_eq!(saved.manifest.training.steps, 3);
-    assert_eq!(saved.manifest.parent_digest(), Some(write_student(dir.path()).digest()));
+    assert_eq!(
+        saved.manifest.parent_digest(),
+        Some(write_student(dir.path()).digest())
+    );
     let mut second = Trainer::with_shard(config(1), source(), shard(), &saved).unwrap();
     assert_eq!(second.evaluate(), first.evaluate());
     assert_eq!(second.step().unwrap().step, 4);
@@ -61,19 +74,22 @@ fn the_gate_opens_for_a_student_that_has_learnt_and_not_for_itself() {
     let mut gate = Gate::new(GateSettings::default()).unwrap();
     assert!(!trainer.judge(&mut gate, &served, 32).unwrap());
     assert_eq!(gate.observed(), 32);
-    for _ in 0..60 {
+    for _ in 0..40 {
         trainer.step().unwrap();
     }
     gate.next();
-    assert!(trainer.judge(&mut gate, &served, 200).unwrap(), "e = {}", gate.e_value());
+    assert!(
+        trainer.judge(&mut gate, &served, 200).unwrap(),
+        "e = {}",
+        gate.e_value()
+    );
 }
 
 #[test]
 fn the_teacher_itself_has_almost_no_divergence_from_its_own_record() {
-    // What is left is the spread tail of the record.
     let network = Network::open(teacher()).unwrap();
     let losses = divergences(&network, &shard().examples);
-    assert!(losses.iter().all(|loss| (-0.01..0.25).contains(loss)), "{losses:?}");
+    assert!(losses.iter().all(|loss| loss.abs() < 1e-3), "{losses:?}");
 }
 
 #[test]
@@ -85,7 +101,25 @@ fn a_student_with_another_vocabulary_is_refused() {
     let tokenizer = teacher().tokenizer_json().unwrap();
     let (config_json, tensors) = (&odd.config, odd.to_tensors());
     let provenance = Provenance::default();
-    let odd = Checkpoint::write(&dir.path().join("odd"), config_json, &tensors, &tokenizer, &provenance, Precision::F32);
-    let refused = Trainer::with_shard(config(1), source(), shard(), &odd.unwrap()).err().unwrap();
-    assert!(matches!(refused, TrainerError::Vocabulary { student: 1025, teacher: 1024 }), "{refused}");
+    let odd = Checkpoint::write(
+        &dir.path().join("odd"),
+        config_json,
+        &tensors,
+        &tokenizer,
+        &provenance,
+        Precision::F32,
+    );
+    let refused = Trainer::with_shard(config(1), source(), shard(), &odd.unwrap())
+        .err()
+        .unwrap();
+    assert!(
+        matches!(
+            refused,
+            TrainerError::Vocabulary {
+                student: 1025,
+                teacher: 1024
+            }
+        ),
+        "{refused}"
+    );
 }

@@ -18,7 +18,10 @@ fn start(dir: &Path, until_step: Option<u64>) -> (Worker, Receiver<DistillEvent>
         until_step,
         ..WorkerConfig::small(dir.to_owned(), student, 1)
     };
-    let worker = spawn(config, source(), Some(shard()), move |event| drop(send.send(event))).unwrap();
+    let worker = spawn(config, source(), Some(shard()), move |event| {
+        drop(send.send(event))
+    })
+    .unwrap();
     (worker, events)
 }
 
@@ -62,7 +65,8 @@ fn what_is_published_verifies_and_is_what_the_next_run_measures_against() {
         DistillEvent::Published { checkpoint, .. } => Some(checkpoint),
         _ => None,
     });
-    let published = Checkpoint::open(&published.expect("a student this noisy improves").dir).unwrap();
+    let published =
+        Checkpoint::open(&published.expect("a student this noisy improves").dir).unwrap();
     assert!(published.manifest.training.steps.is_multiple_of(40));
     let state = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
     let config = WorkerConfig::small(dir.path().to_owned(), published.clone(), 1);
@@ -80,7 +84,10 @@ fn a_paused_worker_makes_no_step_until_it_is_resumed() {
     worker.resume();
     assert!(matches!(events.recv().unwrap(), DistillEvent::Step(_)));
     assert!(worker.stop().unwrap() > 0);
-    assert!(matches!(events.iter().last(), Some(DistillEvent::Stopped { .. })));
+    assert!(matches!(
+        events.iter().last(),
+        Some(DistillEvent::Stopped { .. })
+    ));
 }
 
 #[test]
@@ -88,7 +95,13 @@ fn no_share_of_the_cpu_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let student = write_student(&dir.path().join("start"));
     for duty in [0.0, 1.5, f64::NAN] {
-        let config = WorkerConfig { duty, ..WorkerConfig::small(dir.path().join("out"), student.clone(), 1) };
-        assert!(matches!(spawn(config, source(), None, |_| ()), Err(WorkerError::Duty(_))));
+        let config = WorkerConfig {
+            duty,
+            ..WorkerConfig::small(dir.path().join("out"), student.clone(), 1)
+        };
+        assert!(matches!(
+            spawn(config, source(), None, |_| ()),
+            Err(WorkerError::Duty(_))
+        ));
     }
 }
