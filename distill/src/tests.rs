@@ -66,6 +66,12 @@ pub(crate) fn config(seed: u64) -> TrainerConfig {
         rollouts: 2,
         held_out: 8,
         warm_up: 1,
+        shard: ShardPlan {
+            seed,
+            items: 32,
+            passages: 0,
+            continuations: 0,
+        },
         ..TrainerConfig::small(seed)
     }
 }

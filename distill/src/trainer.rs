@@ -21,6 +21,10 @@ use crate::{
     source::Source,
 };
 
+/// The part of the examples that one refresh replaces is one in so many: a short step stays short, and at the pace of
+/// [`TrainerConfig::small`] an example is seen about five times before it goes.
+const REFRESHED: usize = 32;
+
 /// How a student is trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainerConfig {
@@ -42,8 +46,10 @@ pub struct TrainerConfig {
     pub rollouts: usize,
     /// Examples of the held-out set that [`Trainer::evaluate`] measures.
     pub held_out: usize,
-    /// What the student learns from, drawn anew from the seed after every pass.
+    /// What the student learns from at first.
     pub shard: ShardPlan,
+    /// Every so many steps a [`REFRESHED`]th of it is replaced by fresh examples; 0 for never.
+    pub refresh_every: u64,
 }
 
 impl TrainerConfig {
@@ -62,10 +68,11 @@ impl TrainerConfig {
             held_out: 48,
             shard: ShardPlan {
                 seed,
-                items: 240,
-                passages: 40,
-                continuations: 80,
+                items: 224,
+                passages: 32,
+                continuations: 96,
             },
+            refresh_every: 4,
         }
     }
 }
@@ -95,6 +102,9 @@ pub enum TrainerError {
     /// The tokenizer failed.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// The shard holds nothing, or another teacher's words.
+    #[error("the shard holds no examples of this teacher: record one from it")]
+    Shard,
     /// Teacher and student write in different vocabularies.
     #[error("the student has {student} tokens, the teacher {teacher}: they need one tokenizer")]
     Vocabulary {
@@ -109,11 +119,14 @@ pub enum TrainerError {
 pub struct Trainer {
     config: TrainerConfig,
     source: Arc<Source>,
-    shard: Arc<Shard>,
+    /// What the student learns from now.
+    pool: Vec<Recorded>,
+    /// Place in the pool of the example that the next refresh replaces.
+    oldest: usize,
     held_out: Shard,
-    /// Passes over a shard so far.
+    /// Passes over the pool so far.
     pass: u64,
-    /// Order of the shard's examples in this pass, and the next one's place in it.
+    /// Order of the pool's examples in this pass, and the next one's place in it.
     order: Vec<usize>,
     next: usize,
     student: Network,
@@ -146,7 +159,10 @@ impl Trainer {
     ) -> Result<Trainer, TrainerError> {
         let network = Network::open(student)?;
         let (found, expected) = (network.config.vocab_size, source.network.config.vocab_size);
-        if found != expected || shard.vocab != expected {
+        if shard.examples.is_empty() || shard.teacher != source.digest {
+            return Err(TrainerError::Shard);
+        }
+        if found != expected {
             return Err(TrainerError::Vocabulary {
                 student: found,
                 teacher: expected,
@@ -174,7 +190,8 @@ impl Trainer {
             next: 0,
             config,
             source,
-            shard,
+            pool: shard.examples.clone(),
+            oldest: 0,
         };
         trainer.shuffle();
         Ok(trainer)
@@ -189,10 +206,14 @@ impl Trainer {
     pub fn step(&mut self) -> Result<StepReport, TrainerError> {
         let every = self.config.rollout_every;
         let rollout = every > 0 && self.steps % every == every - 1;
+        let refresh = self.config.refresh_every;
+        if refresh > 0 && self.steps % refresh == refresh - 1 {
+            self.refresh()?;
+        }
         let (loss, tokens) = if rollout {
             self.learn_from_rollouts()
         } else {
-            self.learn_from_shard()?
+            self.learn_from_pool()
         };
         self.steps += 1;
         self.run_steps += 1;
@@ -290,34 +311,52 @@ impl Trainer {
     fn shuffle(&mut self) {
         let mut rng =
             ChaCha8Rng::seed_from_u64(self.config.seed ^ self.steps.rotate_left(20) ^ self.pass);
-        self.order = (0..self.shard.examples.len()).collect();
+        self.order = (0..self.pool.len()).collect();
         self.order.shuffle(&mut rng);
         self.next = 0;
     }
 
-    /// Goes through the shard; after a pass it is recorded anew from another seed.
-    fn learn_from_shard(&mut self) -> Result<(f32, u64), TrainerError> {
+    /// Replaces the oldest examples of the pool by fresh ones.
+    fn refresh(&mut self) -> Result<(), TrainerError> {
+        let ShardPlan {
+            seed,
+            items,
+            passages,
+            continuations,
+        } = self.config.shard;
+        let plan = ShardPlan {
+            seed: seed ^ self.rng(u64::MAX).random::<u64>(),
+            items: items / REFRESHED,
+            passages: passages / REFRESHED,
+            continuations: continuations / REFRESHED,
+        };
+        for fresh in Shard::record(&self.source, &self.source.training, &plan)?.examples {
+            if !self.pool.is_empty() {
+                self.oldest %= self.pool.len();
+                self.pool[self.oldest] = fresh;
+                self.oldest += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through the pool, in a new order after every pass.
+    fn learn_from_pool(&mut self) -> (f32, u64) {
         if self.next >= self.order.len() {
             self.pass += 1;
-            let seed = self.config.shard.seed ^ self.pass.rotate_left(32);
-            let plan = ShardPlan {
-                seed,
-                ..self.config.shard
-            };
-            self.shard = Arc::new(Shard::record(&self.source, &self.source.training, &plan)?);
             self.shuffle();
         }
         let mut batch = Batch::default();
         let mut taken = Vec::new();
         while self.next < self.order.len() && batch.tokens.len() < self.config.step_tokens {
             let at = self.order[self.next];
-            let Recorded { example, .. } = &self.shard.examples[at];
+            let Recorded { example, .. } = &self.pool[at];
             batch.push(&example.tokens, example.counted());
             taken.push(at);
             self.next += 1;
         }
         let rows = taken.iter().flat_map(|&at| {
-            let Recorded { example, rows } = &self.shard.examples[at];
+            let Recorded { example, rows } = &self.pool[at];
             example
                 .counted()
                 .zip(rows)
@@ -350,7 +389,7 @@ impl Trainer {
         });
         self.adam
             .step(&mut self.student.parameters, gradients, rate);
-        Ok((losses[0], work[0].batch.tokens.len() as u64))
+        (losses[0], work[0].batch.tokens.len() as u64)
     }
 
     /// Lets the student answer, and moves it towards what the teacher thinks of those answers.
@@ -359,8 +398,7 @@ impl Trainer {
         let stream = &self.source.training;
         let prompts: Vec<Vec<u32>> = (0..self.config.rollouts)
             .map(|_| {
-                let example =
-                    &self.shard.examples[rng.random_range(0..self.shard.examples.len())].example;
+                let example = &self.pool[rng.random_range(0..self.pool.len())].example;
                 let cut = if example.from > 0 {
                     example.from + 1
                 } else {

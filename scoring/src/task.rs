@@ -9,7 +9,6 @@ mod copy;
 mod larger;
 mod logic;
 mod next;
-mod recall;
 mod replace;
 mod reverse;
 mod sort;
@@ -25,8 +24,6 @@ pub enum Family {
     Reverse,
     /// Put letters into alphabetical order.
     Sort,
-    /// Look up the values of keys among distractors.
-    Recall,
     /// Add digits pair by pair.
     Add,
     /// Give each letter's successor in the alphabet.
@@ -41,11 +38,10 @@ pub enum Family {
 
 impl Family {
     /// All families, in a fixed order.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 8] = [
         Family::Copy,
         Family::Reverse,
         Family::Sort,
-        Family::Recall,
         Family::Add,
         Family::Next,
         Family::Larger,
@@ -59,7 +55,6 @@ impl Family {
             Family::Copy => "copy",
             Family::Reverse => "reverse",
             Family::Sort => "sort",
-            Family::Recall => "recall",
             Family::Add => "add",
             Family::Next => "next",
             Family::Larger => "larger",
@@ -93,7 +88,6 @@ pub fn generate(family: Family, rng: &mut impl Rng) -> Item {
         Family::Copy => copy::generate(rng),
         Family::Reverse => reverse::generate(rng),
         Family::Sort => sort::generate(rng),
-        Family::Recall => recall::generate(rng),
         Family::Add => add::generate(rng),
         Family::Next => next::generate(rng),
         Family::Larger => larger::generate(rng),
@@ -113,7 +107,6 @@ pub fn grade(item: &Item, answer: &str) -> f64 {
         Family::Copy => copy::grade(&item.expected, answer),
         Family::Reverse => reverse::grade(&item.expected, answer),
         Family::Sort => sort::grade(&item.expected, answer),
-        Family::Recall => recall::grade(&item.expected, answer),
         Family::Add => add::grade(&item.expected, answer),
         Family::Next => next::grade(&item.expected, answer),
         Family::Larger => larger::grade(&item.expected, answer),
