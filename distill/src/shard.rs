@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     cpu::{Batch, Tape, forward, softmax},
+    loss::forward_kl,
     network::Network,
     sample::continue_all,
     source::Source,
@@ -37,6 +38,14 @@ pub struct Top {
     pub tokens: [u32; KEPT],
     /// Their probabilities.
     pub probabilities: [f32; KEPT],
+}
+
+impl Top {
+    /// KL( teacher || softmax(logits) ) in nats, with all tokens that are not kept as one outcome.
+    pub fn divergence(&self, logits: &[f32]) -> f64 {
+        let mut student = logits.to_vec();
+        forward_kl(&mut student, &self.tokens, &self.probabilities, 0.0).into()
+    }
 }
 
 /// An example with what the teacher says of its counted positions.

@@ -149,7 +149,6 @@ pub(crate) fn check(
 
 /// KL( teacher || student ) of each item in nats per counted token, from the logits of the code that serves.
 fn losses(scorer: &Scorer, items: &Shard) -> Result<Vec<f64>, CanaryError> {
-    let mut teacher = vec![0.0; items.vocab];
     items
         .examples
         .iter()
@@ -158,31 +157,11 @@ fn losses(scorer: &Scorer, items: &Shard) -> Result<Vec<f64>, CanaryError> {
             let logits = scorer.logits(&example.tokens, example.from + 1)?;
             let mut sum = 0.0;
             for (at, row) in rows.iter().enumerate() {
-                row.spread(&mut teacher);
-                sum += divergence(&teacher, logits.row(at));
+                sum += row.divergence(logits.row(at));
             }
             Ok(sum / rows.len().max(1) as f64)
         })
         .collect()
-}
-
-/// KL( teacher || softmax(logits) ) in nats.
-fn divergence(teacher: &[f32], logits: &[f32]) -> f64 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| f64::from(logit - most).exp())
-        .sum();
-    let partition = f64::from(most) + sum.ln();
-    let term = |(p, logit): (&f32, &f32)| {
-        let p = f64::from(*p);
-        if p > 0.0 {
-            p * (p.ln() - (f64::from(*logit) - partition))
-        } else {
-            0.0
-        }
-    };
-    teacher.iter().zip(logits).map(term).sum()
 }
 
 fn mean(values: &[f64]) -> f64 {
