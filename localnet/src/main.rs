@@ -2,9 +2,8 @@
 
 use athanor_localnet::{run, settings::Settings};
 use athanor_node::exit;
-use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    exit::report(run::run(Settings::parse()).await)
+    exit::report(run::run(exit::parse::<Settings>()).await)
 }

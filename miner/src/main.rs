@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use athanor_node::{exit, logging};
-use clap::Parser;
 
 mod cli;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    exit::report(run(arguments))
+    exit::report(run(exit::parse()))
 }
 
 fn run(arguments: cli::Arguments) -> Result<(), cli::CliError> {

@@ -2,8 +2,34 @@
 
 use std::{error::Error, process::ExitCode};
 
+use clap::Parser;
+
 /// Status of a run that failed, the same that the argument parser uses.
 pub const FAILURE: u8 = 2;
+
+/// Reads the command line. A mistake in it ends the process with one line and status 2; `--help` and `--version` are
+/// shown as ever.
+pub fn parse<Arguments: Parser>() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        eprintln!("{}", mistake(&error.to_string()));
+        std::process::exit(FAILURE.into())
+    })
+}
+
+/// The parser's message without its usage, on one line.
+fn mistake(message: &str) -> String {
+    let lines = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:"));
+    let told: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect();
+    format!("{}; --help lists what there is", told.join("; "))
+}
 
 /// Turns the result of `main` into an exit status, and writes the error to standard error as one line.
 pub fn report<E: Error>(result: Result<(), E>) -> ExitCode {
@@ -25,6 +51,31 @@ pub fn line<E: Error>(error: &E) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_on_the_command_line_is_one_line() {
+        #[derive(Debug, Parser)]
+        struct Arguments {
+            #[arg(long)]
+            epochs: Option<u32>,
+        }
+        let error = Arguments::try_parse_from(["run", "--epoch", "3"]).unwrap_err();
+        let line = mistake(&error.to_string());
+        assert!(
+            line.starts_with("error: unexpected argument '--epoch' found"),
+            "{line}"
+        );
+        assert!(
+            line.contains("--epochs") && line.ends_with("--help lists what there is"),
+            "{line}"
+        );
+        assert!(!line.contains('\n'), "{line}");
+        let error = Arguments::try_parse_from(["run", "--epochs", "x"]).unwrap_err();
+        assert!(
+            mistake(&error.to_string()).contains("'x' for '--epochs"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn an_error_is_one_line() {

@@ -2,9 +2,8 @@
 
 use athanor_node::exit;
 use athanor_validator::cli::{Cli, execute};
-use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    exit::report(execute(Cli::parse()).await)
+    exit::report(execute(exit::parse::<Cli>()).await)
 }
