@@ -30,20 +30,20 @@ pub(crate) fn shard() -> Arc<Shard> {
     static SHARD: OnceLock<Arc<Shard>> = OnceLock::new();
     let plan = ShardPlan {
         seed: 5,
-        items: 24,
-        passages: 2,
-        continuations: 6,
+        items: 90,
+        passages: 8,
+        continuations: 40,
     };
     let record = || Arc::new(Shard::record(&source(), &source().training, &plan).unwrap());
     Arc::clone(SHARD.get_or_init(record))
 }
 
-/// A student of one layer, noisy enough to have much to learn.
+/// A student of two layers, noisy enough to have much to learn.
 pub(crate) fn write_student(dir: &Path) -> Checkpoint {
     let plan = StudentPlan {
-        layers: vec![0],
+        layers: vec![0, 3],
         seed: 1,
-        noise: 0.1,
+        noise: 0.2,
     };
     let (config, tensors) = student(teacher(), &plan).unwrap();
     let tokenizer = teacher().tokenizer_json().unwrap();
@@ -58,19 +58,16 @@ pub(crate) fn write_student(dir: &Path) -> Checkpoint {
     .unwrap()
 }
 
-/// Short steps, and few held-out examples.
+/// The settings that small students are really trained with, on fewer examples.
 pub(crate) fn config(seed: u64) -> TrainerConfig {
     TrainerConfig {
-        step_tokens: 192,
-        rate: 1e-3,
-        rollouts: 2,
-        held_out: 8,
+        held_out: 12,
         warm_up: 1,
         shard: ShardPlan {
             seed,
             items: 32,
             passages: 0,
-            continuations: 0,
+            continuations: 32,
         },
         ..TrainerConfig::small(seed)
     }

@@ -12,7 +12,7 @@ fn start(dir: &Path, until_step: Option<u64>) -> (Worker, Receiver<DistillEvent>
     let config = WorkerConfig {
         trainer: config(1),
         duty: 1.0,
-        judge_every: 40,
+        judge_every: 50,
         judge_examples: 64,
         save_every: 3,
         until_step,
@@ -59,7 +59,7 @@ fn a_state_that_a_kill_left_half_written_costs_only_the_steps_since_the_one_befo
 #[test]
 fn what_is_published_verifies_and_is_what_the_next_run_measures_against() {
     let dir = tempfile::tempdir().unwrap();
-    let (worker, events) = start(dir.path(), Some(80));
+    let (worker, events) = start(dir.path(), Some(50));
     worker.wait().unwrap();
     let published = events.iter().find_map(|event| match event {
         DistillEvent::Published { checkpoint, .. } => Some(checkpoint),
@@ -67,7 +67,7 @@ fn what_is_published_verifies_and_is_what_the_next_run_measures_against() {
     });
     let published =
         Checkpoint::open(&published.expect("a student this noisy improves").dir).unwrap();
-    assert!(published.manifest.training.steps.is_multiple_of(40));
+    assert!(published.manifest.training.steps.is_multiple_of(50));
     let state = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
     let config = WorkerConfig::small(dir.path().to_owned(), published.clone(), 1);
     assert!(published_as(&config, &state).is_some());
