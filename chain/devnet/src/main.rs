@@ -91,9 +91,26 @@ async fn main() -> ExitCode {
         }
     };
     println!("{}", devnet.url());
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        eprintln!("athanor-devnet: cannot wait for ctrl-c: {error}");
+    if let Err(error) = asked_to_stop().await {
+        eprintln!("athanor-devnet: cannot wait for a signal to stop, so stopping now: {error}");
     }
     devnet.shutdown().await;
     ExitCode::SUCCESS
+}
+
+/// Waits for ctrl-c or, where there is such a thing, SIGTERM.
+async fn asked_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await
+    }
 }

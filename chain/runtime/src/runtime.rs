@@ -293,3 +293,6 @@ impl pallet_commitments::Subnets for SubtensorModule {
         pallet_subtensor::SubnetEpochIndex::<Runtime>::get(netuid)
     }
 }
+
+#[cfg(test)]
+mod tests;

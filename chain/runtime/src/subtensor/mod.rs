@@ -3,6 +3,10 @@
 //! Every block starts with [`Pallet::block_step`]: registration prices decay, each started subnet mints its emission
 //! into its pending pots, and a subnet whose epoch is due runs Yuma Consensus and stakes the pots on its neurons'
 //! hotkeys. Extrinsics follow, so weights that are set in the block of an epoch count in the next one.
+#![allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of the calls are Bittensor's"
+)]
 
 mod coinbase;
 mod epoch;

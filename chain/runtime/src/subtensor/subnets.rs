@@ -8,6 +8,8 @@ use super::*;
 
 /// What a subnet that was registered by a call mints per block, in rao: Bittensor's block emission.
 const DEFAULT_EMISSION_PER_BLOCK: u64 = 1_000_000_000;
+/// Most UIDs of a new subnet, as on Bittensor.
+const DEFAULT_MAX_UIDS: u16 = 256;
 
 impl<T: Config> Pallet<T> {
     /// Number of the block that is being built.
@@ -105,6 +107,7 @@ impl<T: Config> Pallet<T> {
         NetworkRegistrationAllowed::<T>::insert(netuid, true);
         CommitRevealWeightsEnabled::<T>::insert(netuid, false);
         MinAllowedWeights::<T>::insert(netuid, 1);
+        MaxAllowedUids::<T>::insert(netuid, DEFAULT_MAX_UIDS);
         Tempo::<T>::insert(netuid, Tempo::<T>::get(netuid));
         Burn::<T>::insert(netuid, Burn::<T>::get(netuid));
         LastEpochBlock::<T>::insert(netuid, block);
