@@ -170,10 +170,7 @@ impl Book {
             let mut records = transaction.open_table(RECORDS)?;
             let mut table = transaction.open_table(OUTCOMES)?;
             let key = account.encode();
-            let mut record = match records.get(key.as_slice())? {
-                Some(bytes) => decode_record(bytes.value())?,
-                None => Record::default(),
-            };
+            let mut record = load(&records, &key)?;
             for (index, outcome) in outcomes {
                 let outcome_key = outcome_key(&account, round, *index);
                 if table.get(outcome_key.as_slice())?.is_some() {
@@ -194,10 +191,7 @@ impl Book {
     pub fn record(&self, account: &Account) -> Result<Record, BookError> {
         let transaction = self.database.begin_read()?;
         let records = transaction.open_table(RECORDS)?;
-        match records.get(account.encode().as_slice())? {
-            Some(bytes) => decode_record(bytes.value()),
-            None => Ok(Record::default()),
-        }
+        load(&records, &account.encode())
     }
 
     /// Changes a record in one transaction (decay at the end of a round, a fault found outside of an ask).
@@ -210,10 +204,7 @@ impl Book {
         let record = {
             let mut records = transaction.open_table(RECORDS)?;
             let key = account.encode();
-            let mut record = match records.get(key.as_slice())? {
-                Some(bytes) => decode_record(bytes.value())?,
-                None => Record::default(),
-            };
+            let mut record = load(&records, &key)?;
             change(&mut record);
             records.insert(key.as_slice(), record.to_bytes().as_slice())?;
             record
@@ -309,8 +300,17 @@ fn split_key(key: &[u8]) -> Result<(Account, Round, u32), BookError> {
     Ok((account, Round(round), index))
 }
 
-fn decode_record(bytes: &[u8]) -> Result<Record, BookError> {
-    Record::from_bytes(bytes).map_err(|_| BookError::Corrupt { table: "records" })
+/// The record under `key`, empty when there is none.
+fn load(
+    records: &impl redb::ReadableTable<&'static [u8], &'static [u8]>,
+    key: &[u8],
+) -> Result<Record, BookError> {
+    match records.get(key)? {
+        Some(bytes) => {
+            Record::from_bytes(bytes.value()).map_err(|_| BookError::Corrupt { table: "records" })
+        }
+        None => Ok(Record::default()),
+    }
 }
 
 fn decode<T: DecodeAll>(table: &'static str, mut bytes: &[u8]) -> Result<T, BookError> {

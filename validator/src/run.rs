@@ -298,14 +298,10 @@ impl Loop {
             |text| tokenizer.encode(text).unwrap_or_default(),
         );
         // What an earlier run of this process already wrote down is not asked again.
-        let accounts: HashMap<Hotkey, Account> = miners
-            .iter()
-            .map(|miner| (miner.account.hotkey, miner.account))
-            .collect();
         let mut done = HashMap::<Hotkey, BTreeSet<u32>>::new();
-        for (hotkey, account) in &accounts {
+        for RoundMiner { account, .. } in &miners {
             match self.book.recorded(account, round) {
-                Ok(indices) => drop(done.insert(*hotkey, indices)),
+                Ok(indices) => drop(done.insert(account.hotkey, indices)),
                 Err(error) => tracing::error!(%error, "cannot read the ledger"),
             }
         }
