@@ -20,11 +20,20 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("athanor-net", &["athanor-spec"]),
     ("athanor-chain", &["athanor-spec"]),
     ("athanor-runtime", &["athanor-yuma"]),
-    ("athanor-devnet", &["athanor-runtime"]),
-    ("athanor-distill", &["athanor-model", "athanor-scoring"]),
+    ("athanor-cli", &[]),
+    ("athanor-devnet", &["athanor-runtime", "athanor-cli"]),
+    (
+        "athanor-distill",
+        &["athanor-model", "athanor-scoring", "athanor-cli"],
+    ),
     (
         "athanor-subnet",
-        &["athanor-spec", "athanor-scoring", "athanor-chain"],
+        &[
+            "athanor-spec",
+            "athanor-scoring",
+            "athanor-chain",
+            "athanor-cli",
+        ],
     ),
     ("athanor-node", &["athanor-spec", "athanor-chain"]),
     (
@@ -34,6 +43,7 @@ const GRAPH: &[(&str, &[&str])] = &[
             "athanor-scoring",
             "athanor-net",
             "athanor-node",
+            "athanor-cli",
             "athanor-chain",
             "athanor-model",
             "athanor-distill",
@@ -46,13 +56,19 @@ const GRAPH: &[(&str, &[&str])] = &[
             "athanor-scoring",
             "athanor-net",
             "athanor-node",
+            "athanor-cli",
             "athanor-chain",
             "athanor-model",
         ],
     ),
     (
         "athanor-tui",
-        &["athanor-spec", "athanor-scoring", "athanor-chain"],
+        &[
+            "athanor-spec",
+            "athanor-scoring",
+            "athanor-chain",
+            "athanor-cli",
+        ],
     ),
 ];
 

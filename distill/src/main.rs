@@ -25,16 +25,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let result = match athanor_cli::parse::<Arguments>().command {
         Command::Teacher(arguments) => command::teacher::run(arguments),
         Command::Train(arguments) => command::train::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("athanor-distill: {error}");
-            ExitCode::from(2)
-        }
-    }
+    athanor_cli::report(result)
 }

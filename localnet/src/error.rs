@@ -35,7 +35,7 @@ pub enum LocalnetError {
         source: SpecError,
     },
     /// The chain did not start, mostly because its port is taken.
-    #[error("{0} (is another local subnet running?)")]
+    #[error("{0} (is another local subnet running? --port 0 takes a free port)")]
     Devnet(#[from] athanor_devnet::SpawnError),
     /// The chain cannot be reached.
     #[error(transparent)]

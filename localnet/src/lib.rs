@@ -6,6 +6,7 @@
 pub mod adversary;
 pub mod chain;
 pub mod error;
+pub mod ground;
 pub mod models;
 pub mod report;
 pub mod roster;

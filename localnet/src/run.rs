@@ -12,7 +12,8 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::LocalnetError, report::Report, settings::Settings, subnet::Subnet, watch::Watcher,
+    error::LocalnetError, ground::Ground, report::Report, settings::Settings, subnet::Subnet,
+    watch::Watcher,
 };
 
 /// Runs the subnet until the epochs asked for are over, the person quits, or something fails.
@@ -23,16 +24,17 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
         logging::init(&LoggingArgs::default())?;
     }
     let stop = shutdown::signal().map_err(LocalnetError::Signals)?;
-    eprintln!("starting the subnet (seed {}) ...", settings.seed);
+    let ground = Ground::prepare(&settings).await?;
+    eprintln!(
+        "starting the subnet (seed {}); chain at {}, data in {}",
+        settings.seed,
+        ground.url(),
+        ground.data_dir().display()
+    );
     let mut subnet = tokio::select! {
-        subnet = Subnet::start(&settings) => subnet?,
+        subnet = Subnet::populate(ground, &settings) => subnet?,
         () = stop.cancelled() => return Ok(()),
     };
-    eprintln!(
-        "chain at {}, data in {}",
-        subnet.url(),
-        subnet.data_dir.display()
-    );
     let mut watcher = subnet.watcher();
     let ended = if interactive {
         let screen = athanor_tui::run(source(&subnet, &settings), stop.clone().cancelled_owned());

@@ -26,9 +26,10 @@ use crate::{
     adversary::{Behaviour, ignored_seed, relay},
     chain,
     error::LocalnetError,
+    ground::Ground,
     models::{self, Models},
     report::Member,
-    roster::{MinerPlan, Part, Participant, roster},
+    roster::{MinerPlan, Part, Participant},
     settings::Settings,
     watch::Watcher,
 };
@@ -60,19 +61,21 @@ pub struct Subnet {
 impl Subnet {
     /// Starts everything. When this returns, all are registered, all miners serve, and all validators run.
     pub async fn start(settings: &Settings) -> Result<Self, LocalnetError> {
-        let started = Instant::now();
-        let spec = load_spec(settings)?;
-        let (data_dir, temporary) = data_dir(settings)?;
-        let feed = Feed::new();
+        Self::populate(Ground::prepare(settings).await?, settings).await
+    }
 
-        let teacher = models::teacher(&data_dir)?;
-        let roster = roster(
-            settings.seed,
-            teacher.config.num_hidden_layers,
-            settings.spare_validator,
-        );
-        chain::write_wallets(&data_dir.join("wallets"), &roster)?;
-        let devnet = athanor_devnet::spawn(chain::devnet(settings, &spec, &roster)).await?;
+    /// Registers and starts everybody on a chain that runs.
+    pub async fn populate(ground: Ground, settings: &Settings) -> Result<Self, LocalnetError> {
+        let Ground {
+            started,
+            spec,
+            data_dir,
+            temporary,
+            teacher,
+            roster,
+            devnet,
+        } = ground;
+        let feed = Feed::new();
         let client = Client::connect(&devnet.url()).await?;
         let prepared = {
             let (data_dir, teacher, roster, seed) = (
@@ -268,41 +271,5 @@ impl Setup<'_> {
                 })
         }))
         .await
-    }
-}
-
-fn load_spec(settings: &Settings) -> Result<SubnetSpec, LocalnetError> {
-    let Some(path) = &settings.spec else {
-        return Ok(SubnetSpec::local());
-    };
-    let text = std::fs::read_to_string(path).map_err(|source| LocalnetError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    SubnetSpec::from_toml(&text).map_err(|source| LocalnetError::Spec {
-        path: path.clone(),
-        source,
-    })
-}
-
-fn data_dir(settings: &Settings) -> Result<(PathBuf, Option<tempfile::TempDir>), LocalnetError> {
-    match &settings.data_dir {
-        Some(dir) => {
-            std::fs::create_dir_all(dir).map_err(|source| LocalnetError::Write {
-                path: dir.clone(),
-                source,
-            })?;
-            Ok((dir.clone(), None))
-        }
-        None => {
-            let dir = tempfile::Builder::new()
-                .prefix("athanor-")
-                .tempdir()
-                .map_err(|source| LocalnetError::Write {
-                    path: std::env::temp_dir(),
-                    source,
-                })?;
-            Ok((dir.path().to_owned(), Some(dir)))
-        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use athanor_node::{exit, logging};
+use athanor_node::logging;
 
 mod cli;
 
 fn main() -> ExitCode {
-    exit::report(run(exit::parse()))
+    athanor_cli::report(run(athanor_cli::parse()))
 }
 
 fn run(arguments: cli::Arguments) -> Result<(), cli::CliError> {

@@ -1,10 +1,8 @@
 //! Run a daemon.
 //!
-//! What miner and validator share: command-line groups in bittensor's spelling, logs, an orderly end, one line per
-//! error, and the feed of events that watchers read.
+//! What miner and validator share: command-line groups in bittensor's spelling, logs, an orderly end, and the feed of events that watchers read.
 
 pub mod args;
-pub mod exit;
 pub mod feed;
 pub mod logging;
 pub mod shutdown;

@@ -15,7 +15,7 @@ const LIMIT_ROOM: f64 = 1.0 - 1e-4;
 pub struct Entry {
     /// Its slot.
     pub uid: Uid,
-    /// Its class of identical artifacts (see [`crate::similarity::classes`]).
+    /// Its class of identical artifacts: the digest of the tensors, however they are laid out in files.
     pub class: Digest,
     /// Lower confidence bound of its quality, in [0, 1].
     pub quality_low: f64,

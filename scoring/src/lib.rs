@@ -7,7 +7,6 @@ pub mod fidelity;
 pub mod grade;
 pub mod ledger;
 pub mod rank;
-pub mod similarity;
 pub mod synthetic;
 pub mod task;
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -23,7 +23,7 @@ type Recorded = (Hotkey, u64, u32);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
     let _alone = crate::ONE_SUBNET.lock().await;
-    let binary = validator_binary();
+    let binary = crate::binary::binary("athanor-validator");
     let settings = Settings::try_parse_from([
         "athanor-localnet",
         "--headless",
@@ -81,24 +81,6 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
         );
     }
     subnet.shutdown().await.unwrap();
-}
-
-/// Builds the real binary with the workspace's own feature selection and returns its path.
-fn validator_binary() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bin", "athanor-validator"])
-        .current_dir(root)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let test = std::env::current_exe().unwrap();
-    // target/debug/deps/it-<hash> -> target/debug/athanor-validator
-    test.parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .join("athanor-validator")
 }
 
 fn start(binary: &Path, subnet: &Subnet, ledger: &Path, log: &Path) -> Child {

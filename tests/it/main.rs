@@ -5,9 +5,11 @@
 
 use tokio::sync::Mutex;
 
+mod binary;
 mod chain;
 mod crash;
 mod miner;
+mod mistakes;
 mod subnet;
 
 /// Held by tests that run a whole subnet: two at once on a small machine would measure each other.

@@ -11,19 +11,12 @@ use athanor_tui::{
     report::Report,
     source::{ReadEventsError, SnapshotError, read_events, snapshot},
 };
-use clap::Parser;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match show(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("athanor-tui: {error}");
-            ExitCode::from(2)
-        }
-    }
+    athanor_cli::report(show(athanor_cli::parse()).await)
 }
 
 #[derive(Debug, Error)]

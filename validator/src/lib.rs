@@ -10,6 +10,7 @@ pub mod book;
 pub mod calibrate;
 pub mod cli;
 pub mod config;
+mod finding;
 pub mod plan;
 pub mod round;
 pub mod run;

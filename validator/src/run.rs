@@ -18,13 +18,10 @@ use athanor_scoring::{
     ledger::{AskId, AskOutcome, Fault, FaultKind},
 };
 use athanor_spec::{
-    Ask, Digest, Epoch, Hotkey, Round, Uid,
+    Digest, Epoch, Hotkey, Round, Uid,
     telemetry::{Event, FaultSummary},
 };
-use futures::{
-    FutureExt as _, StreamExt as _,
-    future::{BoxFuture, Shared},
-};
+use futures::{FutureExt as _, StreamExt as _, future::Shared};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
@@ -32,11 +29,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    artifacts::{ArtifactError, Artifacts},
-    ask::{self, Observation},
-    audit::{AuditError, Auditor, Replay},
-    book::{Account, Book, Claim},
+    artifacts::Artifacts,
+    audit::Auditor,
+    book::{Account, Book, BookError, Claim},
     config::{RunError, StartError, ValidatorConfig},
+    finding::{ArtifactResult, AskContext, Finding, SharedArtifact},
     plan::{self, PlannedAsk},
     round::{ActiveRound, RoundMiner, Timetable, miners_of},
     seed::{self, SeedInput},
@@ -50,9 +47,6 @@ const OUTCOME_QUEUE: usize = 256;
 const KEPT_ROUNDS: u64 = 256;
 /// How long an unused checkpoint stays in the cache.
 const ARTIFACT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-type ArtifactResult = Result<Arc<Checkpoint>, Arc<ArtifactError>>;
-type SharedArtifact = Shared<BoxFuture<'static, ArtifactResult>>;
 
 /// A running validator.
 pub struct Validator {
@@ -77,17 +71,6 @@ impl Validator {
         self.cancel.cancel();
         self.task.await?
     }
-}
-
-/// What came of one ask, on its way into the ledger.
-struct Finding {
-    account: Account,
-    round: Round,
-    index: u32,
-    /// `None` when this validator was in trouble itself.
-    outcome: Option<AskOutcome>,
-    /// Provable misbehaviour that came with it.
-    fault: Option<Fault>,
 }
 
 struct Loop {
@@ -359,14 +342,8 @@ impl Loop {
                     .await
                     .map_err(Arc::new)?;
                 if digest == miner.checkpoint {
-                    let claim = Claim {
-                        account: miner.account,
-                        committed_at: miner.committed_at,
-                        manifest: digest,
-                    };
-                    if let Err(error) =
-                        book.claim(&Digest(checkpoint.manifest.tensors_digest()), claim)
-                    {
+                    // Already now: who committed first should be on record even if this round is never closed.
+                    if let Err(error) = claim_tensors(&book, &miner, &checkpoint) {
                         tracing::error!(%error, "cannot write the ledger");
                     }
                 }
@@ -532,14 +509,7 @@ impl Loop {
                 evidence: error.to_string(),
             })),
             Some(Ok(checkpoint)) => {
-                let claim = Claim {
-                    account: miner.account,
-                    committed_at: miner.committed_at,
-                    manifest: miner.checkpoint,
-                };
-                let first = self
-                    .book
-                    .claim(&Digest(checkpoint.manifest.tensors_digest()), claim)?;
+                let first = claim_tensors(&self.book, miner, checkpoint)?;
                 Ok((first.account != miner.account).then(|| Fault {
                     kind: FaultKind::Copy,
                     evidence: format!(
@@ -594,115 +564,16 @@ impl Loop {
     }
 }
 
-/// What one ask needs.
-struct AskContext {
-    net: Net,
-    signer: Signer,
-    auditor: Auditor,
-    teacher: Engine,
-    in_flight: Arc<Semaphore>,
-    vocab_size: u32,
-    deadline: Duration,
-    eos: Option<u32>,
-    round: Round,
-    miner: RoundMiner,
-    accepted: Vec<(Digest, SharedArtifact)>,
-}
-
-impl AskContext {
-    async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
-        let mut finding = Finding {
-            account: self.miner.account,
-            round: self.round,
-            index: planned.index,
-            outcome: None,
-            fault: None,
-        };
-        let Ok(_permit) = self.in_flight.acquire().await else {
-            return finding;
-        };
-        let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
-        let reference = reference_ask(&planned);
-        let (observation, reference) = tokio::join!(
-            ask::ask(
-                &self.net,
-                &self.signer,
-                &self.miner,
-                &accepted,
-                &planned,
-                self.vocab_size,
-                self.deadline
-            ),
-            teacher::continuation(&self.teacher, &reference, self.eos),
-        );
-        let Some(reference) = reference else {
-            tracing::warn!("the teacher did not continue a prompt; the ask counts for nothing");
-            return finding;
-        };
-        match observation {
-            Observation::Answered { answer, elapsed } => {
-                let artifact = self
-                    .accepted
-                    .iter()
-                    .find(|(digest, _)| *digest == answer.checkpoint)
-                    .map(|(_, a)| a);
-                let Some(artifact) = artifact.cloned() else {
-                    return finding;
-                };
-                match artifact.await {
-                    Ok(checkpoint) => {
-                        let replay = Replay {
-                            planned,
-                            answer,
-                            elapsed,
-                            checkpoint,
-                            reference,
-                        };
-                        finding.outcome = self.keep(self.auditor.replay(replay).await);
-                    }
-                    Err(error) => {
-                        tracing::debug!(uid = %self.miner.uid, %error, "no artifact: the answer is not audited");
-                    }
-                }
-            }
-            Observation::Failed { reason, provable } => {
-                tracing::debug!(uid = %self.miner.uid, reason, "ask failed");
-                notify(Event::AskFailed {
-                    validator: self.signer.hotkey(),
-                    miner: self.miner.account.hotkey,
-                    reason: reason.clone(),
-                });
-                if provable {
-                    finding.fault = Some(Fault {
-                        kind: FaultKind::BadAnswer,
-                        evidence: reason,
-                    });
-                }
-                finding.outcome = self.keep(self.auditor.missing(planned, reference).await);
-            }
-            Observation::OwnTrouble { reason } => {
-                tracing::warn!(reason, "an ask was not sent; it counts for nothing");
-            }
-        }
-        finding
-    }
-
-    fn keep(&self, outcome: Result<AskOutcome, AuditError>) -> Option<AskOutcome> {
-        match outcome {
-            Ok(outcome) => Some(outcome),
-            Err(error) => {
-                tracing::error!(%error, "a replay failed; the ask counts for nothing");
-                None
-            }
-        }
-    }
-}
-
-/// The teacher's own continuation of the prompt: at temperature 1, with draws that the miner cannot know.
-fn reference_ask(planned: &PlannedAsk) -> Ask {
-    Ask {
-        temperature_milli: 1000,
-        seed: !planned.ask.seed,
-        ..planned.ask.clone()
-    }
+/// Registers that a miner committed to these tensors; returns the earliest claim to them.
+fn claim_tensors(
+    book: &Book,
+    miner: &RoundMiner,
+    checkpoint: &Checkpoint,
+) -> Result<Claim, BookError> {
+    let claim = Claim {
+        account: miner.account,
+        committed_at: miner.committed_at,
+        manifest: miner.checkpoint,
+    };
+    book.claim(&Digest(checkpoint.manifest.tensors_digest()), claim)
 }

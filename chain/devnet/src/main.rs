@@ -83,12 +83,9 @@ async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let devnet = match spawn(Arguments::parse().config()).await {
+    let devnet = match spawn(athanor_cli::parse::<Arguments>().config()).await {
         Ok(devnet) => devnet,
-        Err(error) => {
-            eprintln!("athanor-devnet: {error}");
-            return ExitCode::from(2);
-        }
+        Err(error) => return athanor_cli::report(Err(error)),
     };
     println!("{}", devnet.url());
     if let Err(error) = asked_to_stop().await {

@@ -15,7 +15,7 @@ pub struct SubnetArgs {
     /// The subnet's spec, instead of the one for local subnets
     #[arg(
         long = "subnet.spec",
-        alias = "subnet-spec",
+        aliases = ["subnet-spec", "spec"],
         env = "BT_SUBNET_SPEC",
         value_name = "FILE"
     )]

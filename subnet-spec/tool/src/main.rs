@@ -9,13 +9,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use thiserror::Error;
 
 use args::{Arguments, Command, What};
-
-/// Exit status of a failure, the same that the argument parser uses.
-const FAILURE: u8 = 2;
 
 /// Why nothing was printed.
 #[derive(Debug, Error)]
@@ -30,22 +26,12 @@ enum RunError {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(athanor_cli::parse::<Arguments>().command).await {
         // A reader that has seen enough is no failure.
         Err(RunError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            // A TOML error draws the line in question below itself; scripts read one line.
-            let line = error
-                .to_string()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ");
-            eprintln!("error: {line}");
-            ExitCode::from(FAILURE)
-        }
+        result => athanor_cli::report(result),
     }
 }
 

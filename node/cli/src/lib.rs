@@ -1,4 +1,7 @@
-//! The last word of a process: nothing on success, one line and status 2 on failure.
+//! How every binary begins and ends: the command line, and the last word.
+//!
+//! A mistake, in the command line or later, is one line on standard error and status 2, so that people see the cause
+//! at once and scripts need not parse paragraphs.
 
 use std::{error::Error, process::ExitCode};
 
