@@ -1,6 +1,6 @@
 //! Logs to standard error.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use thiserror::Error;
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::TryInitError};
@@ -29,7 +29,11 @@ pub fn init(arguments: &LoggingArgs) -> Result<(), LoggingError> {
         Ok(directives) if !arguments.debug && !arguments.trace => EnvFilter::try_new(directives)?,
         _ => EnvFilter::try_new(directives(arguments))?,
     };
-    let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let logs = fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // A file or a pipe has no use for colours.
+        .with_ansi(io::stderr().is_terminal());
     if arguments.json {
         tracing_subscriber::util::SubscriberInitExt::try_init(logs.json().finish())?;
     } else {

@@ -1,4 +1,4 @@
-//! Print how fast the shipped calibration finds forgers, and how often it accuses honest servers.
+//! Print how fast the synthetic calibration finds forgers, and how often it accuses honest servers.
 //!
 //! `cargo run -p athanor-scoring --example audit-power` (about a minute). Synthetic answers at temperature 1; the same
 //! seed gives the same table.
@@ -17,7 +17,7 @@ const LONGEST: usize = 20_000;
 const HONEST: Server = Server::Honest { noise: 0.02 };
 
 fn main() {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     let params = SubnetSpec::local().audit;
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     println!(

@@ -1,7 +1,7 @@
-//! Print the calibration that ships with the crate, fitted on synthetic answers.
+//! Print a calibration that is fitted on synthetic answers.
 //!
-//! `cargo run -p athanor-scoring --example synthetic-calibration > scoring/data/calibration.json` (about two minutes).
-//! The same seed gives the same bytes.
+//! `cargo run -p athanor-scoring --example synthetic-calibration > scoring/data/synthetic-calibration.json` (about two
+//! minutes). The same seed gives the same bytes.
 
 use std::error::Error;
 

@@ -196,8 +196,8 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
     }
     let input = FitInput {
         source: format!(
-            "{} students of teacher {} on {}, batches of 8, temperatures 0.6 to 1",
-            students.len(),
+            "students of {} layers of teacher {} on {}, batches of 8, temperatures 0.6 to 1",
+            layers(&students),
             Digest(teacher.digest()).short(),
             args.device
         ),
@@ -255,6 +255,14 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
         }
     }
     Ok(())
+}
+
+fn layers(students: &[Checkpoint]) -> String {
+    let counts: Vec<String> = students
+        .iter()
+        .map(|student| student.config.num_hidden_layers.to_string())
+        .collect();
+    counts.join(", ")
 }
 
 /// Asks drawn as in a round, each from its own salt.

@@ -98,13 +98,22 @@ pub enum CalibrationError {
 }
 
 impl Calibration {
-    /// The table that ships with this crate: synthetic logits with more noise than any CPU backend shows.
-    /// A validator replaces it by one fitted on its own engine.
+    /// The table that a validator uses when it is given no other: fitted by `athanor-validator calibrate` on the CPU
+    /// engine and on students of the bundled teacher; its provenance says which.
     pub fn shipped() -> Self {
-        match Self::from_json(include_str!("../../data/calibration.json")) {
+        Self::bundled(include_str!("../../data/calibration.json"))
+    }
+
+    /// A table fitted on [`crate::synthetic`] logits, for measuring the method apart from any engine.
+    pub fn synthetic() -> Self {
+        Self::bundled(include_str!("../../data/synthetic-calibration.json"))
+    }
+
+    fn bundled(json: &str) -> Self {
+        match Self::from_json(json) {
             Ok(calibration) => calibration,
             Err(error) => {
-                unreachable!("the calibration that ships with this crate is invalid: {error}")
+                unreachable!("a calibration that ships with this crate is invalid: {error}")
             }
         }
     }

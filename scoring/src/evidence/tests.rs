@@ -28,7 +28,7 @@ fn token(margin: f32, gap: f32) -> TokenObservation {
 }
 
 fn check_power(name: &str, server: Server, goal: usize) {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     let mut rng = rng(11);
     for run in 0..40 {
         let mut products = calibration.products();
@@ -59,7 +59,7 @@ fn forgers_are_found_within_the_goals() {
 
 #[test]
 fn the_mean_of_honest_e_values_is_at_most_one_on_held_out_requests() {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     let mut rng = rng(12);
     for noise in [0.0, 1e-5, 0.02] {
         for temperature in [0.6, 0.8, 1.0] {
@@ -80,7 +80,7 @@ fn the_mean_of_honest_e_values_is_at_most_one_on_held_out_requests() {
 
 #[test]
 fn honest_hotkeys_are_not_condemned() {
-    let (calibration, params, mut rng) = (Calibration::shipped(), params(), rng(13));
+    let (calibration, params, mut rng) = (Calibration::synthetic(), params(), rng(13));
     for _ in 0..20 {
         let mut evidence = HotkeyEvidence::default();
         for _ in 0..300 {
@@ -98,7 +98,7 @@ fn honest_hotkeys_are_not_condemned() {
 
 #[test]
 fn an_honest_past_buys_little_credit() {
-    let (calibration, params, mut rng) = (Calibration::shipped(), params(), rng(14));
+    let (calibration, params, mut rng) = (Calibration::synthetic(), params(), rng(14));
     let mut evidence = HotkeyEvidence::default();
     let observe = |evidence: &mut HotkeyEvidence, server, rng: &mut ChaCha8Rng| {
         let tokens = synthetic::request(server, TOKENS, 1.0, rng);
@@ -115,7 +115,7 @@ fn an_honest_past_buys_little_credit() {
 
 #[test]
 fn a_part_time_cheat_is_found() {
-    let (calibration, params, mut rng) = (Calibration::shipped(), params(), rng(15));
+    let (calibration, params, mut rng) = (Calibration::synthetic(), params(), rng(15));
     for (share, openings) in [(0.1, 500), (0.3, 120), (1.0, 20)] {
         let mut evidence = HotkeyEvidence::default();
         for _ in 0..openings {
@@ -136,7 +136,7 @@ fn a_part_time_cheat_is_found() {
 
 #[test]
 fn one_request_alone_never_condemns_and_a_verdict_is_for_life() {
-    let (calibration, params) = (Calibration::shipped(), params());
+    let (calibration, params) = (Calibration::synthetic(), params());
     let forged = vec![token(5.0, 0.5); 64];
     let e_value = calibration.request_e_value(&forged);
     assert!((e_value - calibration.cap / calibration.normaliser).abs() < 1e-6);
@@ -176,7 +176,7 @@ fn evidence_survives_encoding_and_a_change_of_the_assumed_shares() {
 
 #[test]
 fn own_draws_speak_for_the_server_and_misses_at_large_gaps_against_it() {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     for gap in [0.005, 0.02, 0.05, 0.2, 0.5, 2.0, 5.0, 20.0] {
         assert!(
             calibration.log_e_value(&[token(0.0, gap)]) < 0.0,
@@ -193,7 +193,7 @@ fn own_draws_speak_for_the_server_and_misses_at_large_gaps_against_it() {
 
 #[test]
 fn near_certain_tokens_do_not_drown_the_evidence_of_the_others() {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     let telling = vec![token(1.5, 0.5); 3];
     let mut diluted = telling.clone();
     diluted.extend(vec![token(0.0, 12.0); 60]);
@@ -203,7 +203,7 @@ fn near_certain_tokens_do_not_drown_the_evidence_of_the_others() {
 
 #[test]
 fn a_token_without_a_number_and_an_empty_answer_are_no_evidence() {
-    let calibration = Calibration::shipped();
+    let calibration = Calibration::synthetic();
     assert_eq!(calibration.request_e_value(&[]), 1.0);
     let known = [token(0.0, 0.5)];
     let with_gaps = [token(f32::NAN, 0.5), known[0], token(0.0, f32::NAN)];
@@ -340,26 +340,27 @@ fn a_fit_refuses_what_supports_no_bound() {
 }
 
 #[test]
-fn the_shipped_calibration_keeps_its_own_rules() {
-    let calibration = Calibration::shipped();
-    let smallest = calibration
-        .provenance
-        .honest
-        .iter()
-        .map(|g| g.requests / 2)
-        .min()
-        .unwrap();
-    assert!(calibration.cap <= smallest as f64 / 10.0);
-    assert_eq!(calibration.bins, Bins::standard());
-    for row in &calibration.honest_bound {
-        assert!(row.iter().sum::<f64>() >= 1.0);
+fn the_calibrations_that_ship_keep_their_own_rules() {
+    for calibration in [Calibration::shipped(), Calibration::synthetic()] {
+        let smallest = calibration
+            .provenance
+            .honest
+            .iter()
+            .map(|g| g.requests / 2)
+            .min()
+            .unwrap();
+        assert!(calibration.cap <= smallest as f64 / 10.0);
+        assert_eq!(calibration.bins, Bins::standard());
+        for row in &calibration.honest_bound {
+            assert!(row.iter().sum::<f64>() >= 1.0);
+        }
     }
 }
 
 #[test]
 fn a_damaged_calibration_is_refused() {
     let check = |change: fn(&mut Calibration), expected: &str| {
-        let mut calibration = Calibration::shipped();
+        let mut calibration = Calibration::synthetic();
         change(&mut calibration);
         let error = Calibration::from_json(&calibration.to_json().unwrap()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
