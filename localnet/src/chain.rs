@@ -43,19 +43,18 @@ pub fn devnet(settings: &Settings, spec: &SubnetSpec, roster: &[Participant]) ->
         weights_version_key: spec.subnet.version_key,
         ..SubnetGenesis::new(spec.subnet.netuid.0, owner.pair.public().0)
     };
+    let genesis = Genesis {
+        endowed,
+        sudo: owner.pair.public().0,
+        subnets: vec![subnet],
+        stake_threshold: Rao::from_tao(spec.limits.min_validator_stake_tao).0,
+        ..Genesis::development(settings.block_interval())
+    };
     Config {
         listen: (Ipv4Addr::LOCALHOST, settings.port).into(),
         sealing: Sealing::Interval(settings.block_interval()),
         clock: Clock::Wall,
-        genesis: Genesis {
-            endowed,
-            sudo: owner.pair.public().0,
-            subnets: vec![subnet],
-            block_time: settings.block_interval(),
-            stake_threshold: Rao::from_tao(spec.limits.min_validator_stake_tao).0,
-            owner_cut: 0,
-            loopback_axons: true,
-        },
+        ..Config::deterministic(genesis)
     }
 }
 

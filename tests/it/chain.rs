@@ -7,8 +7,8 @@ use athanor_chain::{
     StakeError, SubmitError,
 };
 use athanor_devnet::{
-    Clock, Config, Devnet, Genesis, NeuronGenesis, Sealing, SubnetGenesis, TAO,
-    development_account, development_pair,
+    Config, Devnet, Genesis, NeuronGenesis, Sealing, SubnetGenesis, TAO, development_account,
+    development_pair,
 };
 use athanor_spec::{BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use futures::{Stream, StreamExt as _};
@@ -25,8 +25,8 @@ fn genesis(adjust: impl FnOnce(&mut SubnetGenesis)) -> Genesis {
     let subnet = &mut genesis.subnets[0];
     subnet.tempo = TEMPO;
     let neuron = |name: &str, stake| NeuronGenesis {
-        coldkey: development_account("Ferdie"),
-        hotkey: development_account(name),
+        coldkey: development_account("Ferdie").into(),
+        hotkey: development_account(name).into(),
         stake,
     };
     subnet.neurons = VALIDATORS.map(|name| neuron(name, 1000 * TAO)).to_vec();
@@ -38,10 +38,8 @@ fn genesis(adjust: impl FnOnce(&mut SubnetGenesis)) -> Genesis {
 
 fn config(genesis: Genesis) -> Config {
     Config {
-        listen: ([127, 0, 0, 1], 0).into(),
         sealing: Sealing::Interval(Duration::from_millis(40)),
-        clock: Clock::Virtual,
-        genesis,
+        ..Config::deterministic(genesis)
     }
 }
 

@@ -8,8 +8,7 @@ use std::{
 
 use athanor_chain::Client;
 use athanor_devnet::{
-    Clock, Config, Devnet, Genesis, NeuronGenesis, Sealing, TAO, development_account,
-    development_pair,
+    Config, Devnet, Genesis, NeuronGenesis, Sealing, TAO, development_account, development_pair,
 };
 use athanor_distill::{
     bundled,
@@ -37,16 +36,14 @@ async fn devnet() -> (Devnet, Client) {
     subnet.tempo = 12;
     subnet.max_allowed_validators = 1;
     let neuron = |name: &str, stake| NeuronGenesis {
-        coldkey: development_account("Ferdie"),
-        hotkey: development_account(name),
+        coldkey: development_account("Ferdie").into(),
+        hotkey: development_account(name).into(),
         stake,
     };
     subnet.neurons = vec![neuron(VALIDATOR, 2000 * TAO), neuron(MINER, 0)];
     let config = Config {
-        listen: ([127, 0, 0, 1], 0).into(),
         sealing: Sealing::Interval(Duration::from_millis(250)),
-        clock: Clock::Virtual,
-        genesis,
+        ..Config::deterministic(genesis)
     };
     let devnet = athanor_devnet::spawn(config).await.unwrap();
     let client = Client::connect(&devnet.url()).await.unwrap();

@@ -4,13 +4,15 @@
 //! only to look something up, and then work on a state that later blocks do not touch.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use athanor_runtime::Header;
+use athanor_runtime::{Header, VERSION};
 use codec::{Decode, Encode};
 use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
 use sp_core::H256;
 use sp_inherents::InherentData;
 use sp_runtime::{
@@ -18,15 +20,18 @@ use sp_runtime::{
     traits::{BlakeTwo256, Hash, Header as _},
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
+use sp_state_machine::BackendTransaction;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    config::{Clock, Genesis},
+    config::{Clock, Keep},
     executor::{self, CallError, Overlay, State},
-    genesis::{self, GenesisError},
-    ledger::{Body, Ledger},
+    faults::Faults,
+    genesis::{self, Genesis, GenesisError},
+    ledger::{Block, Body, Ledger},
     pool::{Candidate, Pool},
+    store::{Store, StoreError},
 };
 
 /// Blocks that a slow subscriber may fall behind before it misses some.
@@ -40,7 +45,7 @@ pub(crate) struct Imported {
     pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-/// No block could be made. All of these are faults of the runtime or of this crate.
+/// No block could be made.
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// An entry point failed.
@@ -57,6 +62,12 @@ pub enum BuildError {
     /// The state that was built is not the one that the header names.
     #[error("the header names another state root than the state has")]
     StateRoot,
+    /// The block cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The chain was shut down.
+    #[error("the devnet is shutting down")]
+    Closed,
 }
 
 impl From<CallError> for BuildError {
@@ -65,44 +76,83 @@ impl From<CallError> for BuildError {
     }
 }
 
+/// A chain could not be started.
+#[derive(Debug, Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// The chain.
 pub(crate) struct Chain {
     clock: Clock,
     block_time: u64,
     ledger: RwLock<Ledger>,
     pool: Mutex<Pool>,
-    sealing: Mutex<()>,
+    /// Held while a block is made; whether none is made any more.
+    sealing: Mutex<bool>,
     imported: broadcast::Sender<Arc<Imported>>,
     submitted: Notify,
+    faults: Arc<Faults>,
 }
 
 impl Chain {
-    /// A chain of its genesis block.
-    pub(crate) fn new(clock: Clock, description: &Genesis) -> Result<Self, GenesisError> {
-        let mut ledger = Ledger::new();
-        let empty = ledger.empty_state();
-        let mut overlay = genesis::build(&empty, description)?;
-        let changes = overlay
-            .drain_storage_changes(&empty, StateVersion::V1)
-            .map_err(|error| GenesisError::Contradictory(error.to_string()))?;
-        let header = Header::new(
-            0,
-            extrinsics_root(&[]),
-            changes.transaction_storage_root,
-            H256::zero(),
-            Default::default(),
-        );
-        ledger.push(header, Arc::default(), 0, changes.transaction);
-        let block_time = u64::try_from(description.block_time.as_millis()).unwrap_or(u64::MAX);
+    /// A chain of its genesis block, in memory.
+    #[cfg(test)]
+    pub(crate) fn new(clock: Clock, genesis: &Genesis) -> Result<Self, OpenError> {
+        Self::open(clock, genesis, Keep::default(), None, Arc::default())
+    }
+
+    /// The chain in a directory, if there is one in it; else one of its genesis block.
+    pub(crate) fn open(
+        clock: Clock,
+        genesis: &Genesis,
+        keep: Keep,
+        base_path: Option<&Path>,
+        faults: Arc<Faults>,
+    ) -> Result<Self, OpenError> {
+        let json = genesis.to_json()?;
+        let store = base_path
+            .map(|path| Store::open(path, VERSION.spec_version))
+            .transpose()?
+            .map(Arc::new);
+        let mut ledger = Ledger::new(keep, store.clone());
+        let (block, changes) = genesis_block(&ledger.empty_state(), &json)?;
+        let stored = match &store {
+            Some(store) => store.load(usize::try_from(keep.blocks).unwrap_or(usize::MAX))?,
+            None => None,
+        };
+        match (store, stored) {
+            (Some(store), Some(stored)) if stored.genesis.hash != block.hash => {
+                return Err(store.other_genesis(stored.genesis.hash, block.hash).into());
+            }
+            (Some(store), Some(stored)) => ledger = Ledger::restore(keep, store, stored)?,
+            (store, _) => {
+                let change = ledger.plan(changes);
+                if let Some(store) = store {
+                    store.append(&block, &change)?;
+                }
+                ledger.push(block, change);
+            }
+        }
         Ok(Self {
             clock,
-            block_time: block_time.max(1),
+            block_time: genesis::block_time(&json),
             ledger: RwLock::new(ledger),
             pool: Mutex::new(Pool::default()),
-            sealing: Mutex::new(()),
+            sealing: Mutex::new(false),
             imported: broadcast::channel(BACKLOG).0,
             submitted: Notify::new(),
+            faults,
         })
+    }
+
+    /// Makes no block any more, and closes the directory that the chain is kept in.
+    pub(crate) fn close(&self) {
+        *self.sealing.lock() = true;
+        self.ledger.write().close();
     }
 
     /// Reads from the ledger.
@@ -125,22 +175,30 @@ impl Chain {
         &self.submitted
     }
 
+    /// What goes wrong on purpose.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Makes the next block of what the pool has ready.
     pub(crate) fn seal(&self) -> Result<Arc<Imported>, BuildError> {
-        let _one_at_a_time = self.sealing.lock();
-        let (parent, state, previous) = self.read(|ledger| {
+        let closed = self.sealing.lock();
+        if *closed {
+            return Err(BuildError::Closed);
+        }
+        let (parent, state, store) = self.read(|ledger| {
             (
                 ledger.best().clone(),
                 ledger.best_state(),
-                ledger.timestamp(),
+                ledger.store().cloned(),
             )
         });
         let timestamp = match self.clock {
-            Clock::Virtual => previous.saturating_add(self.block_time),
-            Clock::Wall => wall_clock().max(previous.saturating_add(1)),
+            Clock::Virtual => parent.timestamp.saturating_add(self.block_time),
+            Clock::Wall => wall_clock().max(parent.timestamp.saturating_add(1)),
         };
-        let candidates = self.pool().ready();
-        let mut builder = Builder::start(&state, parent, timestamp)?;
+        let candidates = self.pool().ready(parent.header.number + 1);
+        let mut builder = Builder::start(&state, &parent, timestamp)?;
         let mut outcome = Outcome::default();
         for candidate in candidates {
             match builder.apply(&candidate.bytes)? {
@@ -152,14 +210,24 @@ impl Chain {
                 Err(_) => outcome.refused.push(candidate),
             }
         }
-        let built = builder.finish()?;
-        let (header, changes) = (built.header, built.changes);
-        let hash = self.ledger.write().push(
-            header.clone(),
-            Arc::new(built.body),
+        let Built {
+            header,
+            body,
+            changes,
+        } = builder.finish()?;
+        let block = Block {
+            hash: header.hash(),
+            header: header.clone(),
+            body: Arc::new(body),
             timestamp,
-            changes.transaction,
-        );
+        };
+        let hash = block.hash;
+        let change = self.read(|ledger| ledger.plan(changes.transaction));
+        // Nobody hears of a block before it is on disk.
+        if let Some(store) = store {
+            store.append(&block, &change)?;
+        }
+        self.ledger.write().push(block, change);
         self.pool()
             .advance(header.number, hash, &outcome.included, &outcome.refused);
         let imported = Arc::new(Imported {
@@ -171,6 +239,31 @@ impl Chain {
         let _ = self.imported.send(imported.clone());
         Ok(imported)
     }
+}
+
+/// The genesis block, and the changes that it makes to the empty state.
+fn genesis_block(
+    empty: &State,
+    json: &Value,
+) -> Result<(Block, BackendTransaction<BlakeTwo256>), GenesisError> {
+    let mut overlay = genesis::build(empty, json)?;
+    let changes = overlay
+        .drain_storage_changes(empty, StateVersion::V1)
+        .map_err(|error| GenesisError::Contradictory(error.to_string()))?;
+    let header = Header::new(
+        0,
+        extrinsics_root(&[]),
+        changes.transaction_storage_root,
+        H256::zero(),
+        Default::default(),
+    );
+    let block = Block {
+        hash: header.hash(),
+        header,
+        body: Arc::default(),
+        timestamp: 0,
+    };
+    Ok((block, changes.transaction))
 }
 
 /// What became of the pool's candidates.
@@ -194,17 +287,17 @@ struct Built {
 }
 
 impl<'a> Builder<'a> {
-    fn start(state: &'a State, parent: (H256, Header), timestamp: u64) -> Result<Self, BuildError> {
+    fn start(state: &'a State, parent: &Block, timestamp: u64) -> Result<Self, BuildError> {
         let mut builder = Self {
             state,
             overlay: Overlay::default(),
             body: Vec::new(),
         };
         let header = Header::new(
-            parent.1.number + 1,
+            parent.header.number + 1,
             H256::zero(),
             H256::zero(),
-            parent.0,
+            parent.hash,
             Default::default(),
         );
         builder.call("Core_initialize_block", &header.encode())?;

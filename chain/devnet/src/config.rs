@@ -1,12 +1,13 @@
-//! What a devnet is made of: where it listens, when it seals, which clock it keeps and what its first block holds.
+//! What a devnet is made of: where it listens, when it seals, which clock it keeps, where it keeps its state and what it
+//! grants its clients.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
-use sp_core::{Pair, sr25519};
-
-/// Public key of an account, as on chain.
-pub type AccountBytes = [u8; 32];
+use crate::genesis::Genesis;
 
 /// One TAO in rao.
 pub const TAO: u64 = 1_000_000_000;
@@ -22,17 +23,29 @@ pub struct Config {
     pub clock: Clock,
     /// The state of block 0.
     pub genesis: Genesis,
+    /// Directory that the chain is kept in, created if it is missing; `None` keeps it in memory only.
+    pub base_path: Option<PathBuf>,
+    /// How much of the past can be read.
+    pub keep: Keep,
+    /// What clients may ask for.
+    pub limits: Limits,
+    /// Whether the `dev_*` methods that make things go wrong exist.
+    pub faults: bool,
 }
 
 impl Config {
-    /// A devnet on a free loopback port whose blocks are made only on request, twelve virtual seconds apart: equal
-    /// extrinsics in equal blocks give equal block hashes.
+    /// A devnet in memory, on a free loopback port, whose blocks are made only on request, twelve virtual seconds
+    /// apart: equal extrinsics in equal blocks give equal block hashes.
     pub fn deterministic(genesis: Genesis) -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             sealing: Sealing::Manual,
             clock: Clock::Virtual,
             genesis,
+            base_path: None,
+            keep: Keep::default(),
+            limits: Limits::default(),
+            faults: false,
         }
     }
 }
@@ -57,146 +70,55 @@ pub enum Clock {
     Virtual,
 }
 
-/// The state of block 0.
-#[derive(Clone, Debug)]
-pub struct Genesis {
-    /// Free balances in rao.
-    pub endowed: Vec<(AccountBytes, u64)>,
-    /// The account that may dispatch as root.
-    pub sudo: AccountBytes,
-    /// The subnets that exist from the start.
-    pub subnets: Vec<SubnetGenesis>,
-    /// Nominal time between blocks, which clients read as `Aura.SlotDuration` and [`Clock::Virtual`] advances by.
-    pub block_time: Duration,
-    /// Least stake weight in rao for setting weights and for counting as a validator (`StakeThreshold`, which is one
-    /// value for all subnets).
-    pub stake_threshold: u64,
-    /// The share of a subnet's emission that goes to its owner's hotkey, out of 65535 (`SubnetOwnerCut`, which is one
-    /// value for all subnets).
-    pub owner_cut: u16,
-    /// Whether an axon may announce 127.0.0.1 or ::1, which Bittensor refuses with `InvalidIpAddress`.
-    pub loopback_axons: bool,
-}
-
-/// A subnet at block 0. Fields are named after the chain's storage items and have their units.
-#[derive(Clone, Debug)]
-pub struct SubnetGenesis {
-    /// Number of the subnet, at least 1.
-    pub netuid: u16,
-    /// Account that owns the subnet.
-    pub owner_coldkey: AccountBytes,
-    /// The owner's hotkey, if it has one: it takes the owner's cut, and holds a permanent permit once registered.
-    pub owner_hotkey: Option<AccountBytes>,
-    /// Blocks between epochs.
-    pub tempo: u16,
-    /// Alpha in rao that accrues per block, backed by as much TAO.
-    pub emission_per_block: u64,
-    /// Blocks that must pass between two weight settings of a hotkey.
-    pub weights_rate_limit: u64,
-    /// Blocks that must pass between two axon announcements of a hotkey.
-    pub serving_rate_limit: u64,
-    /// Price of the first registration in rao.
-    pub burn: u64,
-    /// Lower bound of the registration price in rao.
-    pub min_burn: u64,
-    /// Upper bound of the registration price in rao.
-    pub max_burn: u64,
-    /// Blocks after its registration in which a UID is not pruned while others can be.
-    pub immunity_period: u16,
-    /// Number of UIDs; the next registration replaces one.
-    pub max_allowed_uids: u16,
-    /// How many UIDs hold a validator permit at most.
-    pub max_allowed_validators: u16,
-    /// Fewest entries of a weight vector (or the number of UIDs, if that is smaller).
-    pub min_allowed_weights: u16,
-    /// Oldest weights version that is accepted; 0 accepts all.
-    pub weights_version_key: u64,
-    /// A neuron is inactive after this many thousandths of a tempo without an update.
-    pub activity_cutoff_factor_milli: u32,
-    /// Majority of stake that Yuma asks for, out of 65535.
-    pub kappa: u16,
-    /// Inertia of bonds, in millionths.
-    pub bonds_moving_average: u64,
-    /// Penalty on bonds for weights above consensus, out of 65535.
-    pub bonds_penalty: u16,
-    /// Whether bonds follow Yuma 3.
-    pub yuma3: bool,
-    /// Whether Yuma 3 adapts the bonds' inertia per pair.
-    pub liquid_alpha: bool,
-    /// Neurons that are registered from the start; the first has UID 0.
-    pub neurons: Vec<NeuronGenesis>,
-}
-
-impl SubnetGenesis {
-    /// A subnet with the chain's own defaults for Yuma, a tempo and rate limits fit for a chain that runs on one
-    /// machine, one TAO of emission per block and weights that are set in the open.
-    pub fn new(netuid: u16, owner_coldkey: AccountBytes) -> Self {
-        Self {
-            netuid,
-            owner_coldkey,
-            owner_hotkey: None,
-            tempo: 20,
-            emission_per_block: TAO,
-            weights_rate_limit: 1,
-            serving_rate_limit: 1,
-            burn: TAO / 10,
-            min_burn: TAO / 2_000,
-            max_burn: 100 * TAO,
-            immunity_period: 4_096,
-            max_allowed_uids: 256,
-            max_allowed_validators: 64,
-            min_allowed_weights: 1,
-            weights_version_key: 0,
-            activity_cutoff_factor_milli: 13_889,
-            kappa: 32_767,
-            bonds_moving_average: 900_000,
-            bonds_penalty: u16::MAX,
-            yuma3: true,
-            liquid_alpha: false,
-            neurons: Vec::new(),
-        }
-    }
-}
-
-/// A neuron that is registered at block 0 without paying for it.
+/// How much of the past can be read, in blocks. What is older costs no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NeuronGenesis {
-    /// Account that owns the hotkey and its stake.
-    pub coldkey: AccountBytes,
-    /// The neuron's own account.
-    pub hotkey: AccountBytes,
-    /// Alpha in rao staked on it. Whoever reaches the stake threshold starts with a validator permit.
-    pub stake: u64,
+pub struct Keep {
+    /// Newest states, at least 1: what clients that read a recent block need. Older ones are answered with "State
+    /// already discarded".
+    pub states: u32,
+    /// Newest headers and bodies in memory, at least 1 and more than the longest mortal era that clients use. With a
+    /// [`Config::base_path`], older ones are read from disk.
+    pub blocks: u32,
 }
 
-impl Genesis {
-    /// The usual development chain: //Alice (who is sudo), //Bob, //Charlie, //Dave, //Eve and //Ferdie with a million
-    /// TAO each, and subnet 1, which belongs to //Alice.
-    pub fn development(block_time: Duration) -> Self {
-        let accounts =
-            ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"].map(development_account);
+impl Default for Keep {
+    /// 256 states and 4,096 blocks.
+    fn default() -> Self {
         Self {
-            endowed: accounts
-                .iter()
-                .map(|account| (*account, 1_000_000 * TAO))
-                .collect(),
-            sudo: accounts[0],
-            subnets: vec![SubnetGenesis::new(1, accounts[0])],
-            block_time,
-            stake_threshold: 0,
-            owner_cut: 0,
-            loopback_axons: true,
+            states: 256,
+            blocks: 4_096,
         }
     }
 }
 
-/// Key pair of the well-known development account `//name`.
-pub fn development_pair(name: &str) -> sr25519::Pair {
-    sr25519::Pair::from_string(&format!("//{name}"), None)
-        .expect("a plain name is a valid derivation path")
+/// What clients may ask for. Whoever asks for more is refused with an error of its own; nobody else notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: u32,
+    /// Subscriptions that one connection holds at a time.
+    pub subscriptions: u32,
+    /// Bytes of a request; an extrinsic is smaller than a block.
+    pub request_bytes: u32,
+    /// Bytes of an answer; metadata and listings of large maps stay well below the default.
+    pub response_bytes: u32,
+    /// Requests in one batch.
+    pub batch: u32,
+    /// Requests of all clients that wait for their turn.
+    pub queue: usize,
 }
 
-/// Public key of the well-known development account `//name`.
-pub fn development_account(name: &str) -> AccountBytes {
-    development_pair(name).public().0
+impl Default for Limits {
+    /// 256 connections of 256 subscriptions each, requests of 16 MiB, answers of 64 MiB, batches of 1,024 and as many
+    /// requests in waiting.
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            subscriptions: 256,
+            request_bytes: 16 << 20,
+            response_bytes: 64 << 20,
+            batch: 1_024,
+            queue: 1_024,
+        }
+    }
 }

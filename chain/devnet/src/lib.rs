@@ -1,7 +1,8 @@
 //! Run a one-process chain with the subnet's rules.
 //!
-//! The runtime is compiled into the process and runs natively: no WASM, no network, no disk. Clients see a chain like
-//! any other, through Substrate's JSON-RPC on a WebSocket. Any number of devnets can live in one process.
+//! The runtime is compiled into the process and runs natively: no WASM, no peers. Clients see a chain like any other,
+//! through Substrate's JSON-RPC on a WebSocket. It lives in memory, or in a directory from which it continues after
+//! whatever stopped it. Any number of devnets can live in one process.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -17,8 +18,12 @@
 //! ```
 
 mod chain;
+mod chain_spec;
 mod config;
+mod connections;
+mod development;
 mod executor;
+mod faults;
 mod genesis;
 mod history;
 mod ledger;
@@ -26,14 +31,17 @@ mod pool;
 mod rpc;
 mod sealing;
 mod server;
+mod store;
 #[cfg(test)]
 mod testing;
 mod workers;
 
+pub use athanor_runtime::subtensor::{NeuronGenesis, SubnetGenesis};
 pub use chain::BuildError;
-pub use config::{
-    AccountBytes, Clock, Config, Genesis, NeuronGenesis, Sealing, SubnetGenesis, TAO,
-    development_account, development_pair,
-};
-pub use genesis::GenesisError;
-pub use server::{Devnet, SpawnError, spawn};
+pub use chain_spec::{SpecError, chain_spec};
+pub use config::{Clock, Config, Keep, Limits, Sealing, TAO};
+pub use development::{AccountBytes, development_account, development_pair, sign};
+pub use genesis::{Genesis, GenesisError, PatchError};
+pub use pool::SubmitError;
+pub use server::{Devnet, QueryError, SpawnError, spawn};
+pub use store::StoreError;

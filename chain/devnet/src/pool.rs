@@ -48,7 +48,7 @@ pub(crate) enum Status {
 
 /// An extrinsic was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum SubmitError {
+pub enum SubmitError {
     /// It is not one length-prefixed byte string.
     #[error("Extrinsic has invalid format")]
     Format,
@@ -91,6 +91,8 @@ struct Entry {
     priority: u64,
     /// Last block that may include it.
     valid_till: u64,
+    /// First block that may include it.
+    not_before: u32,
     /// Order of arrival.
     arrival: u64,
     watcher: Option<mpsc::Sender<Status>>,
@@ -129,17 +131,21 @@ impl Chain {
         if self.pool().entries.contains_key(&hash) {
             return Err(SubmitError::AlreadyImported(hash));
         }
+        let delay = self.faults().inclusion_delay();
         let (mut number, mut validity) = self.validate(&bytes)?;
         let mut pool = self.pool();
         // What is required depends on the block that it was asked of: ask again if there is a newer one.
         loop {
-            let newest = self.read(|ledger| ledger.best().1.number);
+            let newest = self.read(|ledger| ledger.best().header.number);
             if newest == number {
                 break;
             }
             (number, validity) = self.validate(&bytes)?;
         }
         pool.insert(hash, bytes, number, validity, watcher)?;
+        if delay > 0 {
+            pool.delay(&hash, number.saturating_add(1).saturating_add(delay));
+        }
         drop(pool);
         self.submitted().notify_one();
         Ok(hash)
@@ -148,8 +154,8 @@ impl Chain {
     /// What the runtime says of an extrinsic, and after which block.
     fn validate(&self, bytes: &[u8]) -> Result<(u32, ValidTransaction), SubmitError> {
         let (number, hash, state) = self.read(|ledger| {
-            let (hash, header) = ledger.best();
-            (header.number, *hash, ledger.best_state())
+            let best = ledger.best();
+            (best.header.number, best.hash, ledger.best_state())
         });
         let mut data = TransactionSource::External.encode();
         data.extend_from_slice(bytes);
@@ -225,6 +231,7 @@ impl Pool {
             requires: validity.requires,
             priority: validity.priority,
             valid_till: u64::from(number).saturating_add(validity.longevity),
+            not_before: 0,
             arrival: self.arrivals,
             watcher,
         };
@@ -249,9 +256,16 @@ impl Pool {
         }
     }
 
-    /// The extrinsics that a block can take, in the order in which it should: by priority, then by arrival, none before
-    /// what it requires.
-    pub(crate) fn ready(&self) -> Vec<Candidate> {
+    /// Holds an extrinsic back until the block of this number.
+    fn delay(&mut self, hash: &H256, not_before: u32) {
+        if let Some(entry) = self.entries.get_mut(hash) {
+            entry.not_before = not_before;
+        }
+    }
+
+    /// The extrinsics that the block of this number can take, in the order in which it should: by priority, then by
+    /// arrival, none before what it requires.
+    pub(crate) fn ready(&self, number: u32) -> Vec<Candidate> {
         let mut missing: HashMap<H256, usize> = HashMap::new();
         let mut waiting: HashMap<&Tag, Vec<H256>> = HashMap::new();
         let mut heap = BinaryHeap::new();
@@ -263,7 +277,7 @@ impl Pool {
             )
         };
         for (hash, entry) in &self.entries {
-            if entry.requires.is_empty() {
+            if entry.requires.is_empty() && entry.not_before <= number {
                 heap.push(rank(entry));
             }
             missing.insert(*hash, entry.requires.len());
@@ -284,8 +298,9 @@ impl Pool {
             {
                 let count = missing.entry(next).or_default();
                 *count = count.saturating_sub(1);
-                if *count == 0 {
-                    heap.push(rank(&self.entries[&next]));
+                let entry = &self.entries[&next];
+                if *count == 0 && entry.not_before <= number {
+                    heap.push(rank(entry));
                 }
             }
         }

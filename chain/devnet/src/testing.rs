@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use athanor_runtime::{RuntimeCall, VERSION, subtensor::Call};
-use codec::{Compact, Decode, Encode};
-use sp_core::{Pair, crypto::AccountId32, sr25519};
-use sp_runtime::traits::{BlakeTwo256, Hash};
+use athanor_runtime::{RuntimeCall, subtensor::Call, subtensor::NeuronGenesis};
+use codec::{Decode, Encode};
+use sp_core::{crypto::AccountId32, sr25519};
 
 use crate::{
     chain::Chain,
-    config::{Clock, Genesis, NeuronGenesis, TAO, development_account, development_pair},
+    config::{Clock, TAO},
+    development::{development_account, development_pair, sign},
     executor,
+    genesis::Genesis,
 };
 
 /// The subnet of the tests.
@@ -25,8 +26,8 @@ pub(crate) fn genesis() -> Genesis {
     genesis.subnets[0].tempo = TEMPO;
     genesis.stake_threshold = 50 * TAO;
     genesis.subnets[0].neurons = vec![NeuronGenesis {
-        coldkey: development_account("Bob"),
-        hotkey: development_account("Bob//hotkey"),
+        coldkey: account("Bob"),
+        hotkey: account("Bob//hotkey"),
         stake: 1_000 * TAO,
     }];
     genesis
@@ -42,7 +43,7 @@ pub(crate) fn account(name: &str) -> AccountId32 {
     development_account(name).into()
 }
 
-/// An immortal extrinsic, byte by byte as finney's clients lay it out.
+/// An extrinsic for this chain.
 pub(crate) fn signed(
     chain: &Chain,
     signer: &sr25519::Pair,
@@ -50,25 +51,8 @@ pub(crate) fn signed(
     tip: u64,
     call: impl Into<RuntimeCall>,
 ) -> Vec<u8> {
-    let call = call.into().encode();
     let genesis = chain.read(|ledger| ledger.hash(0)).unwrap();
-    let extra = (0_u8, Compact(nonce), Compact(tip), 0_u8).encode();
-    let implicit = (
-        VERSION.spec_version,
-        VERSION.transaction_version,
-        genesis,
-        genesis,
-        Option::<[u8; 32]>::None,
-    );
-    let mut payload = [call.clone(), extra.clone(), implicit.encode()].concat();
-    if payload.len() > 256 {
-        payload = BlakeTwo256::hash(&payload).0.to_vec();
-    }
-    let address = [[0_u8].as_slice(), &signer.public().0].concat();
-    let signature = [[1_u8].as_slice(), &signer.sign(&payload).0].concat();
-    [[0x84_u8].as_slice(), &address, &signature, &extra, &call]
-        .concat()
-        .encode()
+    sign(genesis, signer, nonce, tip, call)
 }
 
 /// Signs with a development account and submits.
@@ -92,7 +76,7 @@ pub(crate) fn query<R: Decode>(chain: &Chain, method: &str, data: Vec<u8>) -> R 
 
 /// Makes blocks until the newest has this number.
 pub(crate) fn seal_to(chain: &Chain, number: u32) {
-    while chain.read(|ledger| ledger.best().1.number) < number {
+    while chain.read(|ledger| ledger.best().header.number) < number {
         chain.seal().unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         Arc,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, SyncSender, TrySendError},
     },
     thread,
 };
@@ -25,17 +25,22 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A handle on the threads, which end when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Workers {
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
 }
 
-/// The threads ended before they answered.
+/// A job was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stopped;
+pub(crate) enum NotRun {
+    /// As many jobs wait as may.
+    Busy,
+    /// The threads ended before they answered.
+    Stopped,
+}
 
 impl Workers {
-    /// Starts the threads.
-    pub(crate) fn start() -> io::Result<Self> {
-        let (jobs, queue) = mpsc::channel::<Job>();
+    /// Starts the threads; at most `waiting` jobs wait for them.
+    pub(crate) fn start(waiting: usize) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::sync_channel::<Job>(waiting);
         let queue = Arc::new(Mutex::new(queue));
         for index in 0..THREADS {
             let queue = queue.clone();
@@ -55,14 +60,17 @@ impl Workers {
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Stopped> {
+    ) -> Result<R, NotRun> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
             // Whoever asked may have gone.
             let _ = answer.send(job());
         });
-        self.jobs.send(job).map_err(|_| Stopped)?;
-        answered.await.map_err(|_| Stopped)
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => NotRun::Busy,
+            TrySendError::Disconnected(_) => NotRun::Stopped,
+        })?;
+        answered.await.map_err(|_| NotRun::Stopped)
     }
 }
 

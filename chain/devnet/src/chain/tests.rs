@@ -49,11 +49,11 @@ fn busy_chain() -> std::sync::Arc<Chain> {
 
 fn blocks(chain: &Chain) -> Vec<(H256, Header, Body)> {
     chain.read(|ledger| {
-        (0..=ledger.best().1.number)
+        (0..=ledger.best().header.number)
             .map(|number| {
                 let hash = ledger.hash(number).unwrap();
-                let body = ledger.body(&hash).unwrap();
-                (hash, ledger.header(&hash).unwrap().clone(), (*body).clone())
+                let block = ledger.block(&hash).unwrap();
+                (hash, block.header, (*block.body).clone())
             })
             .collect()
     })
@@ -199,7 +199,7 @@ fn states_leave_after_256_blocks_and_take_their_nodes_along() {
         .unwrap()
         .map(|pair| pair.unwrap())
         .collect();
-    let root = chain.read(|ledger| ledger.header(&oldest).unwrap().state_root);
+    let root = chain.read(|ledger| ledger.block(&oldest).unwrap().header.state_root);
     assert_eq!(root, LayoutV1::<BlakeTwo256>::trie_root(pairs));
     let before = chain.read(|ledger| ledger.node_count());
     seal_to(&chain, 400);

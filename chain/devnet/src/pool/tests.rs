@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{Status, SubmitError, WATCH_CAPACITY};
 use crate::{
     chain::Chain,
-    config::{development_account, development_pair},
+    development::{development_account, development_pair},
     testing::*,
 };
 
@@ -103,7 +103,10 @@ fn a_higher_tip_takes_the_place_of_the_same_nonce_and_an_equal_one_does_not() {
     let hash = chain.submit(tipped, None).unwrap();
     assert_eq!(all(first), [Status::Ready, Status::Usurped(hash)]);
     let length = chain.seal().unwrap().hash;
-    assert_eq!(chain.read(|ledger| ledger.body(&length).unwrap().len()), 2);
+    assert_eq!(
+        chain.read(|ledger| ledger.block(&length).unwrap().body.len()),
+        2
+    );
 }
 
 #[test]

@@ -52,10 +52,17 @@ async fn submit_and_watch(
     let (watcher, mut statuses) = mpsc::channel(WATCH_CAPACITY);
     let submitted = match bytes {
         Ok(bytes) => {
+            if let Some(refusal) = api
+                .chain
+                .faults()
+                .refused(&["author_submitAndWatchExtrinsic"])
+            {
+                return pending.reject(refusal).await;
+            }
             let chain = api.chain.clone();
             let submit = move || chain.submit(bytes, Some(watcher)).map_err(error::submit);
-            let stopped = |_| Err(error::internal("the devnet is shutting down"));
-            api.workers.run(submit).await.unwrap_or_else(stopped)
+            let not_run = |reason| Err(error::not_run(reason));
+            api.workers.run(submit).await.unwrap_or_else(not_run)
         }
         Err(reason) => Err(reason),
     };

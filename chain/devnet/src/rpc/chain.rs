@@ -75,34 +75,34 @@ fn block_hash(chain: &Chain, arguments: &Arguments) -> Answer {
         Ok(json!(chain.read(|ledger| ledger.hash(number))))
     };
     match arguments.get(0) {
-        None => Ok(json!(chain.read(|ledger| ledger.best().0))),
+        None => Ok(json!(chain.read(|ledger| ledger.best().hash))),
         Some(Value::Array(numbers)) => numbers.iter().map(hash_of).collect(),
         Some(value) => hash_of(value),
     }
 }
 
 fn finalized_head(chain: &Chain, _: &Arguments) -> Answer {
-    Ok(json!(chain.read(|ledger| ledger.best().0)))
+    Ok(json!(chain.read(|ledger| ledger.best().hash)))
 }
 
 fn header(chain: &Chain, arguments: &Arguments) -> Answer {
     let hash = arguments.hash(0)?;
     Ok(chain.read(|ledger| {
-        let hash = hash.unwrap_or(ledger.best().0);
-        json!(ledger.header(&hash))
+        let hash = hash.unwrap_or(ledger.best().hash);
+        json!(ledger.block(&hash).map(|block| block.header))
     }))
 }
 
 fn block(chain: &Chain, arguments: &Arguments) -> Answer {
     let hash = arguments.hash(0)?;
     let found = chain.read(|ledger| {
-        let hash: H256 = hash.unwrap_or(ledger.best().0);
-        Some((ledger.header(&hash)?.clone(), ledger.body(&hash)?))
+        let hash: H256 = hash.unwrap_or(ledger.best().hash);
+        ledger.block(&hash)
     });
-    Ok(found.map_or(Value::Null, |(header, body)| {
-        let extrinsics: Vec<String> = body.iter().map(|bytes| hex::encode(bytes)).collect();
+    Ok(found.map_or(Value::Null, |block| {
+        let extrinsics: Vec<String> = block.body.iter().map(|bytes| hex::encode(bytes)).collect();
         json!({
-            "block": { "header": header, "extrinsics": extrinsics },
+            "block": { "header": block.header, "extrinsics": extrinsics },
             "justifications": null,
         })
     }))
@@ -111,7 +111,7 @@ fn block(chain: &Chain, arguments: &Arguments) -> Answer {
 /// Sends the newest header, then each new one.
 async fn follow_heads(pending: PendingSubscriptionSink, api: Arc<Api>) {
     let blocks = api.chain.subscribe();
-    let newest = api.chain.read(|ledger| ledger.best().1.clone());
+    let newest = api.chain.read(|ledger| ledger.best().header.clone());
     let Ok(sink) = pending.accept().await else {
         return;
     };

@@ -30,10 +30,21 @@ fn new_block(chain: &Chain, arguments: &Arguments) -> Answer {
             .seal()
             .map_err(|error| error::internal(error.to_string()))?;
     }
-    Ok(json!(chain.read(|ledger| ledger.best().0)))
+    Ok(json!(chain.read(|ledger| ledger.best().hash)))
 }
 
 fn stats(chain: &Chain, _: &Arguments) -> Answer {
-    let (number, nodes) = chain.read(|ledger| (ledger.best().1.number, ledger.node_count()));
-    Ok(json!({ "block": number, "trieNodes": nodes, "pool": chain.pool().len() }))
+    let (number, nodes, blocks) = chain.read(|ledger| {
+        (
+            ledger.best().header.number,
+            ledger.node_count(),
+            ledger.block_count(),
+        )
+    });
+    Ok(json!({
+        "block": number,
+        "blocksInMemory": blocks,
+        "trieNodes": nodes,
+        "pool": chain.pool().len(),
+    }))
 }

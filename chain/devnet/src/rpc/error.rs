@@ -1,13 +1,28 @@
 //! Errors with the codes and texts that clients know.
 
-use jsonrpsee::types::{ErrorObjectOwned, error::INTERNAL_ERROR_CODE, error::INVALID_PARAMS_CODE};
+use jsonrpsee::types::{
+    ErrorObjectOwned,
+    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, SERVER_IS_BUSY_CODE},
+};
 use sp_core::H256;
 
-use crate::{executor::CallError, ledger::StateError, pool::SubmitError};
+use crate::{executor::CallError, ledger::StateError, pool::SubmitError, workers::NotRun};
 
 /// Something failed on this side.
 pub(super) fn internal(message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, message.into(), None::<()>)
+}
+
+/// Nobody was there to answer.
+pub(super) fn not_run(reason: NotRun) -> ErrorObjectOwned {
+    match reason {
+        NotRun::Busy => ErrorObjectOwned::owned(
+            SERVER_IS_BUSY_CODE,
+            "too many requests wait for an answer, try again later",
+            None::<()>,
+        ),
+        NotRun::Stopped => internal("the devnet is shutting down"),
+    }
 }
 
 /// The arguments are not what the method takes.

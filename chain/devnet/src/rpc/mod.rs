@@ -7,6 +7,7 @@ mod author;
 mod chain;
 mod dev;
 mod error;
+mod faults;
 mod hex;
 mod params;
 mod state;
@@ -18,6 +19,7 @@ use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
 use serde_json::{Value, json};
 
 use self::params::Arguments;
+pub(crate) use self::system::{CHAIN, properties};
 use crate::{chain::Chain, workers::Workers};
 
 /// What a method answers.
@@ -31,14 +33,17 @@ pub(crate) struct Api {
     pub(crate) workers: Workers,
 }
 
-/// All methods.
-pub(crate) fn module(chain: Arc<Chain>, workers: Workers) -> RpcModule<Api> {
+/// All methods; those that make things go wrong only if `faults` are allowed.
+pub(crate) fn module(chain: Arc<Chain>, workers: Workers, faults: bool) -> RpcModule<Api> {
     let mut methods = Methods(RpcModule::new(Api { chain, workers }));
     chain::register(&mut methods);
     state::register(&mut methods);
     author::register(&mut methods);
     system::register(&mut methods);
     dev::register(&mut methods);
+    if faults {
+        faults::register(&mut methods);
+    }
     let Methods(mut module) = methods;
     let mut names: Vec<&str> = module.method_names().chain(["rpc_methods"]).collect();
     names.sort_unstable();
@@ -54,15 +59,18 @@ struct Methods(RpcModule<Api>);
 
 impl Methods {
     /// Adds a method under its name and aliases. It runs on a worker, as it may call the runtime.
-    fn add(&mut self, names: &[&'static str], handler: Handler) {
+    fn add(&mut self, names: &'static [&'static str], handler: Handler) {
         self.0
             .register_async_method(names[0], move |params, api, _| {
                 let arguments = Arguments::parse(&params);
                 async move {
+                    if let Some(refusal) = api.chain.faults().refused(names) {
+                        return Err(refusal);
+                    }
                     let arguments = arguments?;
                     let chain = api.chain.clone();
                     let answer = api.workers.run(move || handler(&chain, &arguments)).await;
-                    answer.unwrap_or_else(|_| Err(error::internal("the devnet is shutting down")))
+                    answer.unwrap_or_else(|reason| Err(error::not_run(reason)))
                 }
             })
             .expect("every name is used once");

@@ -170,7 +170,7 @@ fn query_storage_at(chain: &Chain, arguments: &Arguments) -> Answer {
     let keys = arguments.list_of_bytes(0)?;
     let block = arguments
         .hash(1)?
-        .unwrap_or(chain.read(|ledger| ledger.best().0));
+        .unwrap_or(chain.read(|ledger| ledger.best().hash));
     let state = chain
         .read(|ledger| ledger.state(&block))
         .map_err(error::state)?;
@@ -183,9 +183,9 @@ fn query_storage(chain: &Chain, arguments: &Arguments) -> Answer {
     let from = arguments.required_hash(1)?;
     let to = arguments
         .hash(2)?
-        .unwrap_or(chain.read(|ledger| ledger.best().0));
+        .unwrap_or(chain.read(|ledger| ledger.best().hash));
     let number = |hash: H256| {
-        let number = chain.read(|ledger| ledger.header(&hash).map(|header| header.number));
+        let number = chain.read(|ledger| ledger.number(&hash));
         number.ok_or_else(|| error::state(crate::ledger::StateError::Unknown(hash)))
     };
     let mut last: Vec<Option<Vec<u8>>> = Vec::new();
@@ -293,7 +293,7 @@ async fn follow_storage(
     let present = keys.and_then(|keys| {
         let (block, state) = api
             .chain
-            .read(|ledger| (ledger.best().0, ledger.best_state()));
+            .read(|ledger| (ledger.best().hash, ledger.best_state()));
         let present = changes_at(&state, block, keys.as_deref().unwrap_or_default())?;
         Ok((keys.map(HashSet::<Vec<u8>>::from_iter), present))
     });

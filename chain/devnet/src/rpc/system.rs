@@ -7,7 +7,7 @@ use super::{Answer, Methods, error, hex, params::Arguments, state::call_at};
 use crate::chain::Chain;
 
 /// Name of the chain.
-const CHAIN: &str = "Athanor devnet";
+pub(crate) const CHAIN: &str = "Athanor devnet";
 
 pub(super) fn register(methods: &mut Methods) {
     methods.add(&["system_chain"], |_, _| Ok(json!(CHAIN)));
@@ -36,12 +36,13 @@ pub(super) fn register(methods: &mut Methods) {
     });
 }
 
-fn properties() -> Value {
+/// How accounts and amounts are written.
+pub(crate) fn properties() -> Value {
     json!({ "ss58Format": 42, "tokenDecimals": 9, "tokenSymbol": "TAO" })
 }
 
 fn sync_state(chain: &Chain, _: &Arguments) -> Answer {
-    let number = chain.read(|ledger| ledger.best().1.number);
+    let number = chain.read(|ledger| ledger.best().header.number);
     Ok(json!({ "startingBlock": 0, "currentBlock": number, "highestBlock": number }))
 }
 

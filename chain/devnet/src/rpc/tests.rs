@@ -6,7 +6,7 @@ use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
 
 use super::{Api, hex, module};
-use crate::{chain::Chain, config::development_pair, testing::*, workers::Workers};
+use crate::{chain::Chain, development::development_pair, testing::*, workers::Workers};
 
 struct Node {
     chain: Arc<Chain>,
@@ -17,7 +17,7 @@ impl Node {
     fn new() -> Self {
         let chain = chain();
         Self {
-            module: module(chain.clone(), Workers::start().unwrap()),
+            module: module(chain.clone(), Workers::start(64).unwrap(), true),
             chain,
         }
     }

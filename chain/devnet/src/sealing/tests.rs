@@ -19,8 +19,8 @@ async fn an_extrinsic_is_sealed_at_once() {
         let block = tokio::time::timeout(Duration::from_secs(30), blocks.recv()).await;
         let block = block.expect("no block in 30 seconds").unwrap();
         assert_eq!(block.header.number, number);
-        let body = chain.read(|ledger| ledger.body(&block.hash)).unwrap();
-        assert_eq!(body.len(), 2);
+        let sealed = chain.read(|ledger| ledger.block(&block.hash)).unwrap();
+        assert_eq!(sealed.body.len(), 2);
     }
     stop.cancel();
     running.await.unwrap();

@@ -107,6 +107,37 @@ pub struct SubnetGenesis {
     pub neurons: Vec<NeuronGenesis>,
 }
 
+impl SubnetGenesis {
+    /// A subnet with the chain's own defaults for Yuma, a tempo and rate limits fit for a chain that runs on one
+    /// machine, one TAO of emission per block and weights that are set in the open.
+    pub fn new(netuid: NetUid, owner_coldkey: impl Into<AccountId32>) -> Self {
+        Self {
+            netuid,
+            owner_coldkey: owner_coldkey.into(),
+            owner_hotkey: None,
+            tempo: 20,
+            emission_per_block: 1_000_000_000,
+            weights_rate_limit: 1,
+            serving_rate_limit: 1,
+            burn: 100_000_000,
+            min_burn: 500_000,
+            max_burn: 100_000_000_000,
+            immunity_period: 4_096,
+            max_allowed_uids: 256,
+            max_allowed_validators: 64,
+            min_allowed_weights: 1,
+            weights_version_key: 0,
+            activity_cutoff_factor_milli: 13_889,
+            kappa: 32_767,
+            bonds_moving_average: 900_000,
+            bonds_penalty: u16::MAX,
+            yuma3: true,
+            liquid_alpha: false,
+            neurons: Vec::new(),
+        }
+    }
+}
+
 /// A neuron of the genesis block.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,0 +1,148 @@
+"""Prove that bittensor-cli 9.23, unmodified, works on the chain as its users type it.
+
+Usage: btcli.py WS_URL WALLETS BTCLI
+"""
+
+import json
+import subprocess
+import sys
+
+from checks import Checks, expect
+
+URL, WALLETS, BTCLI = sys.argv[1:4]
+checks = Checks("bittensor-cli 9.23")
+
+
+def btcli(*arguments, wallet=None, output=True):
+    """Runs a command with JSON output and returns that."""
+    command = [BTCLI, *arguments, "--network", URL]
+    if wallet:
+        command += ["--wallet-path", WALLETS, "--wallet-name", wallet, "--hotkey", "default"]
+    if output:
+        command.append("--json-output")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    said = f"{done.stdout}\n{done.stderr}"
+    expect(done.returncode == 0, f"exit code {done.returncode}: {said[-500:]}")
+    expect("Traceback" not in said, said[-500:])
+    if not output:
+        return said
+    # A warning may stand before the object.
+    start = min((done.stdout.find(c) for c in "{[" if c in done.stdout), default=-1)
+    expect(start >= 0, f"no JSON: {said[-500:]}")
+    return json.JSONDecoder().raw_decode(done.stdout[start:])[0]
+
+
+def succeeded(answer):
+    expect(answer.get("success", False) is True, answer)
+    return answer
+
+
+def balance():
+    answer = btcli("wallet", "balance", wallet="Bob")
+    expect("balances" in answer and float(answer["totals"]["free"]) > 0, answer)
+
+
+def overview():
+    answer = btcli("wallet", "overview", wallet="Bob")
+    expect(answer.get("subnets"), answer)
+
+
+def subnets_list():
+    answer = btcli("subnets", "list")
+    expect({"1", "2"} <= set(answer["subnets"]), answer)
+
+
+def subnets_show():
+    answer = btcli("subnets", "show", "--netuid", "1", "--no-prompt")
+    expect(len(answer["uids"]) >= 2, answer)
+
+
+def metagraph():
+    said = btcli("subnets", "metagraph", "--netuid", "1", "--no-prompt", output=False)
+    expect("Error" not in said, said[-300:])
+
+
+def hyperparameters():
+    answer = btcli("subnets", "hyperparameters", "--netuid", "1")
+    names = {entry["hyperparameter"]: entry["value"] for entry in answer}
+    expect(int(names["tempo"]) == 10, names)
+
+
+def register():
+    succeeded(btcli("subnets", "register", "--netuid", "1", "--no-prompt", wallet="Dave"))
+
+
+def register_unsafe():
+    succeeded(
+        btcli("subnets", "register", "--netuid", "1", "--no-prompt", "--unsafe-register", wallet="Eve")
+    )
+
+
+def stake_add():
+    answer = btcli(
+        "stake", "add", "--netuid", "1", "--amount", "5", "--no-prompt", "--no-safe-staking",
+        "--no-mev-protection", wallet="Bob",
+    )
+    expect("false" not in json.dumps(answer).lower(), answer)
+
+
+def stake_list():
+    answer = btcli("stake", "list", "--no-prompt", wallet="Bob")
+    expect(answer.get("stake_info"), answer)
+
+
+def stake_remove():
+    answer = btcli(
+        "stake", "remove", "--netuid", "1", "--amount", "2", "--no-prompt", "--no-safe-staking",
+        "--no-mev-protection", wallet="Bob",
+    )
+    expect("false" not in json.dumps(answer).lower(), answer)
+
+
+def transfer():
+    destination = "5CiPPseXPECbkjWCa6MnjNokrgYjMqmKndv2rSnekmSK2DjL"
+    succeeded(
+        btcli("wallet", "transfer", "--dest", destination, "--amount", "1", "--no-prompt", wallet="Bob")
+    )
+
+
+def create():
+    succeeded(
+        btcli(
+            "subnets", "create", "--no-prompt", "--no-mev-protection",
+            "--subnet-name", "Forge", "--repo", "https://example.org/forge",
+            "--subnet-contact", "forge@example.org", "--url", "https://example.org",
+            "--discord-handle", "forge", "--description", "A forge",
+            "--logo-url", "https://example.org/logo.png", "--additional-info", "none",
+            wallet="Charlie",
+        )
+    )
+
+
+def sudo_set():
+    succeeded(
+        btcli(
+            "sudo", "set", "--netuid", "1", "--param", "immunity_period", "--value", "77", "--no-prompt",
+            wallet="Alice",
+        )
+    )
+    answer = btcli("sudo", "get", "--netuid", "1")
+    names = {entry["hyperparameter"]: entry["value"] for entry in answer}
+    expect(int(names["immunity_period"]) == 77, names)
+
+
+checks.run("wallet balance", balance)
+checks.run("wallet overview", overview)
+checks.run("subnets list", subnets_list)
+checks.run("subnets show", subnets_show)
+checks.run("subnets metagraph", metagraph)
+checks.run("subnets hyperparameters", hyperparameters)
+checks.run("subnets register", register)
+checks.run("subnets register without a price limit", register_unsafe)
+checks.run("stake add", stake_add)
+checks.run("stake list", stake_list)
+checks.run("stake remove", stake_remove)
+checks.run("wallet transfer", transfer)
+checks.run("subnets create", create)
+checks.run("sudo set and get", sudo_set)
+checks.finish()
