@@ -66,3 +66,71 @@ impl U64F64 {
         }
     }
 }
+
+/// A signed number with 32 fractional bits, encoded as on Bittensor: `{ bits: i128 }`.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct I96F32 {
+    /// The value times 2^32.
+    pub bits: i128,
+}
+
+impl I96F32 {
+    /// One: what an alpha costs in TAO.
+    pub const ONE: Self = Self { bits: 1 << 32 };
+}
+
+/// A signed number with 64 fractional bits, encoded as on Bittensor: `{ bits: i128 }`.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct I64F64 {
+    /// The value times 2^64.
+    pub bits: i128,
+}
+
+/// A signed number with 32 fractional bits, encoded as on Bittensor: `{ bits: i64 }`.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct I32F32 {
+    /// The value times 2^32.
+    pub bits: i64,
+}
+
+impl I32F32 {
+    /// A whole number.
+    pub const fn from_int(value: i16) -> Self {
+        Self {
+            bits: (value as i64) << 32,
+        }
+    }
+}

@@ -24,8 +24,9 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
+    admin as pallet_admin,
     apis::RUNTIME_API_VERSIONS,
-    commitments as pallet_commitments, extensions,
+    commitments as pallet_commitments, drand as pallet_drand, extensions,
     subtensor::{self as pallet_subtensor, NetUid},
 };
 
@@ -81,7 +82,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("node-subtensor"),
     impl_name: Cow::Borrowed("athanor"),
     authoring_version: 1,
-    spec_version: 10_001,
+    spec_version: 10_002,
     impl_version: 1,
     apis: RUNTIME_API_VERSIONS,
     transaction_version: 1,
@@ -143,6 +144,10 @@ mod runtime {
     pub type Sudo = pallet_sudo;
     #[runtime::pallet_index(18)]
     pub type Commitments = pallet_commitments;
+    #[runtime::pallet_index(19)]
+    pub type AdminUtils = pallet_admin;
+    #[runtime::pallet_index(26)]
+    pub type Drand = pallet_drand;
 }
 
 /// The extrinsics that every block starts with: its time.
@@ -212,7 +217,7 @@ impl pallet_balances::Config for Runtime {
     type ReserveIdentifier = [u8; 8];
     type Balance = Balance;
     type RuntimeEvent = RuntimeEvent;
-    type DustRemoval = ();
+    type DustRemoval = RecycleFees;
     type ExistentialDeposit = ConstU64<500>;
     type AccountStore = System;
     type WeightInfo = ();
@@ -223,7 +228,7 @@ impl pallet_balances::Config for Runtime {
     type DoneSlashHandler = ();
 }
 
-/// Takes fees out of the issuance.
+/// Takes fees, and what is left of accounts too small to keep, out of the issuance.
 pub struct RecycleFees;
 
 impl OnUnbalanced<Credit<AccountId, Balances>> for RecycleFees {
@@ -265,7 +270,13 @@ impl pallet_transaction_payment::Config for Runtime {
 
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
+    type Rounds = Drand;
+    type InitialStartCallDelay = ConstU64<0>;
 }
+
+impl pallet_drand::Config for Runtime {}
+
+impl pallet_admin::Config for Runtime {}
 
 impl pallet_utility::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
@@ -282,6 +293,7 @@ impl pallet_sudo::Config for Runtime {
 
 impl pallet_commitments::Config for Runtime {
     type Subnets = SubtensorModule;
+    type Rounds = Drand;
 }
 
 impl pallet_commitments::Subnets for SubtensorModule {
@@ -291,6 +303,10 @@ impl pallet_commitments::Subnets for SubtensorModule {
 
     fn epoch_index(netuid: NetUid) -> u64 {
         pallet_subtensor::SubnetEpochIndex::<Runtime>::get(netuid)
+    }
+
+    fn reset_bonds(netuid: NetUid, hotkey: &AccountId) {
+        SubtensorModule::reset_bonds(netuid, hotkey);
     }
 }
 

@@ -6,8 +6,10 @@ use scale_info::{Path, Type, TypeInfo, build::Variants};
 
 /// Longest plain field, in bytes.
 const MAX_RAW: u8 = 128;
-/// Longest field of all, in bytes.
+/// Longest field that can be read at once, in bytes.
 const MAX_BIG_RAW: u32 = 512;
+/// Longest ciphertext, in bytes.
+const MAX_TIMELOCKED: u32 = 1_024;
 
 /// A field: bytes, or a digest whose function the variant names.
 ///
@@ -26,6 +28,15 @@ pub enum Data {
     Keccak256([u8; 32]),
     /// A digest.
     ShaThree256([u8; 32]),
+    /// Bytes that a round of public randomness reveals.
+    TimelockEncrypted {
+        /// The ciphertext.
+        encrypted: BoundedVec<u8, ConstU32<MAX_TIMELOCKED>>,
+        /// The round.
+        reveal_round: u64,
+    },
+    /// Asks for the bonds on the hotkey to be dissolved.
+    ResetBondsFlag,
     /// Up to 512 bytes.
     BigRaw(BoundedVec<u8, ConstU32<MAX_BIG_RAW>>),
 }
@@ -34,12 +45,23 @@ impl Data {
     /// Bytes that the field counts for.
     pub fn size(&self) -> u64 {
         match self {
-            Self::None => 0,
+            Self::None | Self::ResetBondsFlag => 0,
+            Self::TimelockEncrypted { encrypted, .. } => encrypted.len() as u64,
             Self::Raw(bytes) => bytes.len() as u64,
             Self::BigRaw(bytes) => bytes.len() as u64,
             Self::BlakeTwo256(_) | Self::Sha256(_) | Self::Keccak256(_) | Self::ShaThree256(_) => {
                 32
             }
+        }
+    }
+}
+
+impl Data {
+    /// The round that opens the field, if it is timelocked.
+    pub fn reveal_round(&self) -> Option<u64> {
+        match self {
+            Self::TimelockEncrypted { reveal_round, .. } => Some(*reveal_round),
+            _ => None,
         }
     }
 }
@@ -57,6 +79,11 @@ impl Encode for Data {
             Self::Sha256(digest) => (131_u8, digest).encode_to(out),
             Self::Keccak256(digest) => (132_u8, digest).encode_to(out),
             Self::ShaThree256(digest) => (133_u8, digest).encode_to(out),
+            Self::TimelockEncrypted {
+                encrypted,
+                reveal_round,
+            } => (134_u8, encrypted, reveal_round).encode_to(out),
+            Self::ResetBondsFlag => out.push_byte(135),
             Self::BigRaw(bytes) => (136_u8, bytes).encode_to(out),
         }
     }
@@ -79,6 +106,11 @@ impl Decode for Data {
             131 => Self::Sha256(Decode::decode(input)?),
             132 => Self::Keccak256(Decode::decode(input)?),
             133 => Self::ShaThree256(Decode::decode(input)?),
+            134 => Self::TimelockEncrypted {
+                encrypted: Decode::decode(input)?,
+                reveal_round: Decode::decode(input)?,
+            },
+            135 => Self::ResetBondsFlag,
             136 => Self::BigRaw(Decode::decode(input)?),
             _ => return Err(Error::from("not a kind of commitment field")),
         })
@@ -87,7 +119,7 @@ impl Decode for Data {
 
 impl MaxEncodedLen for Data {
     fn max_encoded_len() -> usize {
-        1 + BoundedVec::<u8, ConstU32<MAX_BIG_RAW>>::max_encoded_len()
+        1 + BoundedVec::<u8, ConstU32<MAX_TIMELOCKED>>::max_encoded_len() + u64::max_encoded_len()
     }
 }
 
@@ -123,6 +155,18 @@ impl TypeInfo for Data {
                 )
             });
         }
+        variants = variants.variant("TimelockEncrypted", |variant| {
+            variant.index(134).fields(
+                scale_info::build::Fields::named()
+                    .field(|field| {
+                        field
+                            .ty::<BoundedVec<u8, ConstU32<MAX_TIMELOCKED>>>()
+                            .name("encrypted")
+                    })
+                    .field(|field| field.ty::<u64>().name("reveal_round")),
+            )
+        });
+        variants = variants.variant("ResetBondsFlag", |variant| variant.index(135));
         variants = variants.variant("BigRaw", |variant| {
             variant.index(136).fields(
                 scale_info::build::Fields::unnamed()

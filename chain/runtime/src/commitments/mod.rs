@@ -1,6 +1,10 @@
 //! Keep what hotkeys commit to: one record per hotkey and subnet, with the block in which it was made.
+//!
+//! Fields may be timelocked: when the round of randomness that opens one is known, what it hides is moved to
+//! `RevealedCommitments`.
 
 mod data;
+mod reveal;
 
 pub use data::Data;
 pub use pallet::*;
@@ -8,7 +12,8 @@ pub use pallet::*;
 /// The pallet.
 #[frame_support::pallet]
 pub mod pallet {
-    use alloc::boxed::Box;
+    use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+    use codec::Encode;
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
     use sp_runtime::{AccountId32, traits::UniqueSaturatedInto};
@@ -64,6 +69,7 @@ pub mod pallet {
 
     /// The pallet.
     #[pallet::pallet]
+    #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 
     /// What the runtime supplies.
@@ -73,6 +79,8 @@ pub mod pallet {
     {
         /// Where hotkeys register.
         type Subnets: Subnets;
+        /// Public randomness, which opens timelocked fields.
+        type Rounds: crate::drand::Rounds;
     }
 
     /// What this pallet asks of the one that keeps the subnets.
@@ -81,6 +89,8 @@ pub mod pallet {
         fn is_registered(netuid: u16, hotkey: &AccountId32) -> bool;
         /// Number of the subnet's current epoch.
         fn epoch_index(netuid: u16) -> u64;
+        /// Dissolves the bonds on a hotkey, if the subnet lets it.
+        fn reset_bonds(netuid: u16, hotkey: &AccountId32);
     }
 
     /// Commitment of a hotkey.
@@ -95,6 +105,24 @@ pub mod pallet {
     #[pallet::storage]
     pub type UsedSpaceOf<T: Config> =
         StorageDoubleMap<_, Identity, u16, Twox64Concat, AccountId32, UsageTracker, OptionQuery>;
+    /// Who has timelocked fields.
+    #[pallet::storage]
+    pub type TimelockedIndex<T> = StorageValue<_, BTreeSet<(u16, AccountId32)>, ValueQuery>;
+    /// Block in which a hotkey last asked for the bonds on it to be dissolved.
+    #[pallet::storage]
+    pub type LastBondsReset<T> =
+        StorageDoubleMap<_, Identity, u16, Twox64Concat, AccountId32, u32, OptionQuery>;
+    /// What timelocked fields of a hotkey hid, and the blocks in which it came out; the last ten.
+    #[pallet::storage]
+    pub type RevealedCommitments<T> = StorageDoubleMap<
+        _,
+        Identity,
+        u16,
+        Twox64Concat,
+        AccountId32,
+        Vec<(Vec<u8>, u64)>,
+        OptionQuery,
+    >;
     /// Bytes that a hotkey may commit to in an epoch.
     #[pallet::storage]
     pub type MaxSpace<T> = StorageValue<_, u32, ValueQuery, ConstU32<3_100>>;
@@ -111,6 +139,24 @@ pub mod pallet {
             /// The hotkey.
             who: AccountId32,
         },
+        /// A hotkey committed to something timelocked.
+        #[codec(index = 1)]
+        TimelockCommitment {
+            /// The subnet.
+            netuid: u16,
+            /// The hotkey.
+            who: AccountId32,
+            /// The round that opens it.
+            reveal_round: u64,
+        },
+        /// Something timelocked was opened.
+        #[codec(index = 2)]
+        CommitmentRevealed {
+            /// The subnet.
+            netuid: u16,
+            /// The hotkey.
+            who: AccountId32,
+        },
     }
 
     /// Why a call failed.
@@ -122,6 +168,13 @@ pub mod pallet {
         /// The hotkey has used its space of the epoch.
         #[codec(index = 2)]
         SpaceLimitExceeded,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(_block: BlockNumberFor<T>) -> Weight {
+            Self::reveal_timelocked()
+        }
     }
 
     #[pallet::call]
@@ -158,6 +211,8 @@ pub mod pallet {
             );
             UsedSpaceOf::<T>::insert(netuid, &who, usage);
 
+            let resets = info.fields.contains(&Data::ResetBondsFlag);
+            let locked = info.fields.iter().find_map(Data::reveal_round);
             let block: u32 = frame_system::Pallet::<T>::block_number().unique_saturated_into();
             let registration = Registration {
                 deposit: 0,
@@ -166,8 +221,46 @@ pub mod pallet {
             };
             CommitmentOf::<T>::insert(netuid, &who, registration);
             LastCommitment::<T>::insert(netuid, &who, block);
-            Self::deposit_event(Event::Commitment { netuid, who });
+            if resets {
+                LastBondsReset::<T>::insert(netuid, &who, block);
+                T::Subnets::reset_bonds(netuid, &who);
+            }
+            Self::announce(netuid, who, locked);
             Ok(())
+        }
+
+        /// Sets how many bytes a hotkey may commit to in an epoch; for root.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::DbWeight::get().writes(1))]
+        pub fn set_max_space(origin: OriginFor<T>, new_limit: u32) -> DispatchResult {
+            ensure_root(origin)?;
+            MaxSpace::<T>::put(new_limit);
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Keeps the list of timelocked fields true and reports a commitment.
+        fn announce(netuid: u16, who: AccountId32, locked: Option<u64>) {
+            TimelockedIndex::<T>::mutate(|index| match locked {
+                Some(_) => index.insert((netuid, who.clone())),
+                None => index.remove(&(netuid, who.clone())),
+            });
+            Self::deposit_event(match locked {
+                Some(reveal_round) => Event::TimelockCommitment {
+                    netuid,
+                    who,
+                    reveal_round,
+                },
+                None => Event::Commitment { netuid, who },
+            });
+        }
+
+        /// What hotkeys of a subnet committed to, as encoded in storage.
+        pub fn get_commitments(netuid: u16) -> Vec<(AccountId32, Vec<u8>)> {
+            CommitmentOf::<T>::iter_prefix(netuid)
+                .map(|(who, registration)| (who, registration.encode()))
+                .collect()
         }
     }
 }

@@ -5,50 +5,11 @@ use codec::{Compact, Decode, Encode};
 use scale_info::TypeInfo;
 use sp_runtime::AccountId32;
 
-use super::neurons::NeuronInfoLite;
-use crate::subtensor::*;
-
-/// A signed number with 32 fractional bits, encoded as on Bittensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct I96F32 {
-    /// The value times 2^32.
-    pub bits: i128,
-}
-
-impl I96F32 {
-    /// One: what an alpha costs in TAO.
-    pub const ONE: Self = Self { bits: 1 << 32 };
-}
-
-/// How a subnet presents itself. No call sets it here, so it is always absent.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-#[allow(missing_docs)]
-pub struct SubnetIdentityV3 {
-    pub subnet_name: Vec<u8>,
-    pub github_repo: Vec<u8>,
-    pub subnet_contact: Vec<u8>,
-    pub subnet_url: Vec<u8>,
-    pub discord: Vec<u8>,
-    pub description: Vec<u8>,
-    pub logo_url: Vec<u8>,
-    pub additional: Vec<u8>,
-}
-
-/// How a coldkey presents itself. No call sets it here, so it is always absent.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-#[allow(missing_docs)]
-pub struct ChainIdentityV2 {
-    pub name: Vec<u8>,
-    pub url: Vec<u8>,
-    pub github_repo: Vec<u8>,
-    pub image: Vec<u8>,
-    pub discord: Vec<u8>,
-    pub description: Vec<u8>,
-    pub additional: Vec<u8>,
-}
+use super::{neurons::NeuronInfoLite, subnets::compact};
+use crate::{fixed::I96F32, subtensor::*};
 
 /// A subnet and its neurons, the latter in vectors by UID. Amounts are in rao, shares out of 65535. What this chain does
-/// not have (proof of work, registration intervals, a root subnet, a price) reads zero.
+/// not have (emission by price, dividends of root) reads zero.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 #[allow(missing_docs)]
 pub struct Metagraph {
@@ -138,25 +99,18 @@ impl<T: Config> Pallet<T> {
         }
         let n = SubnetworkN::<T>::get(netuid);
         let neurons = Self::get_neurons_lite(netuid);
-        let stake = column(&neurons, |neuron| {
-            neuron.stake.first().map_or(Compact(0), |(_, stake)| *stake)
-        });
+        let hotkeys = column(&neurons, |neuron| neuron.hotkey.clone());
+        let stake = Self::stake_columns(netuid, &hotkeys);
         let schedule = Self::schedule(netuid);
         let pending = PendingServerEmission::<T>::get(netuid)
             .saturating_add(PendingValidatorEmission::<T>::get(netuid));
-        let cutoff = u64::from(ActivityCutoffFactorMilli::<T>::get(netuid))
-            * u64::from(schedule.tempo)
-            / 1_000;
-        let activity_cutoff = u16::try_from(cutoff).unwrap_or(u16::MAX);
+        let activity_cutoff = u16::try_from(Self::activity_cutoff(netuid)).unwrap_or(u16::MAX);
         let (alpha_low, alpha_high) = AlphaValues::<T>::get(netuid);
         Some(Metagraph {
             netuid: Compact(netuid),
-            name: Vec::new(),
-            symbol: TokenSymbol::<T>::get(netuid)
-                .into_iter()
-                .map(Compact)
-                .collect(),
-            identity: None,
+            name: compact(Self::subnet_name(netuid)),
+            symbol: compact(TokenSymbol::<T>::get(netuid)),
+            identity: SubnetIdentitiesV3::<T>::get(netuid),
             network_registered_at: Compact(NetworkRegisteredAt::<T>::get(netuid)),
             owner_hotkey: SubnetOwnerHotkey::<T>::get(netuid),
             owner_coldkey: SubnetOwner::<T>::get(netuid),
@@ -173,9 +127,9 @@ impl<T: Config> Pallet<T> {
             tao_in_emission: Compact(SubnetTaoInEmission::<T>::get(netuid)),
             pending_alpha_emission: Compact(pending),
             pending_root_emission: Compact(0),
-            subnet_volume: Compact(0),
+            subnet_volume: Compact(SubnetVolume::<T>::get(netuid)),
             moving_price: I96F32::ONE,
-            rho: Compact(0),
+            rho: Compact(Rho::<T>::get(netuid)),
             kappa: Compact(Kappa::<T>::get(netuid)),
             min_allowed_weights: Compact(MinAllowedWeights::<T>::get(netuid)),
             max_weights_limit: Compact(MaxWeightsLimit::<T>::get(netuid)),
@@ -186,28 +140,28 @@ impl<T: Config> Pallet<T> {
             num_uids: Compact(n),
             max_uids: Compact(MaxAllowedUids::<T>::get(netuid)),
             burn: Compact(Burn::<T>::get(netuid)),
-            difficulty: Compact(0),
+            difficulty: Compact(Difficulty::<T>::get(netuid)),
             registration_allowed: NetworkRegistrationAllowed::<T>::get(netuid),
             pow_registration_allowed: false,
             immunity_period: Compact(ImmunityPeriod::<T>::get(netuid)),
-            min_difficulty: Compact(0),
-            max_difficulty: Compact(0),
+            min_difficulty: Compact(MinDifficulty::<T>::get(netuid)),
+            max_difficulty: Compact(MaxDifficulty::<T>::get(netuid)),
             min_burn: Compact(MinBurn::<T>::get(netuid)),
             max_burn: Compact(MaxBurn::<T>::get(netuid)),
-            adjustment_alpha: Compact(0),
-            adjustment_interval: Compact(0),
-            target_regs_per_interval: Compact(0),
-            max_regs_per_block: Compact(0),
+            adjustment_alpha: Compact(AdjustmentAlpha::<T>::get(netuid)),
+            adjustment_interval: Compact(AdjustmentInterval::<T>::get(netuid)),
+            target_regs_per_interval: Compact(TargetRegistrationsPerInterval::<T>::get(netuid)),
+            max_regs_per_block: Compact(MaxRegistrationsPerBlock::<T>::get(netuid)),
             serving_rate_limit: Compact(ServingRateLimit::<T>::get(netuid)),
             commit_reveal_weights_enabled: CommitRevealWeightsEnabled::<T>::get(netuid),
-            commit_reveal_period: Compact(1),
+            commit_reveal_period: Compact(RevealPeriodEpochs::<T>::get(netuid)),
             liquid_alpha_enabled: LiquidAlphaOn::<T>::get(netuid),
             alpha_high: Compact(alpha_high),
             alpha_low: Compact(alpha_low),
             bonds_moving_avg: Compact(BondsMovingAverage::<T>::get(netuid)),
-            hotkeys: column(&neurons, |neuron| neuron.hotkey.clone()),
+            hotkeys,
             coldkeys: column(&neurons, |neuron| neuron.coldkey.clone()),
-            identities: column(&neurons, |_| None),
+            identities: column(&neurons, |neuron| IdentitiesV2::<T>::get(&neuron.coldkey)),
             axons: column(&neurons, |neuron| neuron.axon_info.clone()),
             active: column(&neurons, |neuron| neuron.active),
             validator_permit: column(&neurons, |neuron| neuron.validator_permit),
@@ -222,9 +176,9 @@ impl<T: Config> Pallet<T> {
             block_at_registration: (0..n)
                 .map(|uid| Compact(BlockAtRegistration::<T>::get(netuid, uid)))
                 .collect(),
-            alpha_stake: stake.clone(),
-            tao_stake: column(&neurons, |_| Compact(0)),
-            total_stake: stake,
+            alpha_stake: stake.alpha,
+            tao_stake: stake.tao,
+            total_stake: stake.total,
             tao_dividends_per_hotkey: Vec::new(),
             alpha_dividends_per_hotkey: AlphaDividendsPerSubnet::<T>::iter_prefix(netuid)
                 .map(|(hotkey, paid)| (hotkey, Compact(paid)))

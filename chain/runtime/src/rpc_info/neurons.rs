@@ -7,8 +7,8 @@ use sp_runtime::AccountId32;
 
 use crate::subtensor::{
     Active, AxonInfo, Axons, Bonds, Config, Consensus, Dividends, Emission, Incentive, Keys,
-    LastUpdate, NetUid, Owner, Pallet, PrometheusInfo, SubnetworkN, TotalHotkeyAlpha,
-    ValidatorPermit, ValidatorTrust, Weights,
+    LastUpdate, NetUid, Owner, Pallet, Prometheus, PrometheusInfo, SubnetworkN, ValidatorPermit,
+    ValidatorTrust, Weights,
 };
 
 /// A neuron without its weights and bonds. Shares are out of 65535, amounts in rao.
@@ -90,7 +90,8 @@ impl Columns {
     fn neuron<T: Config>(&self, netuid: NetUid, uid: u16) -> NeuronInfoLite {
         let hotkey = Keys::<T>::get(netuid, uid);
         let coldkey = Owner::<T>::get(&hotkey);
-        let stake = TotalHotkeyAlpha::<T>::get(&hotkey, netuid);
+        let stake = Pallet::<T>::stake_weight(&hotkey, netuid);
+        let prometheus_info = Prometheus::<T>::get(netuid, &hotkey).unwrap_or_default();
         let axon_info = Axons::<T>::get(netuid, &hotkey).unwrap_or_default();
         NeuronInfoLite {
             stake: vec![(coldkey.clone(), Compact(stake))],
@@ -100,7 +101,7 @@ impl Columns {
             netuid: Compact(netuid),
             active: at(&self.active, uid),
             axon_info,
-            prometheus_info: PrometheusInfo::default(),
+            prometheus_info,
             // Rank, trust and pruning score are no longer computed by the chain, which answers with these constants.
             rank: Compact(0),
             emission: Compact(at(&self.emission, uid)),

@@ -1,6 +1,6 @@
 //! Stake as clients list it.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use codec::{Compact, Decode, Encode};
 use scale_info::TypeInfo;
 use sp_runtime::AccountId32;
@@ -25,6 +25,18 @@ pub struct StakeInfo {
     pub is_registered: bool,
 }
 
+/// How much of a stake can be taken back, in rao: all of it, as nothing is locked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[allow(missing_docs)]
+pub struct StakeAvailability {
+    pub total: Compact<u64>,
+    pub locked: Compact<u64>,
+    pub available: Compact<u64>,
+}
+
+/// Stake by coldkey and subnet.
+pub type StakeAvailabilities = BTreeMap<AccountId32, BTreeMap<NetUid, StakeAvailability>>;
+
 impl<T: Config> Pallet<T> {
     /// What a coldkey has staked on a hotkey.
     pub fn get_stake_info(hotkey: AccountId32, coldkey: AccountId32, netuid: NetUid) -> StakeInfo {
@@ -46,7 +58,7 @@ impl<T: Config> Pallet<T> {
 
     /// All that a coldkey has staked, by hotkey and subnet.
     pub fn get_stake_info_for_coldkey(coldkey: AccountId32) -> Vec<StakeInfo> {
-        let netuids = Self::subnets();
+        let netuids = Self::with_root();
         let mut stakes = Vec::new();
         for hotkey in StakingHotkeys::<T>::get(&coldkey) {
             for netuid in &netuids {
@@ -60,5 +72,42 @@ impl<T: Config> Pallet<T> {
             }
         }
         stakes
+    }
+
+    /// What each coldkey can take back on each of these subnets, or on all where it has stake.
+    pub fn get_stake_availability(
+        coldkeys: Vec<AccountId32>,
+        netuids: Option<Vec<NetUid>>,
+    ) -> StakeAvailabilities {
+        let asked = netuids.clone().unwrap_or_else(Self::with_root);
+        let available = |coldkey: &AccountId32| {
+            let hotkeys = StakingHotkeys::<T>::get(coldkey);
+            let stake_on = |netuid: NetUid| {
+                hotkeys.iter().fold(0_u64, |sum, hotkey| {
+                    sum.saturating_add(Self::stake_of(hotkey, coldkey, netuid))
+                })
+            };
+            asked
+                .iter()
+                .map(|netuid| (*netuid, stake_on(*netuid)))
+                .filter(|(_, stake)| netuids.is_some() || *stake > 0)
+                .map(|(netuid, stake)| {
+                    let stake = Compact(stake);
+                    let availability = StakeAvailability {
+                        total: stake,
+                        locked: Compact(0),
+                        available: stake,
+                    };
+                    (netuid, availability)
+                })
+                .collect()
+        };
+        coldkeys
+            .into_iter()
+            .map(|coldkey| {
+                let subnets = available(&coldkey);
+                (coldkey, subnets)
+            })
+            .collect()
     }
 }

@@ -28,8 +28,14 @@ impl<T: Config> Pallet<T> {
         let block = Self::current_block();
         let netuids = Self::subnets();
         let mut neurons = 0_u64;
+        Self::open_root_registrations();
         for netuid in &netuids {
             Self::decay_price(*netuid);
+        }
+        for netuid in Self::undeferred(&netuids, block) {
+            Self::reveal_timelocked(netuid);
+        }
+        for netuid in &netuids {
             Self::mint_block_emission(*netuid, block);
             neurons = neurons.saturating_add(SubnetworkN::<T>::get(netuid).into());
         }
@@ -37,6 +43,7 @@ impl<T: Config> Pallet<T> {
             let pots = Self::drain(netuid);
             Self::distribute(netuid, &pots);
             LastMechansimStepBlock::<T>::insert(netuid, block);
+            Self::apply_pending_children(netuid);
         }
         T::DbWeight::get().reads_writes(
             20_u64
@@ -60,7 +67,8 @@ impl<T: Config> Pallet<T> {
         TotalStake::<T>::mutate(|total| *total = total.saturating_add(tao));
         TotalIssuance::<T>::mutate(|total| *total = total.saturating_add(tao));
 
-        let cut = match SubnetOwnerHotkey::<T>::contains_key(netuid) {
+        let has_owner = SubnetOwnerHotkey::<T>::contains_key(netuid);
+        let cut = match has_owner && OwnerCutEnabled::<T>::get(netuid) {
             true => share(alpha, SubnetOwnerCut::<T>::get().into(), u16::MAX.into()),
             false => 0,
         };
@@ -71,6 +79,22 @@ impl<T: Config> Pallet<T> {
         PendingValidatorEmission::<T>::mutate(netuid, |pot| {
             *pot = pot.saturating_add(rest.saturating_sub(server))
         });
+    }
+
+    /// The subnets whose epoch, if it is due in this block, runs in it (`epochs_deferred_this_block`).
+    fn undeferred(netuids: &[NetUid], block: u64) -> Vec<NetUid> {
+        let mut room = MaxEpochsPerBlock::<T>::get();
+        let mut takes_room = |netuid: &NetUid| {
+            let due = Self::schedule(*netuid).tick().is_due(block);
+            let fits = !due || room > 0;
+            room = room.saturating_sub(due.into());
+            fits
+        };
+        netuids
+            .iter()
+            .copied()
+            .filter(|netuid| takes_room(netuid))
+            .collect()
     }
 
     /// Moves every subnet's schedule on by one block and returns those whose epoch runs in it.
@@ -138,7 +162,7 @@ impl<T: Config> Pallet<T> {
             if coldkey == owner || Some(&neuron.hotkey) == owner_hotkey.as_ref() {
                 Self::withhold(netuid, neuron.incentive);
             } else {
-                Self::credit_stake(&neuron.hotkey, &coldkey, netuid, neuron.incentive);
+                Self::pay_incentive(netuid, neuron, &coldkey);
             }
         }
         let mined = earned.iter().any(|neuron| neuron.incentive > 0);
@@ -148,45 +172,73 @@ impl<T: Config> Pallet<T> {
         Self::pay_dividends(netuid, pot, &earned);
     }
 
+    /// Stakes a miner's incentive on its hotkey, or where its coldkey wants all of it.
+    fn pay_incentive(netuid: NetUid, neuron: &Earned, coldkey: &AccountId32) {
+        if neuron.incentive == 0 {
+            return;
+        }
+        let chosen = AutoStakeDestination::<T>::get(coldkey, netuid);
+        if let Some(destination) = &chosen {
+            StakingHotkeys::<T>::mutate(coldkey, |hotkeys| registration::add(hotkeys, destination));
+            Self::deposit_event(Event::AutoStakeAdded {
+                netuid,
+                destination: destination.clone(),
+                hotkey: neuron.hotkey.clone(),
+                owner: coldkey.clone(),
+                incentive: neuron.incentive,
+            });
+        }
+        let destination = chosen.as_ref().unwrap_or(&neuron.hotkey);
+        Self::credit_stake(destination, coldkey, netuid, neuron.incentive);
+    }
+
     /// Incentive that falls to the subnet owner's own neurons is paid to nobody.
     fn withhold(netuid: NetUid, incentive: u64) {
         if RecycleOrBurn::<T>::get(netuid) == RecycleOrBurnEnum::Recycle {
-            SubnetAlphaOut::<T>::mutate(netuid, |issued| {
-                *issued = issued.saturating_sub(incentive)
-            });
+            Self::recycle_alpha_out(netuid, incentive);
         }
     }
 
-    /// Shares `pot` out by dividends: the hotkey owner's take, then all who staked on the hotkey.
+    /// Takes alpha that belongs to nobody out of the issuance.
+    pub(super) fn recycle_alpha_out(netuid: NetUid, alpha: u64) {
+        SubnetAlphaOut::<T>::mutate(netuid, |issued| *issued = issued.saturating_sub(alpha));
+    }
+
+    /// Shares `pot` out by dividends, of which parents get their part: the hotkey owner's take, then all who staked on
+    /// the hotkey.
     fn pay_dividends(netuid: NetUid, pot: u64, earned: &[Earned]) {
-        let all: u128 = earned
-            .iter()
-            .map(|neuron| u128::from(neuron.dividend))
-            .sum();
+        let mut shares: BTreeMap<AccountId32, u128> = BTreeMap::new();
+        let (mut all, mut burned) = (0_u128, 0_u128);
+        for neuron in earned.iter().filter(|neuron| neuron.dividend > 0) {
+            let (parts, burn) = Self::divide_among_parents(&neuron.hotkey, netuid, neuron.dividend);
+            all = all.saturating_add(neuron.dividend.into());
+            burned = burned.saturating_add(burn.into());
+            for (hotkey, part) in parts {
+                let share = shares.entry(hotkey).or_default();
+                *share = share.saturating_add(part.into());
+            }
+        }
         let previous = AlphaDividendsPerSubnet::<T>::iter_key_prefix(netuid).collect::<Vec<_>>();
         for hotkey in previous {
             AlphaDividendsPerSubnet::<T>::remove(netuid, hotkey);
         }
-        let mut paid: BTreeMap<&AccountId32, u64> = BTreeMap::new();
-        for neuron in earned.iter().filter(|neuron| neuron.dividend > 0) {
-            let dividend = share(pot, neuron.dividend.into(), all);
-            let take = Delegates::<T>::get(&neuron.hotkey);
+        Self::recycle_alpha_out(netuid, share(pot, burned, all));
+        for (hotkey, part) in shares {
+            let dividend = share(pot, part, all);
+            let take = Delegates::<T>::get(&hotkey);
             let take = share(dividend, take.into(), u16::MAX.into());
-            let coldkey = Owner::<T>::get(&neuron.hotkey);
-            Self::credit_stake(&neuron.hotkey, &coldkey, netuid, take);
-            Self::credit_stakers(&neuron.hotkey, netuid, dividend.saturating_sub(take));
-            paid.insert(&neuron.hotkey, dividend.saturating_sub(take));
-        }
-        for (hotkey, dividend) in paid {
-            AlphaDividendsPerSubnet::<T>::insert(netuid, hotkey, dividend);
-            let total = TotalHotkeyAlpha::<T>::get(hotkey, netuid);
-            TotalHotkeyAlphaLastEpoch::<T>::insert(hotkey, netuid, total);
+            let coldkey = Owner::<T>::get(&hotkey);
+            Self::credit_stake(&hotkey, &coldkey, netuid, take);
+            Self::credit_stakers(&hotkey, netuid, dividend.saturating_sub(take));
+            AlphaDividendsPerSubnet::<T>::insert(netuid, &hotkey, dividend.saturating_sub(take));
+            let total = TotalHotkeyAlpha::<T>::get(&hotkey, netuid);
+            TotalHotkeyAlphaLastEpoch::<T>::insert(&hotkey, netuid, total);
         }
     }
 }
 
 /// `part / whole` of `amount`, rounded down; nothing of a zero whole.
-fn share(amount: u64, part: u128, whole: u128) -> u64 {
+pub(super) fn share(amount: u64, part: u128, whole: u128) -> u64 {
     (u128::from(amount) * part)
         .checked_div(whole)
         .and_then(|share| u64::try_from(share).ok())

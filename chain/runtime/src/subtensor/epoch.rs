@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use athanor_yuma::{LiquidAlpha, Params, State};
+use sp_runtime::AccountId32;
 
 use super::{coinbase::Earned, *};
 
@@ -9,11 +10,13 @@ impl<T: Config> Pallet<T> {
     /// Shares `emission` rao of alpha out among the neurons of a subnet, stores the outcome and returns it by UID.
     pub(super) fn run_epoch(netuid: NetUid, emission: u64) -> Vec<Earned> {
         let n = SubnetworkN::<T>::get(netuid);
-        let hotkeys: Vec<_> = (0..n).map(|uid| Keys::<T>::get(netuid, uid)).collect();
-        let stake: Vec<u64> = hotkeys
-            .iter()
-            .map(|hotkey| TotalHotkeyAlpha::<T>::get(hotkey, netuid))
-            .collect();
+        let hotkeys: Vec<AccountId32> = (0..n).map(|uid| Keys::<T>::get(netuid, uid)).collect();
+        let stake_on = |pool: NetUid| -> Vec<u64> {
+            hotkeys
+                .iter()
+                .map(|hotkey| Self::inherited_stake(hotkey, netuid, pool))
+                .collect()
+        };
         let registered: Vec<u64> = (0..n)
             .map(|uid| BlockAtRegistration::<T>::get(netuid, uid))
             .collect();
@@ -26,15 +29,15 @@ impl<T: Config> Pallet<T> {
                 last_mechanism_step_block: LastMechansimStepBlock::<T>::get(netuid),
                 epoch_index: SubnetEpochIndex::<T>::get(netuid),
                 rao_emission: emission,
-                alpha_stake: &stake,
-                tao_stake: &[],
+                alpha_stake: &stake_on(netuid),
+                tao_stake: &stake_on(0),
                 last_update: &LastUpdate::<T>::get(netuid),
                 block_at_registration: &registered,
                 weights: &weights,
                 bonds: &bonds,
                 validator_permit: &ValidatorPermit::<T>::get(netuid),
-                commits: &[],
-                timelocked_commits: &[],
+                commits: &Self::hash_commits(netuid, &hotkeys),
+                timelocked_commits: &Self::timelocked_commits(netuid),
             },
         );
 
@@ -73,6 +76,22 @@ impl<T: Config> Pallet<T> {
         earned
     }
 
+    /// Dissolves the bonds on a hotkey, if the subnet lets it (`do_reset_bonds`).
+    pub(crate) fn reset_bonds(netuid: NetUid, hotkey: &AccountId32) {
+        let Some(uid) = Uids::<T>::get(netuid, hotkey).filter(|_| BondsResetOn::<T>::get(netuid))
+        else {
+            return;
+        };
+        for holder in 0..SubnetworkN::<T>::get(netuid) {
+            let mut row = Bonds::<T>::get(netuid, holder);
+            let before = row.len();
+            row.retain(|(target, _)| *target != uid);
+            if row.len() < before {
+                Bonds::<T>::insert(netuid, holder, row);
+            }
+        }
+    }
+
     fn epoch_params(netuid: NetUid, n: u16) -> Params {
         let (low, high) = AlphaValues::<T>::get(netuid);
         let steepness = AlphaSigmoidSteepness::<T>::get(netuid);
@@ -91,9 +110,9 @@ impl<T: Config> Pallet<T> {
             }),
             max_allowed_validators: MaxAllowedValidators::<T>::get(netuid),
             stake_threshold: StakeThreshold::<T>::get(),
-            tao_weight: 0,
-            commit_reveal: false,
-            reveal_period: 1,
+            tao_weight: TaoWeight::<T>::get(),
+            commit_reveal: CommitRevealWeightsEnabled::<T>::get(netuid),
+            reveal_period: RevealPeriodEpochs::<T>::get(netuid),
             owner_uid: Self::owner_uid(netuid),
         }
     }

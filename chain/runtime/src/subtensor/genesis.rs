@@ -41,6 +41,7 @@ mod genesis {
             SubnetOwnerCut::<T>::put(self.subnet_owner_cut);
             LoopbackAxons::<T>::put(self.loopback_axons);
             TotalIssuance::<T>::put(T::Currency::total_issuance());
+            Pallet::<T>::build_root();
             for subnet in &self.subnets {
                 Pallet::<T>::build_subnet(subnet);
             }

@@ -8,8 +8,12 @@
     reason = "the arguments of the calls are Bittensor's"
 )]
 
+mod children;
 mod coinbase;
+mod commit_reveal;
 mod epoch;
+mod hyperparameters;
+mod identity;
 mod registration;
 mod serving;
 mod staking;
@@ -20,37 +24,49 @@ mod dispatches;
 mod errors;
 mod events;
 mod genesis;
-mod storage_neurons;
-mod storage_stake;
-mod storage_subnets;
+mod storage;
 mod types;
 
 use frame_support::pallet_macros::import_section;
 
+pub use commit_reveal::WeightsTlockPayload;
+pub use hyperparameters::TransactionType;
 pub use pallet::*;
+pub(crate) use staking::PRICE;
 pub use types::*;
 
 /// The pallet. Its parts are written in files of their own and joined here, as FRAME's macro wants to see them at once.
-#[import_section(storage_subnets::storage_subnets)]
-#[import_section(storage_neurons::storage_neurons)]
-#[import_section(storage_stake::storage_stake)]
+#[import_section(storage::subnets::storage_subnets)]
+#[import_section(storage::neurons::storage_neurons)]
+#[import_section(storage::stake::storage_stake)]
+#[import_section(storage::chain::storage_chain)]
+#[import_section(storage::hyperparameters::storage_hyperparameters)]
+#[import_section(storage::family::storage_family)]
+#[import_section(storage::commits::storage_commits)]
+#[import_section(storage::locks::storage_locks)]
 #[import_section(errors::errors)]
 #[import_section(events::events)]
 #[import_section(dispatches::dispatches)]
 #[import_section(genesis::genesis)]
 #[frame_support::pallet]
 pub mod pallet {
-    use alloc::vec;
-    use alloc::vec::Vec;
+    use alloc::{collections::VecDeque, vec, vec::Vec};
+    use codec::Compact;
     use frame_support::pallet_prelude::*;
     use frame_support::traits::{
         ConstBool, ConstI16, ConstU8, ConstU16, ConstU32, ConstU64, fungible,
     };
     use frame_system::pallet_prelude::*;
-    use sp_runtime::AccountId32;
+    use sp_core::H256;
+    use sp_runtime::{AccountId32, DispatchError};
 
-    use super::types::*;
-    use crate::fixed::U64F64;
+    use super::{
+        commit_reveal::Revealed,
+        staking::{PRICE, Place},
+        types::*,
+        weights::Given,
+    };
+    use crate::fixed::{I64F64, I96F32, U64F64};
 
     /// The pallet.
     #[pallet::pallet]
@@ -64,6 +80,11 @@ pub mod pallet {
     {
         /// TAO, in rao.
         type Currency: fungible::Mutate<AccountId32, Balance = u64>;
+        /// Public randomness, which opens timelocked commits.
+        type Rounds: crate::drand::Rounds;
+        /// Blocks after its registration from which a subnet can be started, at the start of the chain.
+        #[pallet::constant]
+        type InitialStartCallDelay: Get<u64>;
     }
 
     #[pallet::hooks]

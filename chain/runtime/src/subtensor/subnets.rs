@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use frame_support::ensure;
+use frame_system::pallet_prelude::OriginFor;
 use sp_runtime::{AccountId32, DispatchResult, traits::UniqueSaturatedInto};
 
 use super::*;
@@ -17,12 +18,19 @@ impl<T: Config> Pallet<T> {
         frame_system::Pallet::<T>::block_number().unique_saturated_into()
     }
 
-    /// Every subnet, in ascending order, so that whatever depends on the order does not depend on storage keys.
+    /// Every subnet but root, in ascending order, so that whatever depends on the order does not depend on storage keys.
     pub(crate) fn subnets() -> Vec<NetUid> {
         let mut netuids: Vec<NetUid> = NetworksAdded::<T>::iter()
-            .filter_map(|(netuid, added)| added.then_some(netuid))
+            .filter_map(|(netuid, added)| (added && netuid != 0).then_some(netuid))
             .collect();
         netuids.sort_unstable();
+        netuids
+    }
+
+    /// Root, and every subnet in ascending order.
+    pub(crate) fn with_root() -> Vec<NetUid> {
+        let mut netuids = Vec::from([0]);
+        netuids.extend(Self::subnets());
         netuids
     }
 
@@ -44,13 +52,30 @@ impl<T: Config> Pallet<T> {
             .max(NetworkMinLockCost::<T>::get())
     }
 
-    /// Adds a subnet for `coldkey` and registers `hotkey` as its first neuron. The price is taken out of the issuance.
+    /// Adds a subnet for `coldkey` and registers `hotkey` as its first neuron. The price is taken out of the issuance
+    /// (`do_register_network`).
     pub(super) fn do_register_network(
         coldkey: &AccountId32,
         hotkey: AccountId32,
+        identity: Option<SubnetIdentityV3>,
     ) -> DispatchResult {
+        let block = Self::current_block();
         ensure!(
-            TotalNetworks::<T>::get() < SubnetLimit::<T>::get(),
+            block >= NetworkRegistrationStartBlock::<T>::get(),
+            Error::<T>::SubNetRegistrationDisabled
+        );
+        let last = LastRateLimitedBlock::<T>::get(RateLimitKey::NetworkLastRegistered);
+        ensure!(
+            last == 0 || block.saturating_sub(last) >= NetworkRateLimit::<T>::get(),
+            Error::<T>::NetworkTxRateLimitExceeded
+        );
+        ensure!(
+            identity.as_ref().is_none_or(SubnetIdentityV3::fits),
+            Error::<T>::InvalidIdentity
+        );
+        let taken = Self::subnets();
+        ensure!(
+            taken.len() < usize::from(SubnetLimit::<T>::get()),
             Error::<T>::SubnetLimitReached
         );
         let cost = Self::network_lock_cost();
@@ -61,22 +86,27 @@ impl<T: Config> Pallet<T> {
         Self::associate(coldkey, &hotkey)?;
         Self::recycle_balance(coldkey, cost)?;
         NetworkLastLockCost::<T>::put(cost);
+        LastRateLimitedBlock::<T>::insert(RateLimitKey::NetworkLastRegistered, block);
 
-        let taken = Self::subnets();
         let netuid = (1..=NetUid::MAX)
             .find(|netuid| !taken.contains(netuid))
             .ok_or(Error::<T>::SubnetLimitReached)?;
         Self::add_subnet(netuid, coldkey);
         SubnetOwnerHotkey::<T>::insert(netuid, &hotkey);
+        SubnetLocked::<T>::insert(netuid, cost);
         SubnetAlphaOutEmission::<T>::insert(netuid, DEFAULT_EMISSION_PER_BLOCK);
         SubnetTaoInEmission::<T>::insert(netuid, DEFAULT_EMISSION_PER_BLOCK);
         let uid = Self::append_neuron(netuid, &hotkey);
         Self::deposit_event(Event::NeuronRegistered(netuid, uid, hotkey));
+        if let Some(identity) = identity {
+            SubnetIdentitiesV3::<T>::insert(netuid, identity);
+            Self::deposit_event(Event::SubnetIdentitySet(netuid));
+        }
         Self::deposit_event(Event::NetworkAdded(netuid, 0));
         Ok(())
     }
 
-    /// Starts the emission of a subnet with the next block.
+    /// Starts the emission of a subnet with the next block (`do_start_call`).
     pub(super) fn do_start_call(coldkey: &AccountId32, netuid: NetUid) -> DispatchResult {
         ensure!(NetworksAdded::<T>::get(netuid), Error::<T>::SubnetNotExists);
         ensure!(
@@ -86,6 +116,12 @@ impl<T: Config> Pallet<T> {
         ensure!(
             !FirstEmissionBlockNumber::<T>::contains_key(netuid),
             Error::<T>::FirstEmissionBlockNumberAlreadySet
+        );
+        let opens =
+            NetworkRegisteredAt::<T>::get(netuid).saturating_add(StartCallDelay::<T>::get());
+        ensure!(
+            Self::current_block() >= opens,
+            Error::<T>::NeedWaitingMoreBlocksToStarCall
         );
         let first = Self::current_block().saturating_add(1);
         FirstEmissionBlockNumber::<T>::insert(netuid, first);
@@ -114,13 +150,32 @@ impl<T: Config> Pallet<T> {
         Yuma3On::<T>::insert(netuid, true);
     }
 
+    /// Sets the owner's hotkey of a subnet (`do_set_sn_owner_hotkey`).
+    pub fn put_owner_hotkey(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        hotkey: AccountId32,
+    ) -> DispatchResult {
+        let kind = TransactionType::SetOwnerHotkey;
+        Self::ensure_subnet_owner_or_root(origin, netuid)?;
+        ensure!(NetworksAdded::<T>::get(netuid), Error::<T>::SubnetNotExists);
+        ensure!(
+            kind.passes::<T>(&hotkey, netuid),
+            Error::<T>::TxRateLimitExceeded
+        );
+        kind.record::<T>(&hotkey, netuid);
+        SubnetOwnerHotkey::<T>::insert(netuid, &hotkey);
+        Self::deposit_event(Event::SubnetOwnerHotkeySet(netuid, hotkey));
+        Ok(())
+    }
+
     /// Builds a subnet of the genesis block. Its neurons pay nothing; who holds stake enough has a permit at once, as
     /// the first epoch would otherwise find nobody who may vote.
     pub(super) fn build_subnet(genesis: &SubnetGenesis) {
         let netuid = genesis.netuid;
         assert!(
             netuid > 0,
-            "subnet 0 is the root network, which this chain does not have"
+            "subnet 0 is the root network, which every genesis has"
         );
         assert!(
             !NetworksAdded::<T>::get(netuid),
@@ -149,6 +204,8 @@ impl<T: Config> Pallet<T> {
         BondsPenalty::<T>::insert(netuid, genesis.bonds_penalty);
         Yuma3On::<T>::insert(netuid, genesis.yuma3);
         LiquidAlphaOn::<T>::insert(netuid, genesis.liquid_alpha);
+        CommitRevealWeightsEnabled::<T>::insert(netuid, genesis.commit_reveal);
+        RevealPeriodEpochs::<T>::insert(netuid, genesis.reveal_period);
         FirstEmissionBlockNumber::<T>::insert(netuid, 1);
         SubtokenEnabled::<T>::insert(netuid, true);
 

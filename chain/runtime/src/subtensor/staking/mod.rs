@@ -3,10 +3,19 @@
 //! One alpha costs one rao of TAO and yields one back. A hotkey's alpha is divided by shares: staking buys shares at
 //! their present worth, pay raises their worth.
 
+mod burn;
+mod limits;
+mod moves;
+mod take;
+mod withdrawal;
+
 use frame_support::{ensure, traits::fungible::Mutate};
 use sp_runtime::{
     AccountId32, DispatchResult, Rounding, helpers_128bit::multiply_by_rational_with_rounding,
 };
+
+pub(crate) use limits::PRICE;
+pub(super) use moves::Place;
 
 use super::*;
 use crate::fixed::U64F64;
@@ -33,6 +42,10 @@ impl<T: Config> Pallet<T> {
         SubnetAlphaOut::<T>::mutate(netuid, |issued| *issued = issued.saturating_add(tao));
         Self::credit_stake(hotkey, coldkey, netuid, tao);
         StakingHotkeys::<T>::mutate(coldkey, |hotkeys| registration::add(hotkeys, hotkey));
+        Self::count_volume(netuid, tao);
+        if Owner::<T>::get(hotkey) != *coldkey {
+            Self::become_delegate(hotkey);
+        }
         let (coldkey, hotkey) = (coldkey.clone(), hotkey.clone());
         Self::deposit_event(Event::StakeAdded(coldkey, hotkey, tao, tao, netuid, 0));
         Ok(())
@@ -53,6 +66,13 @@ impl<T: Config> Pallet<T> {
             Error::<T>::InsufficientLiquidity
         );
 
+        Self::debit_stake(hotkey, coldkey, netuid, alpha);
+        Self::pay_out(coldkey, hotkey, netuid, alpha)
+    }
+
+    /// Takes shares worth `alpha` rao, which `coldkey` must have, from its stake on `hotkey`.
+    fn debit_stake(hotkey: &AccountId32, coldkey: &AccountId32, netuid: NetUid, alpha: u64) {
+        let staked = Self::stake_of(hotkey, coldkey, netuid);
         let total = TotalHotkeyAlpha::<T>::get(hotkey, netuid);
         let entry = (hotkey, coldkey, netuid);
         let held = Alpha::<T>::get(entry);
@@ -68,16 +88,39 @@ impl<T: Config> Pallet<T> {
         }
         TotalHotkeyShares::<T>::mutate(hotkey, netuid, |all| *all = all.saturating_sub(sold));
         TotalHotkeyAlpha::<T>::insert(hotkey, netuid, total.saturating_sub(alpha));
+    }
 
+    /// Changes `alpha` rao that belong to nobody into TAO of `coldkey`.
+    fn pay_out(
+        coldkey: &AccountId32,
+        hotkey: &AccountId32,
+        netuid: NetUid,
+        alpha: u64,
+    ) -> DispatchResult {
         SubnetAlphaOut::<T>::mutate(netuid, |issued| *issued = issued.saturating_sub(alpha));
         SubnetTAO::<T>::mutate(netuid, |pool| *pool = pool.saturating_sub(alpha));
         TotalStake::<T>::mutate(|total| *total = total.saturating_sub(alpha));
+        Self::count_volume(netuid, alpha);
         T::Currency::mint_into(coldkey, alpha)?;
+        Self::forget_unfit_children(hotkey);
         let (coldkey, hotkey) = (coldkey.clone(), hotkey.clone());
         Self::deposit_event(Event::StakeRemoved(
             coldkey, hotkey, alpha, alpha, netuid, 0,
         ));
         Ok(())
+    }
+
+    fn count_volume(netuid: NetUid, amount: u64) {
+        SubnetVolume::<T>::mutate(netuid, |sum| *sum = sum.saturating_add(amount.into()));
+    }
+
+    /// A hotkey whose stake fell below the threshold loses the children that it chose but does not have yet.
+    fn forget_unfit_children(hotkey: &AccountId32) {
+        if Self::total_stake(hotkey) < StakeThreshold::<T>::get() {
+            for netuid in Self::subnets() {
+                PendingChildKeys::<T>::remove(netuid, hotkey);
+            }
+        }
     }
 
     fn check_staking(hotkey: &AccountId32, netuid: NetUid, amount: u64) -> Result<(), Error<T>> {

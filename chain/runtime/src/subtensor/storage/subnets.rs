@@ -79,6 +79,10 @@ mod storage_subnets {
         "𝜏".as_bytes().to_vec()
     }
 
+    /// What the registration of the subnet cost, in rao.
+    #[pallet::storage]
+    pub type SubnetLocked<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
     /// Blocks between epochs.
     #[pallet::storage]
     pub type Tempo<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<360>>;
@@ -187,7 +191,7 @@ mod storage_subnets {
     #[pallet::storage]
     pub type MaxWeightsLimit<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ u16::MAX }>>;
-    /// Whether weights are committed before they are shown; every subnet of this chain sets them in the open.
+    /// Whether weights are committed before they are shown. A new subnet's are set in the open.
     #[pallet::storage]
     pub type CommitRevealWeightsEnabled<T> =
         StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;

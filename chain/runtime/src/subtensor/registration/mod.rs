@@ -1,5 +1,10 @@
 //! Give hotkeys their UIDs, at a price that rises with demand.
 
+mod price;
+mod prune;
+mod root;
+mod trim;
+
 use alloc::vec::Vec;
 use frame_support::{
     ensure,
@@ -11,9 +16,6 @@ use frame_support::{
 use sp_runtime::{AccountId32, DispatchError, DispatchResult};
 
 use super::*;
-
-/// How well a neuron is protected from replacement: the lowest goes first. Less emission, then older, then lower UID.
-type Standing = (u64, u64, u16);
 
 impl<T: Config> Pallet<T> {
     /// Registers `hotkey` for `coldkey`, who pays the current price. The TAO is taken out of the issuance.
@@ -122,6 +124,8 @@ impl<T: Config> Pallet<T> {
         Uids::<T>::remove(netuid, &old);
         IsNetworkMember::<T>::remove(&old, netuid);
         Axons::<T>::remove(netuid, &old);
+        NeuronCertificates::<T>::remove(netuid, &old);
+        Prometheus::<T>::remove(netuid, &old);
 
         Active::<T>::mutate(netuid, |values| set(values, uid, true));
         Emission::<T>::mutate(netuid, |values| set(values, uid, 0));
@@ -152,85 +156,6 @@ impl<T: Config> Pallet<T> {
         IsNetworkMember::<T>::insert(hotkey, netuid, true);
         BlockAtRegistration::<T>::insert(netuid, uid, Self::current_block());
     }
-
-    /// Which UID the next registration replaces: the lowest standing among those past their immunity, or among the
-    /// immune when too few are past it. The owner's protected UIDs are never chosen.
-    fn neuron_to_prune(netuid: NetUid) -> Option<u16> {
-        let protected = Self::protected_uids(netuid);
-        let emission = Emission::<T>::get(netuid);
-        let block = Self::current_block();
-        let immunity = u64::from(ImmunityPeriod::<T>::get(netuid));
-        let (mut immune, mut free): (Vec<Standing>, Vec<Standing>) = Default::default();
-        for uid in (0..SubnetworkN::<T>::get(netuid)).filter(|uid| !protected.contains(uid)) {
-            let registered = BlockAtRegistration::<T>::get(netuid, uid);
-            let earned = emission.get(usize::from(uid)).copied().unwrap_or(0);
-            let group = if block.saturating_sub(registered) < immunity {
-                &mut immune
-            } else {
-                &mut free
-            };
-            group.push((earned, registered, uid));
-        }
-        let enough_free = free.len() > usize::from(MinNonImmuneUids::<T>::get(netuid));
-        let lowest = |group: Vec<Standing>| group.into_iter().min().map(|(_, _, uid)| uid);
-        if enough_free {
-            lowest(free)
-        } else {
-            lowest(immune)
-        }
-    }
-
-    /// The owner's hotkey and the owner's oldest other neurons, up to the limit.
-    fn protected_uids(netuid: NetUid) -> Vec<u16> {
-        let owner = SubnetOwner::<T>::get(netuid);
-        let mut owned: Vec<(u64, u16)> = OwnedHotkeys::<T>::get(owner)
-            .iter()
-            .filter_map(|hotkey| Uids::<T>::get(netuid, hotkey))
-            .map(|uid| (BlockAtRegistration::<T>::get(netuid, uid), uid))
-            .collect();
-        owned.sort_unstable();
-        let mut uids: Vec<u16> = Self::owner_uid(netuid).into_iter().collect();
-        for (_, uid) in owned {
-            if !uids.contains(&uid) {
-                uids.push(uid);
-            }
-        }
-        uids.truncate(ImmuneOwnerUidsLimit::<T>::get(netuid).into());
-        uids
-    }
-
-    /// UID of the owner's hotkey, if it is registered.
-    pub(super) fn owner_uid(netuid: NetUid) -> Option<u16> {
-        let hotkey = SubnetOwnerHotkey::<T>::try_get(netuid).ok()?;
-        Uids::<T>::get(netuid, hotkey)
-    }
-
-    fn raise_price(netuid: NetUid) {
-        let factor = BurnIncreaseMult::<T>::get(netuid).max(crate::fixed::U64F64::from_int(1));
-        let raised = factor.scale(Burn::<T>::get(netuid).into(), 1).to_int();
-        Self::set_price(netuid, raised);
-    }
-
-    /// Lets the price decay by a block's worth of its half-life.
-    pub(super) fn decay_price(netuid: NetUid) {
-        let price = Burn::<T>::get(netuid);
-        let decayed = match BurnHalfLife::<T>::get(netuid) {
-            0 => price,
-            half_life => multiply_q32(price, decay_q32(half_life)),
-        };
-        Self::set_price(netuid, decayed);
-        if RegistrationsThisBlock::<T>::get(netuid) > 0 {
-            RegistrationsThisBlock::<T>::insert(netuid, 0);
-        }
-    }
-
-    fn set_price(netuid: NetUid, price: u64) {
-        let (low, high) = (MinBurn::<T>::get(netuid), MaxBurn::<T>::get(netuid));
-        let price = price.min(high).max(low);
-        if price != Burn::<T>::get(netuid) {
-            Burn::<T>::insert(netuid, price);
-        }
-    }
 }
 
 /// Adds a hotkey to a list that does not have it.
@@ -256,35 +181,4 @@ fn forget(uid: u16, mut row: Vec<(u16, u16)>, store: impl FnOnce(Vec<(u16, u16)>
         entry.1 = 0;
         store(row);
     }
-}
-
-/// `value * factor` for a factor with 32 fractional bits, rounded down.
-fn multiply_q32(value: u64, factor: u64) -> u64 {
-    u64::try_from((u128::from(value) * u128::from(factor)) >> 32).unwrap_or(u64::MAX)
-}
-
-/// The largest factor with 32 fractional bits whose `half_life`-th power is at most one half.
-fn decay_q32(half_life: u16) -> u64 {
-    let (mut low, mut high) = (0_u64, 1_u64 << 32);
-    while high - low > 1 {
-        let middle = (low + high) / 2;
-        if power_q32(middle, half_life) <= 1 << 31 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-fn power_q32(base: u64, exponent: u16) -> u64 {
-    let (mut result, mut square, mut rest) = (1_u64 << 32, base, exponent);
-    while rest > 0 {
-        if rest & 1 == 1 {
-            result = multiply_q32(result, square);
-        }
-        square = multiply_q32(square, square);
-        rest >>= 1;
-    }
-    result
 }

@@ -1,61 +1,10 @@
-//! Values that the pallet stores and the shape of its genesis.
+//! The shape of a genesis.
 
 use alloc::vec::Vec;
-use codec::{Decode, DecodeWithMemTracking, Encode};
-use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_runtime::AccountId32;
 
-/// Number of a subnet.
-pub type NetUid = u16;
-
-/// Where a neuron is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub struct AxonInfo {
-    /// Block of the announcement.
-    pub block: u64,
-    /// Version of the neuron's software.
-    pub version: u32,
-    /// The address: an IPv4 one in the low 32 bits.
-    pub ip: u128,
-    /// The port.
-    pub port: u16,
-    /// 4 or 6.
-    pub ip_type: u8,
-    /// Protocol number, free for the subnet to use.
-    pub protocol: u8,
-    /// Unused.
-    pub placeholder1: u8,
-    /// Unused.
-    pub placeholder2: u8,
-}
-
-/// Where a neuron's metrics are read. No call announces one here; the type completes the neuron records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub struct PrometheusInfo {
-    /// Block of the announcement.
-    pub block: u64,
-    /// Version of the neuron's software.
-    pub version: u32,
-    /// The address: an IPv4 one in the low 32 bits.
-    pub ip: u128,
-    /// The port.
-    pub port: u16,
-    /// 4 or 6.
-    pub ip_type: u8,
-}
-
-/// What happens to emission that falls to the subnet owner's own miners.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
-)]
-pub enum RecycleOrBurnEnum {
-    /// It stays issued and belongs to nobody.
-    #[default]
-    Burn,
-    /// It is taken out of the issuance.
-    Recycle,
-}
+use super::NetUid;
 
 /// A subnet of the genesis block. Fields are named after the storage items that they fill.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +52,12 @@ pub struct SubnetGenesis {
     pub yuma3: bool,
     /// `LiquidAlphaOn`.
     pub liquid_alpha: bool,
+    /// `CommitRevealWeightsEnabled`.
+    #[serde(default)]
+    pub commit_reveal: bool,
+    /// `RevealPeriodEpochs`.
+    #[serde(default = "one")]
+    pub reveal_period: u64,
     /// Neurons in the order of their UIDs.
     pub neurons: Vec<NeuronGenesis>,
 }
@@ -148,4 +103,8 @@ pub struct NeuronGenesis {
     pub hotkey: AccountId32,
     /// Alpha in rao staked on the hotkey.
     pub stake: u64,
+}
+
+fn one() -> u64 {
+    1
 }

@@ -1,0 +1,1 @@
+//! Who may set what, when and within which bounds.

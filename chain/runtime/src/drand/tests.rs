@@ -1,0 +1,1 @@
+//! Whose pulses are taken, and what they open.
