@@ -307,6 +307,15 @@ impl<'a> Builder<'a> {
             &sp_timestamp::Timestamp::new(timestamp),
         )
         .map_err(|error| BuildError::Call(error.to_string()))?;
+        let method = "BeaconApi_awaited_rounds";
+        let rounds = builder.call(method, &timestamp.encode())?;
+        let rounds = Vec::<u64>::decode(&mut &rounds[..])
+            .map_err(|source| BuildError::Answer { method, source })?;
+        data.put_data(
+            athanor_runtime::drand::INHERENT_IDENTIFIER,
+            &crate::beacon::pulses(&rounds),
+        )
+        .map_err(|error| BuildError::Call(error.to_string()))?;
         let method = "BlockBuilder_inherent_extrinsics";
         let answer = builder.call(method, &data.encode())?;
         // An extrinsic encodes as a length-prefixed blob, so a list of them reads as a list of byte strings.

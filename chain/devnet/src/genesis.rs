@@ -86,6 +86,7 @@ impl Genesis {
         config.subtensor_module.subnet_owner_cut = self.owner_cut;
         config.subtensor_module.loopback_axons = self.loopback_axons;
         config.subtensor_module.subnets = self.subnets.clone();
+        config.drand.beacon = Some(crate::beacon::genesis());
         config.sudo.key = Some(AccountId32::new(self.sudo));
         config
     }

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod beacon;
 mod chain;
 mod chain_spec;
 mod config;

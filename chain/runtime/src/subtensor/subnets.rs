@@ -6,6 +6,7 @@ use frame_system::pallet_prelude::OriginFor;
 use sp_runtime::{AccountId32, DispatchResult, traits::UniqueSaturatedInto};
 
 use super::*;
+use crate::fixed::I96F32;
 
 /// What a subnet that was registered by a call mints per block, in rao: Bittensor's block emission.
 const DEFAULT_EMISSION_PER_BLOCK: u64 = 1_000_000_000;
@@ -148,6 +149,7 @@ impl<T: Config> Pallet<T> {
         Burn::<T>::insert(netuid, Burn::<T>::get(netuid));
         LastEpochBlock::<T>::insert(netuid, block);
         Yuma3On::<T>::insert(netuid, true);
+        SubnetMovingPrice::<T>::insert(netuid, I96F32::ONE);
     }
 
     /// Sets the owner's hotkey of a subnet (`do_set_sn_owner_hotkey`).

@@ -7,6 +7,7 @@ use frame_support::ensure;
 use sp_runtime::{AccountId32, DispatchResult};
 
 use super::*;
+use crate::fixed::I96F32;
 
 /// Most hotkeys on root.
 const ROOT_SEATS: u16 = 64;
@@ -27,6 +28,7 @@ impl<T: Config> Pallet<T> {
         TargetRegistrationsPerInterval::<T>::insert(0, ROOT_SEATS);
         Tempo::<T>::insert(0, 0);
         SubtokenEnabled::<T>::insert(0, true);
+        SubnetMovingPrice::<T>::insert(0, I96F32::ONE);
         TokenSymbol::<T>::insert(0, "\u{3a4}".as_bytes().to_vec());
     }
 

@@ -46,12 +46,11 @@ mod storage_locks {
     pub type SubnetAlphaInEmission<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
     /// Moving average of the price.
     #[pallet::storage]
-    pub type SubnetMovingPrice<T> =
-        StorageMap<_, Identity, NetUid, I96F32, ValueQuery, DefaultSubnetMovingPrice>;
-    /// Every price is 1.
+    pub type SubnetMovingPrice<T> = StorageMap<_, Identity, NetUid, I96F32, ValueQuery, NoPrice>;
+    /// No price: that of a subnet that does not exist.
     #[pallet::type_value]
-    pub fn DefaultSubnetMovingPrice() -> I96F32 {
-        I96F32::ONE
+    pub fn NoPrice() -> I96F32 {
+        I96F32 { bits: 0 }
     }
     /// Moving average of the TAO that flows in; not tracked.
     #[pallet::storage]

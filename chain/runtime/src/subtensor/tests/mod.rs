@@ -54,6 +54,8 @@ fn subnet() -> SubnetGenesis {
         bonds_penalty: u16::MAX,
         yuma3: true,
         liquid_alpha: false,
+        commit_reveal: false,
+        reveal_period: 1,
         neurons: Vec::new(),
     }
 }
