@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use athanor_model::{Checkpoint, tokenizer::TokenizerError};
+use athanor_model::{
+    Checkpoint, Decoding, DeviceChoice, DeviceError, ModelBackend, OnDevice, TrainBackend,
+    Transformer, checkpoint::CheckpointError, tensors::TensorsError, tokenizer::TokenizerError,
+};
 use athanor_scoring::task::{self, Family};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,14 +13,12 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
-    cpu::{Batch, Tape, forward, log_sum_exp},
-    network::{Network, NetworkError},
+    batch::{packed, values},
+    loss::cross_entropy,
+    recorder::SLOTS,
     sample::continue_all,
     stream::{Example, Stream},
 };
-
-/// Tokens that are run at once.
-const BATCH_TOKENS: usize = 2048;
 
 /// Answer tokens that are sampled at most, more than any expected answer has.
 const ANSWER_TOKENS: usize = 12;
@@ -87,29 +88,56 @@ pub fn evaluate(
     checkpoint: &Checkpoint,
     stream: &Stream,
     plan: &EvaluationPlan,
+    device: DeviceChoice,
 ) -> Result<Evaluation, EvaluationError> {
-    let network = Network::open(checkpoint)?;
-    Ok(evaluate_layers(&network, &network.layers(), stream, plan)?)
+    device.dispatch(Evaluate {
+        checkpoint,
+        stream,
+        plan,
+    })?
+}
+
+/// What [`evaluate`] does on the device.
+struct Evaluate<'a> {
+    checkpoint: &'a Checkpoint,
+    stream: &'a Stream,
+    plan: &'a EvaluationPlan,
+}
+
+impl OnDevice for Evaluate<'_> {
+    type Output = Result<Evaluation, EvaluationError>;
+
+    fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
+        let tensors = self.checkpoint.tensors()?;
+        let config = &self.checkpoint.config;
+        let model = Transformer::<B::InnerBackend>::from_tensors(config, &tensors, &device)?;
+        evaluate_model(&model, self.stream, self.plan)
+    }
 }
 
 /// Why a checkpoint could not be evaluated.
 #[derive(Debug, Error)]
 pub enum EvaluationError {
-    /// The checkpoint does not open, or does not fit its configuration.
+    /// The device does not work.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Device(#[from] DeviceError),
+    /// The checkpoint does not open.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its weights cannot be run.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
     /// The tokenizer failed.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 }
 
-/// Evaluates the given layers of a network; `stream` is a held-out one.
-pub(crate) fn evaluate_layers(
-    network: &Network,
-    layers: &[usize],
+/// Evaluates a decoder; `stream` is a held-out one.
+pub(crate) fn evaluate_model<B: ModelBackend>(
+    model: &Transformer<B>,
     stream: &Stream,
     plan: &EvaluationPlan,
-) -> Result<Evaluation, TokenizerError> {
+) -> Result<Evaluation, EvaluationError> {
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     let passages: Vec<Example> = (0..plan.passages).map(|_| stream.text(&mut rng)).collect();
     let mut items = Vec::new();
@@ -136,6 +164,7 @@ pub(crate) fn evaluate_layers(
         })
         .collect::<Result<_, TokenizerError>>()?;
 
+    let mut decoding = Decoding::new(model, SLOTS, usize::MAX)?;
     let mut families = Vec::new();
     for (family, (items, prompts)) in Family::ALL.into_iter().zip(
         items
@@ -144,8 +173,7 @@ pub(crate) fn evaluate_layers(
     ) {
         let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
         let answers = continue_all(
-            network,
-            layers,
+            &mut decoding,
             &prompts,
             ANSWER_TOKENS,
             plan.temperature,
@@ -166,8 +194,8 @@ pub(crate) fn evaluate_layers(
             items: grades.len(),
         });
     }
-    let (text_loss, text_tokens) = mean(&losses(network, layers, &passages));
-    let (answer_loss, _) = mean(&losses(network, layers, &examples));
+    let (text_loss, text_tokens) = mean(&losses(model, &passages));
+    let (answer_loss, _) = mean(&losses(model, &examples));
     Ok(Evaluation {
         text_loss,
         text_tokens,
@@ -177,38 +205,16 @@ pub(crate) fn evaluate_layers(
 }
 
 /// The summed loss and the number of counted tokens of each example.
-fn losses(network: &Network, layers: &[usize], examples: &[Example]) -> Vec<(f32, usize)> {
+fn losses<B: ModelBackend>(model: &Transformer<B>, examples: &[Example]) -> Vec<(f32, usize)> {
     let mut found = Vec::with_capacity(examples.len());
-    let mut tape = Tape::default();
-    let vocab = network.config.vocab_size;
-    let mut rest = examples;
-    while !rest.is_empty() {
-        let mut batch = Batch::default();
-        let mut taken = 0;
-        while taken < rest.len()
-            && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS)
-        {
-            batch.push(&rest[taken].tokens, rest[taken].counted());
-            taken += 1;
-        }
-        forward(
-            &network.layout,
-            &network.parameters,
-            layers,
-            &batch,
-            &mut tape,
-        );
-        let mut rows = tape.logits.chunks_exact(vocab);
-        for example in &rest[..taken] {
-            let counted = example.counted();
-            let count = counted.len();
-            let loss = counted
-                .zip(rows.by_ref())
-                .map(|(at, row)| log_sum_exp(row) - row[example.tokens[at + 1] as usize])
-                .sum();
-            found.push((loss, count));
-        }
-        rest = &rest[taken..];
+    for (batch, taken) in packed(examples) {
+        let targets = taken.iter().flat_map(|example| example.targets());
+        let losses = values(cross_entropy(batch.log_probabilities(model), targets));
+        let mut losses = losses.into_iter();
+        found.extend(taken.iter().map(|example| {
+            let count = example.counted().len();
+            (losses.by_ref().take(count).sum(), count)
+        }));
     }
     found
 }

@@ -1,11 +1,13 @@
-//! Cut students of several sizes out of a teacher's layers.
+//! First weights: drawn at random, or cut out of a teacher's layers.
 
-use athanor_model::{Checkpoint, Config, Tensors};
-use rand::SeedableRng;
+use athanor_model::{
+    Checkpoint, Config, HostTensor, Tensors,
+    checkpoint::CheckpointError,
+    tensors::{EMBEDDING, FINAL_NORM, HEAD, expected_in_layer},
+};
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
-
-use crate::network::{Network, NetworkError, normal};
 
 /// How a student is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +25,7 @@ pub struct StudentPlan {
 pub enum StudentError {
     /// The teacher does not open.
     #[error(transparent)]
-    Teacher(#[from] NetworkError),
+    Teacher(#[from] CheckpointError),
     /// No layer, a layer that the teacher does not have, or layers that do not ascend.
     #[error("layers {layers:?} are not an ascending choice among the teacher's {teacher}")]
     Layers {
@@ -52,12 +54,41 @@ pub fn student(
     teacher: &Checkpoint,
     plan: &StudentPlan,
 ) -> Result<(Config, Tensors), StudentError> {
-    let network = cut(&Network::open(teacher)?, plan)?;
-    Ok((network.config.clone(), network.to_tensors()))
+    cut(&teacher.config, &teacher.tensors()?, plan)
 }
 
-fn cut(teacher: &Network, plan: &StudentPlan) -> Result<Network, StudentError> {
-    let has = teacher.config.num_hidden_layers;
+/// Draws fresh weights: normal with deviation 1/sqrt(inputs), the projections that write to the residual stream scaled
+/// down by the root of twice the depth, embeddings with deviation 0.02, gains at one.
+pub(crate) fn fresh(config: &Config, seed: u64) -> Tensors {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let residual = 1.0 / (2.0_f32 * config.num_hidden_layers as f32).sqrt();
+    let mut tensors = Tensors::new();
+    for (name, shape) in in_order(config) {
+        let deviation = match shape[..] {
+            [_, _] if name == EMBEDDING || name == HEAD => 0.02,
+            [_, inputs] if name.contains("o_proj") || name.contains("down_proj") => {
+                residual / (inputs as f32).sqrt()
+            }
+            [_, inputs] => 1.0 / (inputs as f32).sqrt(),
+            _ => {
+                let data = vec![1.0; shape.iter().product()];
+                tensors.insert(name, HostTensor { shape, data });
+                continue;
+            }
+        };
+        let count = shape.iter().product();
+        let data = (0..count).map(|_| deviation * normal(&mut rng)).collect();
+        tensors.insert(name, HostTensor { shape, data });
+    }
+    tensors
+}
+
+fn cut(
+    teacher: &Config,
+    weights: &Tensors,
+    plan: &StudentPlan,
+) -> Result<(Config, Tensors), StudentError> {
+    let has = teacher.num_hidden_layers;
     let ascending = plan.layers.windows(2).all(|pair| pair[0] < pair[1]);
     if plan.layers.is_empty() || !ascending || plan.layers.iter().any(|&layer| layer >= has) {
         return Err(StudentError::Layers {
@@ -67,30 +98,47 @@ fn cut(teacher: &Network, plan: &StudentPlan) -> Result<Network, StudentError> {
     }
     let config = Config {
         num_hidden_layers: plan.layers.len(),
-        ..teacher.config.clone()
+        ..teacher.clone()
     };
-    let mut network = Network::random(&config, plan.seed);
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-    for slot in &network.layout.slots {
-        let name = teacher_name(&slot.name, &plan.layers);
-        let Some(from) = teacher.layout.slots.iter().find(|other| other.name == name) else {
+    let mut tensors = Tensors::new();
+    for (name, shape) in in_order(&config) {
+        let Some(from) = weights.get(&teacher_name(&name, &plan.layers)) else {
             continue;
         };
-        let values = &teacher.parameters[from.range.clone()];
+        let values = &from.data;
         let spread = (values.iter().map(|x| x * x).sum::<f32>() / values.len() as f32).sqrt();
-        let noise = if slot.dims.len() > 1 {
+        let noise = if shape.len() > 1 {
             plan.noise * spread
         } else {
             0.0
         };
-        for (to, &value) in network.parameters[slot.range.clone()]
-            .iter_mut()
-            .zip(values)
-        {
-            *to = value + noise * normal(&mut rng);
-        }
+        let moved = values.iter().map(|value| value + noise * normal(&mut rng));
+        let data = moved.collect();
+        tensors.insert(name, HostTensor { shape, data });
     }
-    Ok(network)
+    Ok((config, tensors))
+}
+
+/// The tensors of a configuration in the order in which their weights are drawn: part of what a seed means.
+fn in_order(config: &Config) -> Vec<(String, Vec<usize>)> {
+    let table = vec![config.vocab_size, config.hidden_size];
+    let mut tensors = vec![(EMBEDDING.to_owned(), table.clone())];
+    for layer in 0..config.num_hidden_layers {
+        let named = |(rest, shape)| (format!("model.layers.{layer}.{rest}"), shape);
+        tensors.extend(expected_in_layer(config).map(named));
+    }
+    tensors.push((FINAL_NORM.to_owned(), vec![config.hidden_size]));
+    if !config.tie_word_embeddings {
+        tensors.push((HEAD.to_owned(), table));
+    }
+    tensors
+}
+
+/// A standard normal draw (Box and Muller).
+pub(crate) fn normal(rng: &mut impl Rng) -> f32 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
 }
 
 /// The teacher's name of the tensor that a student's tensor comes from.

@@ -2,15 +2,18 @@
 //!
 //! [`teacher`] trains the small teacher that is [`bundled`]; [`init`] cuts students out of a teacher, [`trainer`] distils into
 //! them, [`gate`] decides what is published, and [`worker`] does all of that on a thread beside a server.
+//!
+//! All gradients are burn's, on the backend of the device that was chosen: the CPU, or a CUDA card.
 
+mod batch;
 pub mod bundled;
-mod cpu;
 pub mod evaluation;
 pub mod gate;
 pub mod init;
-mod lanes;
+mod learner;
 mod loss;
-mod network;
+mod optimiser;
+mod recorder;
 mod sample;
 pub mod shard;
 pub mod source;
@@ -20,8 +23,6 @@ pub mod trainer;
 pub mod vocabulary;
 pub mod worker;
 
-pub use cpu::LayoutError;
-pub use network::NetworkError;
 pub use worker::{DistillEvent, Worker, WorkerConfig, spawn};
 
 #[cfg(test)]

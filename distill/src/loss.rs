@@ -1,83 +1,103 @@
-//! Losses on logits: each returns its value in nats and writes its gradient over the logits.
+//! Losses between a student and its teacher, in nats, one value per row.
+//!
+//! All take the student's log-probabilities, `[rows, vocab]`, and differentiate on any backend.
 
-use crate::cpu::{log_sum_exp, softmax};
+use athanor_model::ModelBackend;
+use burn::tensor::{Int, Tensor, TensorData};
 
-/// Cross-entropy with one true token: -ln q(target). Leaves `weight * dLoss/dLogit` in `logits`.
-pub(crate) fn cross_entropy(logits: &mut [f32], target: u32, weight: f32) -> f32 {
-    let target = target as usize;
-    let loss = log_sum_exp(logits) - logits[target];
-    softmax(logits);
-    logits[target] -= 1.0;
-    for slope in logits {
-        *slope *= weight;
-    }
-    loss
+use crate::shard::{KEPT, Top};
+
+/// The least probability that a student is taken to leave to all tokens that were not recorded.
+const LEAST_TAIL: f32 = 1e-6;
+/// The least probability of the mixture that a reverse KL divides by.
+const LEAST_MIXTURE: f32 = 1e-30;
+
+/// Cross-entropy with one true token per row: -ln q(target).
+pub(crate) fn cross_entropy<B: ModelBackend>(
+    log_q: Tensor<B, 2>,
+    targets: impl Iterator<Item = u32>,
+) -> Tensor<B, 1> {
+    let [rows, _] = log_q.dims();
+    let targets: Vec<i32> = targets.map(|target| target as i32).collect();
+    let index =
+        Tensor::<B, 2, Int>::from_data(TensorData::new(targets, [rows, 1]), &log_q.device());
+    log_q.gather(1, index).neg().reshape([rows])
 }
 
-/// Forward KL( p || q ) of a teacher of which the likeliest tokens are known; all others are one outcome, the tail.
-/// Leaves `weight * dLoss/dLogit` in `logits`.
+/// Forward KL( p || q ) of a teacher of which the likeliest tokens are known, all others being one outcome, the tail; a
+/// share of `hard` of the loss is the cross-entropy with the true token instead.
 ///
 /// A coarser partition of the outcomes never overstates the KL, and unlike an even spread of the tail it does not teach one.
-pub(crate) fn forward_kl(
-    logits: &mut [f32],
-    tokens: &[u32],
-    probabilities: &[f32],
-    weight: f32,
-) -> f32 {
-    softmax(logits);
-    let term = |p: f32, q: f32| {
-        if p > 0.0 {
-            p * (p / q.max(1e-12)).ln()
-        } else {
-            0.0
-        }
-    };
-    let (mut loss, mut p_kept, mut q_kept) = (0.0, 0.0, 0.0);
-    for (&token, &p) in tokens.iter().zip(probabilities) {
-        let q = logits[token as usize];
-        loss += term(p, q);
-        p_kept += p;
-        q_kept += q;
+pub(crate) fn forward_kl<'a, B: ModelBackend>(
+    log_q: Tensor<B, 2>,
+    rows: impl Iterator<Item = (&'a Top, u32)>,
+    hard: f32,
+) -> Tensor<B, 1> {
+    const COLUMNS: usize = KEPT + 1;
+    let (mut index, mut weights) = (Vec::new(), Vec::new());
+    let (mut constants, mut tails) = (Vec::new(), Vec::new());
+    let soft = 1.0 - hard;
+    for (top, target) in rows {
+        index.extend(
+            top.tokens
+                .iter()
+                .chain([&target])
+                .map(|&token| token as i32),
+        );
+        weights.extend(top.probabilities.iter().map(|p| soft * p).chain([hard]));
+        constants.push(soft * top.negative_entropy());
+        tails.push(soft * top.tail());
     }
-    let (p_tail, q_tail) = ((1.0 - p_kept).max(0.0), (1.0 - q_kept).max(1e-6));
-    loss += term(p_tail, q_tail);
-    let pull = weight * (1.0 - p_tail / q_tail);
-    let kept: Vec<f32> = tokens.iter().map(|&token| logits[token as usize]).collect();
-    for q in logits.iter_mut() {
-        *q *= pull;
-    }
-    for ((&token, &p), q) in tokens.iter().zip(probabilities).zip(kept) {
-        logits[token as usize] = weight * (q - p);
-    }
-    loss
+    let (count, device) = (tails.len(), log_q.device());
+    let index = Tensor::<B, 2, Int>::from_data(TensorData::new(index, [count, COLUMNS]), &device);
+    let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [count, COLUMNS]), &device);
+    let column = |data| Tensor::<B, 2>::from_data(TensorData::new(data, [count, 1]), &device);
+    let picked = log_q.gather(1, index);
+    let kept = picked.clone().narrow(1, 0, KEPT).exp().sum_dim(1);
+    let log_tail = kept.neg().add_scalar(1.0).clamp_min(LEAST_TAIL).log();
+    let loss = column(constants) - (picked * weights).sum_dim(1) - column(tails) * log_tail;
+    loss.reshape([count])
 }
 
-/// Skewed reverse KL( q || (1-s) p + s q ), the loss that grades a miner's own answers. Leaves `weight * dLoss/dLogit`.
-///
-/// With m = (1-s) p + s q and r = ln(q/m) + 1 - s q/m, the slope of logit v is q_v (r_v - sum_u q_u r_u).
-pub(crate) fn skewed_reverse_kl(
-    logits: &mut [f32],
-    teacher: &[f32],
+/// Skewed reverse KL( q || (1-s) p + s q ), the loss that grades a miner's own answers. `teacher` holds the teacher's
+/// log-probabilities.
+pub(crate) fn skewed_reverse_kl<B: ModelBackend>(
+    log_q: Tensor<B, 2>,
+    teacher: Tensor<B, 2>,
     skew: f32,
-    weight: f32,
-) -> f32 {
-    softmax(logits);
-    let (mut loss, mut mean) = (0.0, 0.0);
-    let ratio = |q: f32, p: f32| {
-        let q = q.max(1e-20);
-        let m = (1.0 - skew) * p + skew * q;
-        ((q / m).ln(), q / m)
-    };
-    for (&q, &p) in logits.iter().zip(teacher) {
-        let (log, quotient) = ratio(q, p);
-        loss += q * log;
-        mean += q * (log + 1.0 - skew * quotient);
+) -> Tensor<B, 1> {
+    let [rows, _] = log_q.dims();
+    let q = log_q.clone().exp();
+    let mixture = teacher.exp().mul_scalar(1.0 - skew) + q.clone().mul_scalar(skew);
+    let ratio = log_q - mixture.clamp_min(LEAST_MIXTURE).log();
+    (q * ratio).sum_dim(1).reshape([rows])
+}
+
+impl Top {
+    /// The probability of all tokens that are not kept.
+    pub(crate) fn tail(&self) -> f32 {
+        (1.0 - self.probabilities.iter().sum::<f32>()).max(0.0)
     }
-    for (q, &p) in logits.iter_mut().zip(teacher) {
-        let (log, quotient) = ratio(*q, p);
-        *q = weight * *q * (log + 1.0 - skew * quotient - mean);
+
+    /// Sum of p ln p over the kept tokens and the tail.
+    fn negative_entropy(&self) -> f32 {
+        let all = self.probabilities.into_iter().chain([self.tail()]);
+        all.filter(|&p| p > 0.0).map(|p| p * p.ln()).sum()
     }
-    loss
+
+    /// KL( teacher || softmax(logits) ) in nats, with all tokens that are not kept as one outcome.
+    pub fn divergence(&self, logits: &[f32]) -> f64 {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exps = logits.iter().map(|&x| f64::from(x - largest).exp());
+        let log_sum = exps.sum::<f64>().ln();
+        let (mut loss, mut kept) = (f64::from(self.negative_entropy()), 0.0);
+        for (&token, &p) in self.tokens.iter().zip(&self.probabilities) {
+            let log_q = f64::from(logits[token as usize] - largest) - log_sum;
+            loss -= f64::from(p) * log_q;
+            kept += log_q.exp();
+        }
+        loss - f64::from(self.tail()) * (1.0 - kept).max(f64::from(LEAST_TAIL)).ln()
+    }
 }
 
 #[cfg(test)]

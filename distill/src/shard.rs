@@ -3,29 +3,19 @@
 //! A shard holds examples and, for every counted position, the teacher's likeliest next tokens; what they leave of the
 //! probability belongs to all others together. Its memory is bounded by its plan: 256 bytes a position.
 
-use athanor_model::tokenizer::TokenizerError;
+use athanor_model::DeviceChoice;
 use athanor_scoring::task::Family;
-use rand::{Rng, SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
+pub use crate::recorder::RecordError;
 use crate::{
-    cpu::{Batch, Tape, forward, softmax},
-    loss::forward_kl,
-    network::Network,
-    sample::continue_all,
+    recorder::Record,
     source::Source,
     stream::{Example, Stream},
 };
 
 /// Likeliest tokens kept of each position.
 pub const KEPT: usize = 32;
-/// Tokens that the teacher runs at once.
-const BATCH_TOKENS: usize = 2048;
-/// Tokens of real text before the teacher goes on by itself.
-const PROMPT_TOKENS: std::ops::RangeInclusive<usize> = 12..=40;
-/// Tokens that the teacher adds to such a prompt.
-const CONTINUATION_TOKENS: usize = 32;
 /// The first bytes of a shard's file: name and version.
 const MAGIC: &[u8; 8] = b"athshrd1";
 /// The most examples and tokens per example that a file may declare.
@@ -40,14 +30,6 @@ pub struct Top {
     pub probabilities: [f32; KEPT],
 }
 
-impl Top {
-    /// KL( teacher || softmax(logits) ) in nats, with all tokens that are not kept as one outcome.
-    pub fn divergence(&self, logits: &[f32]) -> f64 {
-        let mut student = logits.to_vec();
-        forward_kl(&mut student, &self.tokens, &self.probabilities, 0.0).into()
-    }
-}
-
 /// An example with what the teacher says of its counted positions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
@@ -55,6 +37,13 @@ pub struct Recorded {
     pub example: Example,
     /// One per counted position.
     pub rows: Vec<Top>,
+}
+
+impl Recorded {
+    /// What the teacher says of each counted position, with the token that really follows.
+    pub(crate) fn labelled(&self) -> impl Iterator<Item = (&Top, u32)> {
+        self.rows.iter().zip(self.example.targets())
+    }
 }
 
 /// Examples recorded from one teacher.
@@ -96,68 +85,18 @@ pub enum ShardError {
 }
 
 impl Shard {
-    /// Asks a teacher about examples drawn from one of its streams.
+    /// Loads a teacher on a device and asks it about examples drawn from one of its streams.
     pub fn record(
         source: &Source,
         stream: &Stream,
         plan: &ShardPlan,
-    ) -> Result<Shard, TokenizerError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let mut examples = Vec::with_capacity(plan.items + plan.passages + plan.continuations);
-        for _ in 0..plan.items {
-            examples.push(stream.any_item(&mut rng)?);
-        }
-        examples.extend((0..plan.passages).map(|_| stream.text(&mut rng)));
-        let prompts: Vec<Vec<u32>> = (0..plan.continuations)
-            .map(|_| {
-                let mut tokens = stream.text(&mut rng).tokens;
-                tokens.pop();
-                tokens.truncate(rng.random_range(PROMPT_TOKENS));
-                tokens
-            })
-            .collect();
-        examples.extend(continued(&source.network, &prompts, stream.end(), &mut rng));
-        // Families in blocks would break the gate's statistics; order is random by construction.
-        examples.shuffle(&mut rng);
-        let teacher = &source.network;
-        let mut recorded = Vec::with_capacity(examples.len());
-        let mut tape = Tape::default();
-        let mut rest = &examples[..];
-        while !rest.is_empty() {
-            let mut batch = Batch::default();
-            let mut taken = 0;
-            while taken < rest.len()
-                && (taken == 0 || batch.tokens.len() + rest[taken].tokens.len() <= BATCH_TOKENS)
-            {
-                batch.push(&rest[taken].tokens, rest[taken].counted());
-                taken += 1;
-            }
-            forward(
-                &teacher.layout,
-                &teacher.parameters,
-                &teacher.layers(),
-                &batch,
-                &mut tape,
-            );
-            let mut logits = tape.logits.chunks_exact_mut(teacher.config.vocab_size);
-            for example in &rest[..taken] {
-                let rows = logits
-                    .by_ref()
-                    .take(example.counted().len())
-                    .map(top)
-                    .collect();
-                recorded.push(Recorded {
-                    example: example.clone(),
-                    rows,
-                });
-            }
-            rest = &rest[taken..];
-        }
-        Ok(Shard {
-            teacher: source.digest,
-            vocab: teacher.config.vocab_size,
-            examples: recorded,
-        })
+        device: DeviceChoice,
+    ) -> Result<Shard, RecordError> {
+        device.dispatch(Record {
+            source,
+            stream,
+            plan,
+        })?
     }
 
     /// The shard as a file: little-endian numbers, ended by a blake3 hash of all before.
@@ -247,55 +186,6 @@ impl Shard {
             examples,
         })
     }
-}
-
-/// Prompts with a network's own continuations, of which only the continuation counts.
-pub(crate) fn continued(
-    network: &Network,
-    prompts: &[Vec<u32>],
-    end: u32,
-    rng: &mut impl Rng,
-) -> Vec<Example> {
-    let views: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    let answers = continue_all(
-        network,
-        &network.layers(),
-        &views,
-        CONTINUATION_TOKENS,
-        1.0,
-        end,
-        rng,
-    );
-    let joined = prompts.iter().zip(answers).map(|(prompt, answer)| Example {
-        family: None,
-        from: prompt.len() - 1,
-        tokens: [&prompt[..], &answer].concat(),
-    });
-    joined.collect()
-}
-
-/// The likeliest tokens of a row of logits.
-fn top(logits: &mut [f32]) -> Top {
-    softmax(logits);
-    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-    let likelier = |a: &u32, b: &u32| {
-        logits[*b as usize]
-            .total_cmp(&logits[*a as usize])
-            .then(a.cmp(b))
-    };
-    let kept = KEPT.min(order.len());
-    if kept < order.len() {
-        order.select_nth_unstable_by(kept, likelier);
-    }
-    order[..kept].sort_unstable_by(likelier);
-    let mut row = Top {
-        tokens: [0; KEPT],
-        probabilities: [0.0; KEPT],
-    };
-    for (at, &token) in order[..kept].iter().enumerate() {
-        (row.tokens[at], row.probabilities[at]) = (token, logits[token as usize]);
-    }
-    row
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
-//! A teacher opened for students: its network, its tokenizer and the texts that it is asked about.
+//! A teacher opened for students: its checkpoint, its tokenizer and the texts that it is asked about.
 //!
 //! Opening costs a second or two (the corpus is tokenised), so several students of one process share one source.
 
 use athanor_model::{Checkpoint, checkpoint::CheckpointError, tokenizer::TokenizerError};
 use thiserror::Error;
 
-use crate::{
-    network::{Network, NetworkError},
-    stream::Stream,
-};
+use crate::stream::Stream;
 
 /// What students learn from.
 pub struct Source {
-    /// The teacher.
-    pub(crate) network: Network,
+    /// The teacher, whose weights each trainer loads on its own device.
+    pub(crate) checkpoint: Checkpoint,
     /// The digest of the teacher's manifest.
     pub digest: [u8; 32],
     /// The contents of the tokenizer's file, which students carry too.
@@ -30,9 +27,6 @@ pub enum SourceError {
     /// The checkpoint does not open.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Its tensors do not fit its configuration.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
     /// Its tokenizer fails.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -51,7 +45,7 @@ impl Source {
             .or(tokenizer.eos_id())
             .ok_or(SourceError::NoEnd)?;
         Ok(Source {
-            network: Network::open(checkpoint)?,
+            checkpoint: checkpoint.clone(),
             digest: checkpoint.digest(),
             tokenizer_json: checkpoint.tokenizer_json()?,
             training: Stream::training(tokenizer.clone(), end)?,

@@ -26,6 +26,11 @@ impl Example {
     pub fn counted(&self) -> std::ops::Range<usize> {
         self.from..self.tokens.len() - 1
     }
+
+    /// The true next token of each counted position.
+    pub fn targets(&self) -> impl Iterator<Item = u32> {
+        self.tokens[self.from + 1..].iter().copied()
+    }
 }
 
 /// A source of examples; what it draws depends only on the generator that is passed.

@@ -8,29 +8,33 @@ use std::{
 };
 
 use athanor_model::{
-    Checkpoint, Config, Precision, Tokenizer, TrainingSummary,
+    Checkpoint, Config, DeviceChoice, DeviceError, OnDevice, Precision, Tokenizer, TrainBackend,
+    TrainingSummary, Transformer,
     checkpoint::{CheckpointError, Provenance},
+    tensors::TensorsError,
     tokenizer::TokenizerError,
 };
+use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
-    cpu::{Batch, Muon, MuonSettings},
-    evaluation::{Evaluation, EvaluationPlan, evaluate_layers},
-    lanes::{Lanes, Work},
+    batch::{Batch, values},
+    evaluation::{Evaluation, EvaluationError, EvaluationPlan, evaluate_model},
+    init::fresh,
+    learner::{Learner, Part},
     loss::cross_entropy,
-    network::{Network, NetworkError},
+    optimiser::Rule,
     stream::Stream,
     vocabulary::{self, VocabularyError},
 };
 
 /// Tokens of the vocabulary.
 const VOCABULARY: usize = 1024;
-/// Lanes of a step; fixed, so that the result does not depend on the machine.
-const LANES: usize = 2;
+/// Batches of a step: each draws its own subset of the layers.
+const PARTS: usize = 2;
 /// Weight of an answer's token beside one of text: answers are short, and they are what correctness is graded by.
 const ANSWER_WEIGHT: f32 = 2.0;
 /// Share of batches that run through a subset of the layers only, so that students cut from the teacher's layers speak.
@@ -56,9 +60,9 @@ pub struct TeacherConfig {
     pub budget: Budget,
     /// Seed of weights, vocabulary and examples.
     pub seed: u64,
-    /// Tokens per lane and step.
-    pub lane_tokens: usize,
-    /// Share of a lane's tokens that is text.
+    /// Tokens of each of the [`PARTS`] batches of a step.
+    pub part_tokens: usize,
+    /// Share of a batch's tokens that is text.
     pub text_share: f64,
     /// Highest learning rate.
     pub rate: f32,
@@ -68,6 +72,8 @@ pub struct TeacherConfig {
     pub layers: usize,
     /// Time between evaluations, each of which may write a checkpoint.
     pub evaluate_every: Duration,
+    /// Where it is trained.
+    pub device: DeviceChoice,
 }
 
 /// One line of the training log.
@@ -109,9 +115,15 @@ pub enum TeacherError {
     /// A checkpoint could not be opened or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The checkpoint to go on from does not fit the trainer.
+    /// The device does not work.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Device(#[from] DeviceError),
+    /// The weights cannot be run, for instance because training made them infinite.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
+    /// The teacher could not be measured.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// The log could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Log {
@@ -145,6 +157,28 @@ pub fn config(width: usize, layers: usize, end: u32) -> Config {
 /// Trains a teacher and returns its best checkpoint. Reports go to `training.jsonl` and to `on_progress`.
 pub fn train(
     plan: &TeacherConfig,
+    on_progress: impl FnMut(&Progress),
+) -> Result<Checkpoint, TeacherError> {
+    plan.device.dispatch(Train { plan, on_progress })?
+}
+
+/// What [`train`] does on the device.
+struct Train<'a, F> {
+    plan: &'a TeacherConfig,
+    on_progress: F,
+}
+
+impl<F: FnMut(&Progress)> OnDevice for Train<'_, F> {
+    type Output = Result<Checkpoint, TeacherError>;
+
+    fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
+        train_on::<B>(self.plan, &device, self.on_progress)
+    }
+}
+
+fn train_on<B: TrainBackend>(
+    plan: &TeacherConfig,
+    device: &B::Device,
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<Checkpoint, TeacherError> {
     let mut log = Log::create(&plan.out)?;
@@ -159,17 +193,21 @@ pub fn train(
         .ok_or(TeacherError::NoEnd)?;
     let stream = Stream::training(tokenizer.clone(), end)?;
     let held_out = Stream::held_out(tokenizer, end)?;
-    let mut network = match &from {
-        Some(checkpoint) => Network::open(checkpoint)?,
-        None => Network::random(&config(plan.width, plan.layers, end), plan.seed),
+    let (config, tensors) = match &from {
+        Some(checkpoint) => (checkpoint.config.clone(), checkpoint.tensors()?),
+        None => {
+            let config = config(plan.width, plan.layers, end);
+            let tensors = fresh(&config, plan.seed);
+            (config, tensors)
+        }
     };
+    let model = Transformer::<B>::from_tensors(&config, &tensors, device)?;
+    let mut teacher = Learner::new(model, Rule::Muon);
     let before = from
         .as_ref()
         .map(|checkpoint| checkpoint.manifest.training.clone())
         .unwrap_or_default();
     let parent = from.as_ref().map(Checkpoint::digest);
-    let mut optimiser = Muon::new(MuonSettings::default(), &network.layout);
-    let mut lanes = Lanes::new(LANES);
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed ^ 0x7465_6163_6865_7200 ^ before.steps);
 
     let start = Instant::now();
@@ -184,15 +222,7 @@ pub fn train(
         let finished = done >= 1.0;
         if !finished {
             let rate = plan.rate * schedule(done, step);
-            let (loss, seen) = train_step(
-                plan,
-                &stream,
-                &mut network,
-                &mut optimiser,
-                &mut lanes,
-                rate,
-                &mut rng,
-            )?;
+            let (loss, seen) = train_step(plan, &stream, &mut teacher, &config, rate, &mut rng)?;
             step += 1;
             tokens += seen;
             window.add(loss, seen, rate);
@@ -203,9 +233,8 @@ pub fn train(
             continue;
         }
         let evaluation = match evaluation_due {
-            true => Some(evaluate_layers(
-                &network,
-                &network.layers(),
+            true => Some(evaluate_model(
+                &teacher.decoder(),
                 &held_out,
                 &plan.evaluation(finished),
             )?),
@@ -226,10 +255,10 @@ pub fn train(
                     heldout_loss: found.text_loss,
                 };
                 let provenance = Provenance { parent, training };
-                let tensors = network.to_tensors();
+                let tensors = teacher.tensors();
                 let checkpoint = Checkpoint::write(
                     &plan.out,
-                    &network.config,
+                    &config,
                     &tensors,
                     &tokenizer_json,
                     &provenance,
@@ -270,88 +299,80 @@ struct Losses {
     answers: (f64, u64),
 }
 
-fn train_step(
+impl Losses {
+    /// Adds one loss per target, each marked as an answer or not.
+    fn add(&mut self, losses: &[f32], targets: &[(u32, bool)]) {
+        for (&loss, &(_, answer)) in losses.iter().zip(targets) {
+            let to = if answer {
+                &mut self.answers
+            } else {
+                &mut self.text
+            };
+            *to = (to.0 + f64::from(loss), to.1 + 1);
+        }
+    }
+}
+
+fn train_step<B: TrainBackend>(
     plan: &TeacherConfig,
     stream: &Stream,
-    network: &mut Network,
-    optimiser: &mut Muon,
-    lanes: &mut Lanes,
+    teacher: &mut Learner<B>,
+    config: &Config,
     rate: f32,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Losses, u64), TeacherError> {
-    let mut work = Vec::with_capacity(LANES);
-    let mut targets: Vec<Vec<(u32, bool)>> = Vec::with_capacity(LANES);
-    let mut weight = 0.0;
-    for _ in 0..LANES {
+    let mut parts = Vec::with_capacity(PARTS);
+    let mut targets: Vec<Vec<(u32, bool)>> = Vec::with_capacity(PARTS);
+    for _ in 0..PARTS {
         let (mut batch, mut target) = (Batch::default(), Vec::new());
-        let text_tokens = (plan.lane_tokens as f64 * plan.text_share) as usize;
-        while batch.tokens.len() < plan.lane_tokens {
-            let example = if batch.tokens.len() < text_tokens {
+        let text_tokens = (plan.part_tokens as f64 * plan.text_share) as usize;
+        while batch.tokens() < plan.part_tokens {
+            let example = if batch.tokens() < text_tokens {
                 stream.text(rng)
             } else {
                 stream.any_item(rng)?
             };
-            target.extend(
-                example
-                    .counted()
-                    .map(|at| (example.tokens[at + 1], example.family.is_some())),
-            );
+            let answer = example.family.is_some();
+            target.extend(example.targets().map(|token| (token, answer)));
             batch.push(&example.tokens, example.counted());
         }
-        weight += target
-            .iter()
-            .map(|(_, answer)| if *answer { ANSWER_WEIGHT } else { 1.0 })
-            .sum::<f32>();
-        work.push(Work {
-            batch,
-            layers: subset(network.config.num_hidden_layers, rng),
-        });
+        let layers = subset(config.num_hidden_layers, rng);
+        parts.push(Part { batch, layers });
         targets.push(target);
     }
-    let vocab = network.config.vocab_size;
-    let (losses, gradients) = lanes.run(network, &work, true, |lane, logits| {
-        let mut losses = Losses::default();
-        for (row, &(target, answer)) in logits.chunks_exact_mut(vocab).zip(&targets[lane]) {
-            let row_weight = if answer { ANSWER_WEIGHT } else { 1.0 } / weight;
-            let loss = f64::from(cross_entropy(row, target, row_weight));
-            let to = if answer {
-                &mut losses.answers
-            } else {
-                &mut losses.text
-            };
-            *to = (to.0 + loss, to.1 + 1);
+    let weight = |&(_, answer): &(u32, bool)| if answer { ANSWER_WEIGHT } else { 1.0 };
+    let total: f32 = targets.iter().flatten().map(weight).sum();
+    let mut losses = Losses::default();
+    teacher.update(&parts, rate.into(), |index, log_q| {
+        let targets = &targets[index];
+        let loss = cross_entropy(log_q, targets.iter().map(|(token, _)| *token));
+        // What a subset of the layers loses says little about the whole.
+        if parts[index].layers.is_none() {
+            losses.add(&values(loss.clone().inner()), targets);
         }
-        losses
+        let weights: Vec<f32> = targets
+            .iter()
+            .map(|target| weight(target) / total)
+            .collect();
+        let data = TensorData::new(weights, [targets.len()]);
+        let weights = Tensor::<B, 1>::from_data(data, &loss.device());
+        (loss * weights).sum()
     });
-    optimiser.step(&mut network.parameters, gradients, rate, true);
-    let mut total = Losses::default();
-    // What a subset of the layers loses says little about the whole.
-    for (loss, work) in losses.iter().zip(&work) {
-        if work.layers.len() == network.config.num_hidden_layers {
-            total.text = (total.text.0 + loss.text.0, total.text.1 + loss.text.1);
-            total.answers = (
-                total.answers.0 + loss.answers.0,
-                total.answers.1 + loss.answers.1,
-            );
-        }
-    }
-    Ok((
-        total,
-        work.iter().map(|work| work.batch.tokens.len() as u64).sum(),
-    ))
+    let tokens = parts.iter().map(|part| part.batch.tokens() as u64).sum();
+    Ok((losses, tokens))
 }
 
 /// Mostly all layers, sometimes the subset that a student of some size is cut from.
-fn subset(layers: usize, rng: &mut impl Rng) -> Vec<usize> {
+fn subset(layers: usize, rng: &mut impl Rng) -> Option<Vec<usize>> {
     if layers > 1 && rng.random_bool(SUBSET_SHARE) {
         // The larger students twice as often as the next smaller ones.
         let mut keep = layers - 1;
         while keep > 1 && rng.random_bool(0.5) {
             keep -= 1;
         }
-        return crate::init::layers(layers, keep);
+        return Some(crate::init::layers(layers, keep));
     }
-    (0..layers).collect()
+    None
 }
 
 /// Sums since the last report.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use athanor_model::{Checkpoint, Precision, checkpoint::Provenance};
+use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
 
 use crate::{
     bundled,
@@ -34,7 +34,10 @@ pub(crate) fn shard() -> Arc<Shard> {
         passages: 8,
         continuations: 40,
     };
-    let record = || Arc::new(Shard::record(&source(), &source().training, &plan).unwrap());
+    let record = || {
+        let source = source();
+        Arc::new(Shard::record(&source, &source.training, &plan, DeviceChoice::Cpu).unwrap())
+    };
     Arc::clone(SHARD.get_or_init(record))
 }
 

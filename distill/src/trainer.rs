@@ -3,21 +3,25 @@
 use std::{path::Path, sync::Arc};
 
 use athanor_model::{
-    Checkpoint, Precision, TrainingSummary,
+    Checkpoint, Config, Decoding, ModelBackend, Precision, TrainBackend, TrainingSummary,
+    Transformer,
     checkpoint::{CheckpointError, Provenance},
+    tensors::TensorsError,
     tokenizer::TokenizerError,
 };
+use burn::tensor::Tensor;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
 use crate::{
-    cpu::{Adam, AdamSettings, Batch, Tape, forward, softmax},
+    batch::{Batch, packed, values},
     gate::Gate,
-    lanes::{Lanes, Work},
-    loss::{cross_entropy, forward_kl, skewed_reverse_kl},
-    network::{Network, NetworkError},
-    shard::{Recorded, Shard, ShardPlan, continued},
+    learner::{Learner, Part},
+    loss::{forward_kl, skewed_reverse_kl},
+    optimiser::Rule,
+    recorder::{RecordError, Recorder, continued},
+    shard::{Recorded, Shard, ShardPlan},
     source::Source,
 };
 
@@ -96,9 +100,12 @@ pub enum TrainerError {
     /// The student does not open, or cannot be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The student's tensors do not fit its configuration.
+    /// The teacher cannot be asked.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Record(#[from] RecordError),
+    /// The student's weights cannot be run, for instance because training made them infinite.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
     /// The tokenizer failed.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -115,8 +122,8 @@ pub enum TrainerError {
     },
 }
 
-/// A student in training.
-pub struct Trainer {
+/// A student in training on one backend.
+pub struct Trainer<B: TrainBackend> {
     config: TrainerConfig,
     source: Arc<Source>,
     /// What the student learns from now.
@@ -129,9 +136,11 @@ pub struct Trainer {
     /// Order of the pool's examples in this pass, and the next one's place in it.
     order: Vec<usize>,
     next: usize,
-    student: Network,
-    adam: Adam,
-    lanes: Lanes,
+    student: Learner<B>,
+    teacher: Recorder<B::InnerBackend>,
+    device: B::Device,
+    /// Configuration of the student, as it stands in its checkpoints.
+    student_config: Config,
     /// Digest of the checkpoint that this run started from, and its history.
     parent: [u8; 32],
     steps: u64,
@@ -139,34 +148,34 @@ pub struct Trainer {
     run_steps: u64,
 }
 
-impl Trainer {
-    /// Starts from a student's checkpoint, whose step count goes on.
+impl<B: TrainBackend> Trainer<B> {
+    /// Starts from a student's checkpoint, whose step count goes on. `shard` is what was recorded of the teacher before,
+    /// so that several students share its work; `None` records it now.
     pub fn new(
         config: TrainerConfig,
         source: Arc<Source>,
+        shard: Option<&Shard>,
         student: &Checkpoint,
-    ) -> Result<Trainer, TrainerError> {
-        let shard = Arc::new(Shard::record(&source, &source.training, &config.shard)?);
-        Trainer::with_shard(config, source, shard, student)
-    }
-
-    /// [`Self::new`] with a shard recorded before, so that several students share the teacher's work.
-    pub fn with_shard(
-        config: TrainerConfig,
-        source: Arc<Source>,
-        shard: Arc<Shard>,
-        student: &Checkpoint,
-    ) -> Result<Trainer, TrainerError> {
-        let network = Network::open(student)?;
-        let (found, expected) = (network.config.vocab_size, source.network.config.vocab_size);
-        if shard.examples.is_empty() || shard.teacher != source.digest {
-            return Err(TrainerError::Shard);
-        }
+        device: B::Device,
+    ) -> Result<Self, TrainerError> {
+        let (found, expected) = (
+            student.config.vocab_size,
+            source.checkpoint.config.vocab_size,
+        );
         if found != expected {
             return Err(TrainerError::Vocabulary {
                 student: found,
                 teacher: expected,
             });
+        }
+        let mut teacher = Recorder::open(&source, &device)?;
+        let pool = match shard {
+            Some(shard) if shard.teacher == source.digest => shard.examples.clone(),
+            Some(_) => return Err(TrainerError::Shard),
+            None => teacher.record(&source.training, &config.shard)?.examples,
+        };
+        if pool.is_empty() {
+            return Err(TrainerError::Shard);
         }
         let count = config.held_out;
         let plan = ShardPlan {
@@ -176,11 +185,13 @@ impl Trainer {
             continuations: count - count / 2,
         };
         let training = &student.manifest.training;
+        let model = Transformer::from_tensors(&student.config, &student.tensors()?, &device)?;
         let mut trainer = Trainer {
-            held_out: Shard::record(&source, &source.held_out, &plan)?,
-            adam: Adam::new(AdamSettings::default(), &network.layout),
-            lanes: Lanes::new(1),
-            student: network,
+            held_out: teacher.record(&source.held_out, &plan)?,
+            student: Learner::new(model, Rule::AdamW),
+            student_config: student.config.clone(),
+            teacher,
+            device,
             parent: student.digest(),
             steps: training.steps,
             tokens: training.tokens,
@@ -190,7 +201,7 @@ impl Trainer {
             next: 0,
             config,
             source,
-            pool: shard.examples.clone(),
+            pool,
             oldest: 0,
         };
         trainer.shuffle();
@@ -211,7 +222,7 @@ impl Trainer {
             self.refresh()?;
         }
         let (loss, tokens) = if rollout {
-            self.learn_from_rollouts()
+            self.learn_from_rollouts()?
         } else {
             self.learn_from_pool()
         };
@@ -228,18 +239,23 @@ impl Trainer {
 
     /// Mean KL( teacher || student ) in nats per token of each held-out example, always the same ones.
     pub fn evaluate(&self) -> Vec<f32> {
-        divergences(&self.student, &self.held_out.examples)
+        divergences(&self.student.decoder(), &self.held_out.examples)
     }
 
     /// Shows the gate up to `most` fresh held-out examples, on which `served` and the student now are compared, and stops
     /// as soon as it opens. Which examples depends on the seed, the step count and what the gate has seen.
     pub fn judge(
-        &self,
+        &mut self,
         gate: &mut Gate,
         served: &Checkpoint,
         most: usize,
     ) -> Result<bool, TrainerError> {
-        let served = Network::open(served)?;
+        let served = Transformer::<B::InnerBackend>::from_tensors(
+            &served.config,
+            &served.tensors()?,
+            &self.device,
+        )?;
+        let student = self.student.decoder();
         const CHUNK: usize = 16;
         let mut shown = 0;
         while shown < most && !gate.open() {
@@ -251,10 +267,10 @@ impl Trainer {
                 passages: 0,
                 continuations: count - count / 2,
             };
-            let fresh = Shard::record(&self.source, &self.source.held_out, &plan)?;
+            let fresh = self.teacher.record(&self.source.held_out, &plan)?;
             let (before, now) = (
                 divergences(&served, &fresh.examples),
-                divergences(&self.student, &fresh.examples),
+                divergences(&student, &fresh.examples),
             );
             for (before, now) in before.into_iter().zip(now) {
                 if !gate.open() {
@@ -279,11 +295,11 @@ impl Trainer {
             parent: Some(self.parent),
             training,
         };
-        let tensors = self.student.to_tensors();
+        let tensors = self.student.tensors();
         let tokenizer = &self.source.tokenizer_json;
         Ok(Checkpoint::write(
             dir,
-            &self.student.config,
+            &self.student_config,
             &tensors,
             tokenizer,
             &provenance,
@@ -303,9 +319,9 @@ impl Trainer {
         rng
     }
 
-    fn rate(&self) -> f32 {
-        let warm = (self.run_steps + 1) as f32 / self.config.warm_up.max(1) as f32;
-        self.config.rate * warm.min(1.0)
+    fn rate(&self) -> f64 {
+        let warm = (self.run_steps + 1) as f64 / self.config.warm_up.max(1) as f64;
+        f64::from(self.config.rate) * warm.min(1.0)
     }
 
     fn shuffle(&mut self) {
@@ -330,7 +346,7 @@ impl Trainer {
             passages: passages / REFRESHED,
             continuations: continuations / REFRESHED,
         };
-        for fresh in Shard::record(&self.source, &self.source.training, &plan)?.examples {
+        for fresh in self.teacher.record(&self.source.training, &plan)?.examples {
             if !self.pool.is_empty() {
                 self.oldest %= self.pool.len();
                 self.pool[self.oldest] = fresh;
@@ -348,52 +364,24 @@ impl Trainer {
         }
         let mut batch = Batch::default();
         let mut taken = Vec::new();
-        while self.next < self.order.len() && batch.tokens.len() < self.config.step_tokens {
+        while self.next < self.order.len() && batch.tokens() < self.config.step_tokens {
             let at = self.order[self.next];
             let Recorded { example, .. } = &self.pool[at];
             batch.push(&example.tokens, example.counted());
             taken.push(at);
             self.next += 1;
         }
-        let rows = taken.iter().flat_map(|&at| {
-            let Recorded { example, rows } = &self.pool[at];
-            example
-                .counted()
-                .zip(rows)
-                .map(|(position, row)| (example.tokens[position + 1], row))
+        let (hard, rate, tokens) = (self.config.hard_share, self.rate(), batch.tokens());
+        let pool = &self.pool;
+        let loss = descend(&mut self.student, batch, rate, |log_q| {
+            let rows = taken.iter().flat_map(|&at| pool[at].labelled());
+            forward_kl(log_q, rows, hard)
         });
-        let rows: Vec<_> = rows.collect();
-        let (vocab, hard, weight) = (
-            self.student.config.vocab_size,
-            self.config.hard_share,
-            1.0 / batch.rows.len() as f32,
-        );
-        let rate = self.rate();
-        let work = [Work {
-            layers: self.student.layers(),
-            batch,
-        }];
-        let (losses, gradients) = self.lanes.run(&self.student, &work, false, |_, logits| {
-            let mut labelled = vec![0.0; vocab];
-            let mut total = 0.0;
-            for (row, (target, top)) in logits.chunks_exact_mut(vocab).zip(&rows) {
-                labelled.copy_from_slice(row);
-                total += (1.0 - hard)
-                    * forward_kl(row, &top.tokens, &top.probabilities, (1.0 - hard) * weight);
-                total += hard * cross_entropy(&mut labelled, *target, hard * weight);
-                for (slope, label) in row.iter_mut().zip(&labelled) {
-                    *slope += label;
-                }
-            }
-            total * weight
-        });
-        self.adam
-            .step(&mut self.student.parameters, gradients, rate);
-        (losses[0], work[0].batch.tokens.len() as u64)
+        (loss, tokens as u64)
     }
 
     /// Lets the student answer, and moves it towards what the teacher thinks of those answers.
-    fn learn_from_rollouts(&mut self) -> (f32, u64) {
+    fn learn_from_rollouts(&mut self) -> Result<(f32, u64), TrainerError> {
         let mut rng = self.rng(0);
         let stream = &self.source.training;
         let prompts: Vec<Vec<u32>> = (0..self.config.rollouts)
@@ -407,61 +395,56 @@ impl Trainer {
                 example.tokens[..cut].to_vec()
             })
             .collect();
-        let examples = continued(&self.student, &prompts, stream.end(), &mut rng);
+        let student = self.student.decoder();
+        let mut decoding = Decoding::new(&student, prompts.len(), usize::MAX)?;
+        let examples = continued(&mut decoding, &prompts, stream.end(), &mut rng);
         let mut batch = Batch::default();
         for example in &examples {
             batch.push(&example.tokens, example.counted());
         }
-        let teacher = &self.source.network;
-        let mut tape = Tape::default();
-        forward(
-            &teacher.layout,
-            &teacher.parameters,
-            &teacher.layers(),
-            &batch,
-            &mut tape,
-        );
-        let vocab = self.student.config.vocab_size;
-        tape.logits.chunks_exact_mut(vocab).for_each(softmax);
-        let (weight, skew, rate) = (1.0 / batch.rows.len() as f32, self.config.skew, self.rate());
-        let work = [Work {
-            layers: self.student.layers(),
-            batch,
-        }];
-        let (losses, gradients) = self.lanes.run(&self.student, &work, false, |_, logits| {
-            let rows = logits
-                .chunks_exact_mut(vocab)
-                .zip(tape.logits.chunks_exact(vocab));
-            rows.map(|(row, teacher)| skewed_reverse_kl(row, teacher, skew, weight))
-                .sum::<f32>()
-                * weight
+        let teacher = self.teacher.log_probabilities(&batch);
+        let (skew, rate, tokens) = (self.config.skew, self.rate(), batch.tokens());
+        let loss = descend(&mut self.student, batch, rate, |log_q| {
+            skewed_reverse_kl(log_q, Tensor::from_inner(teacher), skew)
         });
-        self.adam
-            .step(&mut self.student.parameters, gradients, rate);
-        (losses[0], work[0].batch.tokens.len() as u64)
+        Ok((loss, tokens as u64))
     }
 }
 
-/// Mean KL( teacher || network ) of each example, nats per counted token.
-fn divergences(network: &Network, examples: &[Recorded]) -> Vec<f32> {
-    let mut tape = Tape::default();
-    let one = |Recorded { example, rows }: &Recorded| {
-        let mut batch = Batch::default();
-        batch.push(&example.tokens, example.counted());
-        forward(
-            &network.layout,
-            &network.parameters,
-            &network.layers(),
-            &batch,
-            &mut tape,
-        );
-        let logits = tape.logits.chunks_exact_mut(network.config.vocab_size);
-        let terms = logits
-            .zip(rows)
-            .map(|(row, top)| forward_kl(row, &top.tokens, &top.probabilities, 0.0));
-        terms.sum::<f32>() / rows.len().max(1) as f32
+/// One update along the mean of a loss per row, which is returned.
+fn descend<B: TrainBackend>(
+    student: &mut Learner<B>,
+    batch: Batch,
+    rate: f64,
+    loss: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 1>,
+) -> f32 {
+    let part = Part {
+        batch,
+        layers: None,
     };
-    examples.iter().map(one).collect()
+    let (mut loss, mut mean) = (Some(loss), f32::NAN);
+    student.update(&[part], rate, |_, log_q| {
+        let loss = loss.take().expect("there is one part")(log_q).mean();
+        mean = values(loss.clone().inner())[0];
+        loss
+    });
+    mean
+}
+
+/// Mean KL( teacher || student ) of each example, nats per counted token.
+fn divergences<B: ModelBackend>(model: &Transformer<B>, examples: &[Recorded]) -> Vec<f32> {
+    let mut found = Vec::with_capacity(examples.len());
+    let mut recorded = examples.iter();
+    for (batch, taken) in packed(examples.iter().map(|recorded| &recorded.example)) {
+        let count = taken.len();
+        let rows = recorded.clone().take(count).flat_map(Recorded::labelled);
+        let losses = values(forward_kl(batch.log_probabilities(model), rows, 0.0));
+        let mut losses = losses.iter();
+        found.extend(recorded.by_ref().take(count).map(|Recorded { rows, .. }| {
+            losses.by_ref().take(rows.len()).sum::<f32>() / rows.len().max(1) as f32
+        }));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -7,13 +7,17 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use athanor_model::{Checkpoint, Precision, checkpoint::CheckpointError};
+use athanor_model::{
+    Checkpoint, DeviceChoice, DeviceError, OnDevice, Precision, TrainBackend,
+    checkpoint::CheckpointError,
+};
 use thiserror::Error;
 
 use crate::{
@@ -37,7 +41,11 @@ pub struct WorkerConfig {
     pub trainer: TrainerConfig,
     /// When a checkpoint is good enough to be published.
     pub gate: GateSettings,
-    /// Share of one core, in (0, 1]; 0.5 rests as long as it works.
+    /// Where the student is trained and its teacher runs.
+    pub device: DeviceChoice,
+    /// Threads that a step on the CPU is shared between; the result does not depend on their number.
+    pub threads: NonZeroUsize,
+    /// Share of the time, in (0, 1]; 0.5 rests as long as it works.
     pub duty: f64,
     /// Steps between two candidates for publication.
     pub judge_every: u64,
@@ -57,6 +65,8 @@ impl WorkerConfig {
             student,
             trainer: TrainerConfig::small(seed),
             gate: GateSettings::default(),
+            device: DeviceChoice::Cpu,
+            threads: NonZeroUsize::MIN,
             duty: 0.5,
             judge_every: 60,
             judge_examples: 96,
@@ -124,7 +134,10 @@ pub enum WorkerError {
     /// A checkpoint does not open.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The share of the CPU is none.
+    /// The device does not work.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The share of the time is none.
     #[error("duty = {0} is not in (0, 1]")]
     Duty(f64),
     /// The directory cannot be used.
@@ -138,6 +151,9 @@ pub enum WorkerError {
     /// The thread cannot be started.
     #[error("cannot start the training thread: {0}")]
     Thread(#[source] io::Error),
+    /// The threads that share a step cannot be started.
+    #[error("cannot start the threads of a training step: {0}")]
+    Pool(#[from] rayon::ThreadPoolBuildError),
     /// The thread panicked.
     #[error("the training thread panicked")]
     Panicked,
@@ -168,7 +184,7 @@ pub fn spawn(
     config: WorkerConfig,
     source: Arc<Source>,
     shard: Option<Arc<Shard>>,
-    mut on_event: impl FnMut(DistillEvent) + Send + 'static,
+    on_event: impl FnMut(DistillEvent) + Send + 'static,
 ) -> Result<Worker, WorkerError> {
     if !(config.duty > 0.0 && config.duty <= 1.0) {
         return Err(WorkerError::Duty(config.duty));
@@ -185,6 +201,7 @@ pub fn spawn(
     let thread = std::thread::Builder::new()
         .name("distill".into())
         .spawn(move || {
+            let mut on_event = on_event;
             let ended = run(&config, source, shard, &shared, &mut on_event);
             match &ended {
                 Ok(step) => on_event(DistillEvent::Stopped { step: *step }),
@@ -283,32 +300,78 @@ fn run(
     source: Arc<Source>,
     shard: Option<Arc<Shard>>,
     control: &Control,
+    on_event: &mut (impl FnMut(DistillEvent) + Send),
+) -> Result<u64, WorkerError> {
+    // A pool of its own, so that a trainer takes no more of the machine than it was given.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.threads.get())
+        .thread_name(|index| format!("distill-{index}"))
+        .build()?;
+    let run = Run {
+        config,
+        source,
+        shard,
+        control,
+        on_event,
+    };
+    pool.install(|| config.device.dispatch(run))?
+}
+
+/// What the worker's thread does on its device.
+struct Run<'a, F> {
+    config: &'a WorkerConfig,
+    source: Arc<Source>,
+    shard: Option<Arc<Shard>>,
+    control: &'a Control,
+    on_event: &'a mut F,
+}
+
+impl<F: FnMut(DistillEvent)> OnDevice for Run<'_, F> {
+    type Output = Result<u64, WorkerError>;
+
+    fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
+        let Run {
+            config,
+            source,
+            shard,
+            control,
+            on_event,
+        } = self;
+        let mut gate = Gate::new(config.gate)?;
+        let state = newest(&[config.dir.join("state-a"), config.dir.join("state-b")]);
+        let served = match state.as_ref().and_then(|state| published_as(config, state)) {
+            Some(checkpoint) => checkpoint,
+            None => config.student.clone(),
+        };
+        let start = state.as_ref().unwrap_or(&config.student);
+        let shard = shard.as_deref();
+        let mut trainer = Trainer::<B>::new(config.trainer, source, shard, start, device)?;
+        trainer.set_parent(served.digest());
+        on_event(DistillEvent::Started {
+            step: trainer.steps(),
+            resumed: state.is_some(),
+            heldout_loss: mean(&trainer.evaluate()),
+        });
+        train(config, &mut trainer, &mut gate, served, control, on_event)
+    }
+}
+
+/// Steps, judges, publishes and saves until there is nothing left to do or somebody says stop.
+fn train<B: TrainBackend>(
+    config: &WorkerConfig,
+    trainer: &mut Trainer<B>,
+    gate: &mut Gate,
+    mut served: Checkpoint,
+    control: &Control,
     on_event: &mut impl FnMut(DistillEvent),
 ) -> Result<u64, WorkerError> {
-    let mut gate = Gate::new(config.gate)?;
-    let state = newest(&[config.dir.join("state-a"), config.dir.join("state-b")]);
-    let mut served = match state.as_ref().and_then(|state| published_as(config, state)) {
-        Some(checkpoint) => checkpoint,
-        None => config.student.clone(),
-    };
-    let start = state.as_ref().unwrap_or(&config.student);
-    let mut trainer = match shard {
-        Some(shard) => Trainer::with_shard(config.trainer, source, shard, start)?,
-        None => Trainer::new(config.trainer, source, start)?,
-    };
-    trainer.set_parent(served.digest());
-    on_event(DistillEvent::Started {
-        step: trainer.steps(),
-        resumed: state.is_some(),
-        heldout_loss: mean(&trainer.evaluate()),
-    });
     let done = |steps: u64| config.until_step.is_some_and(|until| steps >= until);
     while !done(trainer.steps()) {
         let began = Instant::now();
         on_event(DistillEvent::Step(trainer.step()?));
         let step = trainer.steps();
         if step.is_multiple_of(config.judge_every.max(1)) {
-            let open = trainer.judge(&mut gate, &served, config.judge_examples)?;
+            let open = trainer.judge(gate, &served, config.judge_examples)?;
             on_event(DistillEvent::Judged {
                 step,
                 heldout_loss: mean(&trainer.evaluate()),
@@ -323,7 +386,7 @@ fn run(
                 )?;
                 trainer.set_parent(served.digest());
                 gate.reset();
-                save(config, &trainer)?;
+                save(config, trainer)?;
                 prune(&config.dir.join("published"));
                 on_event(DistillEvent::Published {
                     step,
@@ -333,18 +396,18 @@ fn run(
                 gate.next();
             }
         } else if step.is_multiple_of(config.save_every.max(1)) {
-            save(config, &trainer)?;
+            save(config, trainer)?;
         }
         if !control.rest(began.elapsed().mul_f64((1.0 - config.duty) / config.duty)) {
             break;
         }
     }
-    save(config, &trainer)?;
+    save(config, trainer)?;
     Ok(trainer.steps())
 }
 
 /// Writes the state over the older one of the two, so that one whole state exists at any moment.
-fn save(config: &WorkerConfig, trainer: &Trainer) -> Result<(), WorkerError> {
+fn save<B: TrainBackend>(config: &WorkerConfig, trainer: &Trainer<B>) -> Result<(), WorkerError> {
     let [a, b] = ["state-a", "state-b"].map(|name| config.dir.join(name));
     let steps = |dir: &Path| {
         Checkpoint::open(dir)

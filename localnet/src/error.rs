@@ -72,7 +72,7 @@ pub enum LocalnetError {
     Source(#[from] athanor_distill::source::SourceError),
     /// The teacher cannot be recorded.
     #[error(transparent)]
-    Tokenizer(#[from] athanor_model::tokenizer::TokenizerError),
+    Record(#[from] athanor_distill::shard::RecordError),
     /// The relay's other server does not start.
     #[error("the relay's other server does not start: {0}")]
     Relay(#[from] athanor_model::engine::LoadError),

@@ -13,7 +13,7 @@ use athanor_distill::{
     source::Source,
     trainer::TrainerConfig,
 };
-use athanor_model::{Checkpoint, Precision, TrainingSummary, checkpoint::Provenance};
+use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkpoint::Provenance};
 
 use crate::{
     adversary::{Behaviour, copycat, looper},
@@ -49,7 +49,12 @@ pub fn prepare(
 ) -> Result<Models, LocalnetError> {
     let source = Arc::new(Source::open(teacher)?);
     let plan = TrainerConfig::small(seed).shard;
-    let shard = Arc::new(Shard::record(&source, &source.training, &plan)?);
+    let shard = Arc::new(Shard::record(
+        &source,
+        &source.training,
+        &plan,
+        DeviceChoice::Cpu,
+    )?);
     let mut students = BTreeMap::new();
     for participant in roster {
         if let Part::Miner(plan) = &participant.part {

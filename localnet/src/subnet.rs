@@ -13,7 +13,7 @@ use athanor_miner::{
     admission::Allowance,
 };
 use athanor_model::{
-    Checkpoint,
+    Checkpoint, DeviceChoice,
     engine::{self, EngineConfig},
 };
 use athanor_node::Feed;
@@ -211,6 +211,7 @@ impl Setup<'_> {
                 source: self.models.source.clone(),
                 shard: Some(self.models.shard.clone()),
                 seed: plan.seed,
+                device: DeviceChoice::Cpu,
                 duty,
                 judge_every: JUDGE_EVERY,
             }),

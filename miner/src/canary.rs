@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use athanor_distill::{
-    shard::{Recorded, Shard, ShardPlan},
+    shard::{RecordError, Recorded, Shard, ShardPlan},
     source::Source,
     trainer::TrainerConfig,
 };
@@ -14,7 +14,6 @@ use athanor_model::{
     Checkpoint, DeviceChoice,
     engine::LoadError,
     scorer::{ScoreError, Scorer},
-    tokenizer::TokenizerError,
 };
 use athanor_spec::telemetry::HeldOut;
 use thiserror::Error;
@@ -37,9 +36,9 @@ pub(crate) enum CanaryError {
     /// It cannot compute what is asked of it.
     #[error(transparent)]
     Score(#[from] ScoreError),
-    /// The held-out texts cannot be tokenised.
+    /// The teacher cannot be asked about the held-out texts.
     #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
+    Record(#[from] RecordError),
     /// It computes infinities or worse.
     #[error("the checkpoint computes numbers that are not finite")]
     NotFinite,
@@ -89,7 +88,7 @@ impl Trial {
         if let Some(items) = self.items.get() {
             return Ok(items);
         }
-        let shard = Shard::record(&self.source, &self.source.held_out, &self.plan)?;
+        let shard = Shard::record(&self.source, &self.source.held_out, &self.plan, device)?;
         let first = losses(&Scorer::load(&self.first, device)?, &shard)?;
         Ok(self.items.get_or_init(|| Items { shard, first }))
     }

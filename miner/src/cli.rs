@@ -119,6 +119,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
             source: open_source(files.teacher.clone()).await?,
             shard: None,
             seed,
+            device: arguments.distill_device.unwrap_or(arguments.device),
             duty: arguments.distill_duty,
             judge_every: arguments.distill_judge_every,
         }),

@@ -72,7 +72,9 @@ pub struct DistillSettings {
     pub shard: Option<Arc<Shard>>,
     /// Seed of the order of examples and of the student's rollouts.
     pub seed: u64,
-    /// Share of one core that the trainer takes while no request is in flight, in (0, 1].
+    /// Where the student is trained; a card may also serve.
+    pub device: DeviceChoice,
+    /// Share of one core, or of a card's time, that the trainer takes while no request is in flight, in (0, 1].
     pub duty: f64,
     /// Steps between two candidates for publication.
     pub judge_every: u64,

@@ -166,6 +166,7 @@ pub(crate) fn worker_config(
     student: Checkpoint,
 ) -> WorkerConfig {
     let mut config = WorkerConfig::small(dir, student, settings.seed);
+    config.device = settings.device;
     config.duty = settings.duty;
     config.judge_every = settings.judge_every;
     config

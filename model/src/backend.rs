@@ -2,17 +2,21 @@
 //!
 //! The defaults compose burn's tensor operations and so work, and differentiate, on every backend.
 
-use burn::tensor::{Tensor, TensorData, activation, backend::AutodiffBackend, backend::Backend};
+use burn::tensor::{
+    Int, Tensor, TensorData, activation, backend::AutodiffBackend, backend::Backend,
+};
 
-use crate::transformer::rope::RopeTable;
+use crate::{
+    decoding::Caches,
+    tensors::TensorsError,
+    transformer::{Transformer, cached::BurnDecoder, rope::RopeTable, sequences::Sequences},
+};
 
 /// Extents of an attention: how the flat rows divide into sequences and heads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttentionShape {
-    /// Number of sequences.
-    pub batch: usize,
-    /// Tokens in each sequence.
-    pub time: usize,
+    /// The sequences, one after the other.
+    pub sequences: Sequences,
     /// Query heads.
     pub heads: usize,
     /// Key and value heads; divides `heads`.
@@ -40,9 +44,11 @@ pub trait ModelBackend: Backend {
         activation::log_softmax(logits, 1)
     }
 
-    /// Causal attention with rotary positions and grouped heads. `q` is `[batch * time, heads * head_dim]`, `k` and
-    /// `v` are `[batch * time, key_heads * head_dim]`; the result has `q`'s shape. Positions count from zero within
-    /// each sequence; the rotated pairs are the two halves of a head, as in Hugging Face's Llama.
+    /// Causal attention with rotary positions and grouped heads. `q` is `[rows, heads * head_dim]`, `k` and `v` are
+    /// `[rows, key_heads * head_dim]`; the result has `q`'s shape. Positions count from zero within each sequence, and a
+    /// token sees only its own sequence; the rotated pairs are the two halves of a head, as in Hugging Face's Llama.
+    ///
+    /// Sequences of different lengths are padded to the longest here; a backend with kernels of its own need not.
     fn causal_attention(
         q: Tensor<Self, 2>,
         k: Tensor<Self, 2>,
@@ -50,39 +56,77 @@ pub trait ModelBackend: Backend {
         table: &RopeTable,
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
-        let AttentionShape {
-            batch,
-            time,
-            heads,
-            key_heads,
-            head_dim,
-        } = shape;
-        let group = heads / key_heads;
-        let device = q.device();
-        let q = rotate(q, table, batch, time)
-            .reshape([batch, time, key_heads, group, head_dim])
-            .permute([0, 2, 3, 1, 4]);
-        let k = rotate(k, table, batch, time)
-            .reshape([batch, time, key_heads, 1, head_dim])
-            .permute([0, 2, 3, 4, 1]);
-        let v = v
-            .reshape([batch, time, key_heads, 1, head_dim])
-            .permute([0, 2, 3, 1, 4]);
-        let mask: Vec<f32> = (0..time)
-            .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
-            .collect();
-        let mask = Tensor::<Self, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
-        let scores = q
-            .matmul(k)
-            .mul_scalar((head_dim as f32).sqrt().recip())
-            .reshape([batch * heads, time * time])
-            + mask;
-        let weights = activation::softmax(scores.reshape([batch * heads * time, time]), 1);
-        weights
-            .reshape([batch, key_heads, group, time, time])
-            .matmul(v)
-            .permute([0, 3, 1, 2, 4])
-            .reshape([batch * time, heads * head_dim])
+        composed_attention(q, k, v, table, shape)
+    }
+
+    /// Caches for a model that generates: room for `slots` sequences of up to `max_context` tokens.
+    fn caches(
+        model: &Transformer<Self>,
+        slots: usize,
+        max_context: usize,
+    ) -> Result<Caches, TensorsError> {
+        let device = model.device();
+        let decoder = BurnDecoder::new(model.clone(), device, slots, max_context);
+        Ok(Caches(Box::new(decoder)))
+    }
+}
+
+/// Attention composed of burn's operations, for backends without kernels of their own.
+pub(crate) fn composed_attention<B: Backend>(
+    q: Tensor<B, 2>,
+    k: Tensor<B, 2>,
+    v: Tensor<B, 2>,
+    table: &RopeTable,
+    shape: AttentionShape,
+) -> Tensor<B, 2> {
+    let AttentionShape {
+        sequences,
+        heads,
+        key_heads,
+        head_dim,
+    } = shape;
+    let (batch, time) = (sequences.count(), sequences.longest());
+    let group = heads / key_heads;
+    let device = q.device();
+    let index = |rows: Vec<i32>| {
+        let count = rows.len();
+        Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [count]), &device)
+    };
+    let ragged = (!sequences.are_equal()).then(|| sequences.padding());
+    let [q, k, v] = match &ragged {
+        Some((padded, _)) => {
+            let padded = index(padded.clone());
+            [q, k, v].map(|rows| rows.select(0, padded.clone()))
+        }
+        None => [q, k, v],
+    };
+    let q = rotate(q, table, batch, time)
+        .reshape([batch, time, key_heads, group, head_dim])
+        .permute([0, 2, 3, 1, 4]);
+    let k = rotate(k, table, batch, time)
+        .reshape([batch, time, key_heads, 1, head_dim])
+        .permute([0, 2, 3, 4, 1]);
+    let v = v
+        .reshape([batch, time, key_heads, 1, head_dim])
+        .permute([0, 2, 3, 1, 4]);
+    let mask: Vec<f32> = (0..time)
+        .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
+        .collect();
+    let mask = Tensor::<B, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
+    let scores = q
+        .matmul(k)
+        .mul_scalar((head_dim as f32).sqrt().recip())
+        .reshape([batch * heads, time * time])
+        + mask;
+    let weights = activation::softmax(scores.reshape([batch * heads * time, time]), 1);
+    let mixed = weights
+        .reshape([batch, key_heads, group, time, time])
+        .matmul(v)
+        .permute([0, 3, 1, 2, 4])
+        .reshape([batch * time, heads * head_dim]);
+    match ragged {
+        Some((_, kept)) => mixed.select(0, index(kept)),
+        None => mixed,
     }
 }
 

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use burn::backend::Autodiff;
+use burn_flex::{Flex, FlexDevice};
 use thiserror::Error;
+
+use crate::backend::TrainBackend;
 
 /// What the operator asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +59,17 @@ pub(crate) enum Device {
     Cuda(usize),
 }
 
+/// Work that is written for any backend: what a thread does on the device that was chosen for it.
+///
+/// A trait because a closure cannot be generic over the backend.
+pub trait OnDevice {
+    /// What comes of it.
+    type Output;
+
+    /// Does it on one device.
+    fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output;
+}
+
 impl FromStr for DeviceChoice {
     type Err = ParseDeviceError;
 
@@ -85,6 +100,17 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// Finds the device and does the work there.
+    pub fn dispatch<W: OnDevice>(self, work: W) -> Result<W::Output, DeviceError> {
+        Ok(match self.resolve()? {
+            Device::Cpu => work.run::<Autodiff<Flex>>(FlexDevice),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(index) => {
+                work.run::<Autodiff<burn_cuda::Cuda>>(burn_cuda::CudaDevice { index })
+            }
+        })
+    }
+
     /// Finds the device. `Auto` falls back to the CPU and says why in the log.
     pub(crate) fn resolve(self) -> Result<Device, DeviceError> {
         match self {

@@ -313,6 +313,7 @@ async fn a_miner_that_distils_commits_and_serves_what_its_gate_lets_through() {
         source,
         shard: None,
         seed: 5,
+        device: DeviceChoice::Cpu,
         duty: 1.0,
         judge_every: 10,
     });

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use athanor_model::DeviceChoice;
 use athanor_scoring::corpus;
 
 use super::*;
@@ -34,7 +35,7 @@ fn the_bundled_teacher_solves_most_tasks() {
         items: 20,
         temperature: 0.8,
     };
-    let found = evaluate(teacher(), &source().held_out, &plan).unwrap();
+    let found = evaluate(teacher(), &source().held_out, &plan, DeviceChoice::Cpu).unwrap();
     assert!(found.exact() >= 0.9, "{found}");
     assert!(
         found.families.iter().all(|family| family.grade >= 0.85),
@@ -54,7 +55,7 @@ fn the_bundled_teacher_writes_mostly_words() {
         passages: 0,
         continuations: 24,
     };
-    let spoken = Shard::record(&source(), &source().held_out, &plan).unwrap();
+    let spoken = Shard::record(&source(), &source().held_out, &plan, DeviceChoice::Cpu).unwrap();
     let mut share = (0, 0);
     for Recorded { example, .. } in &spoken.examples {
         let text = source()

@@ -6,7 +6,7 @@ use athanor_distill::{
     evaluation::{EvaluationPlan, evaluate},
     source::Source,
 };
-use athanor_model::Checkpoint;
+use athanor_model::{Checkpoint, DeviceChoice};
 
 use super::{CommandError, print};
 
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Seed of passages, items and samples.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where to run it: cpu, cuda:N, or auto for the first card that works.
+    #[arg(long, default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -54,6 +57,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
             items,
             temperature,
         },
+        arguments.device,
     )?;
     if arguments.json {
         print(serde_json::to_string(&found).map_err(std::io::Error::from)?)?;

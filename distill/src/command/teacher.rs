@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use athanor_distill::teacher::{self, Budget, Progress, TeacherConfig};
+use athanor_model::DeviceChoice;
 
 use super::{CommandError, print};
 
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     /// Seed of weights, vocabulary and examples.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Tokens per step, half of them in each of two threads.
+    /// Tokens per step, in two batches.
     #[arg(long, default_value_t = 2048)]
     tokens: usize,
     /// Share of the tokens that is text; the rest are task items.
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
     /// Seconds between evaluations; each may write a checkpoint.
     #[arg(long, default_value_t = 200)]
     evaluate_every: u64,
+    /// Where to train: cpu, cuda:N, or auto for the first card that works.
+    #[arg(long, default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
     /// Print progress as JSON lines.
     #[arg(long)]
     json: bool,
@@ -87,12 +91,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         from: arguments.from,
         budget,
         seed: arguments.seed,
-        lane_tokens: (arguments.tokens / 2).max(1),
+        part_tokens: (arguments.tokens / 2).max(1),
         text_share: arguments.text,
         rate: arguments.rate,
         width: arguments.width,
         layers: arguments.layers,
         evaluate_every: Duration::from_secs(arguments.evaluate_every),
+        device: arguments.device,
     };
     let mut lost = None;
     let checkpoint = teacher::train(&config, |progress| {

@@ -1,6 +1,6 @@
 //! `athanor-distill train`: distil until stopped.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use athanor_distill::{
     DistillEvent, WorkerConfig, bundled,
@@ -9,7 +9,7 @@ use athanor_distill::{
     spawn,
     trainer::TrainerConfig,
 };
-use athanor_model::{Checkpoint, Precision, TrainingSummary, checkpoint::Provenance};
+use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkpoint::Provenance};
 use serde_json::json;
 
 use super::{CommandError, print};
@@ -37,7 +37,13 @@ pub(crate) struct Arguments {
     /// Learning rate.
     #[arg(long, default_value_t = 3e-4)]
     rate: f32,
-    /// Share of one core, in (0, 1].
+    /// Where to train: cpu, cuda:N, or auto for the first card that works.
+    #[arg(long, default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+    /// Threads of a step on the CPU; without it, one per core.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Share of the time, in (0, 1].
     #[arg(long, default_value_t = 1.0)]
     duty: f64,
     /// Stop at this step count; without it, train until stopped.
@@ -82,6 +88,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
             rate: arguments.rate,
             ..small.trainer
         },
+        device: arguments.device,
+        threads: arguments
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN),
         duty: arguments.duty,
         until_step: arguments.steps,
         ..small

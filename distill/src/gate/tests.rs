@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::network::normal;
+use crate::init::normal;
 
 /// The share of `runs` lives of five candidates, 200 items each, in which one passes; `gain` is its mean advantage in nats.
 fn published(runs: u64, gain: f32) -> f64 {

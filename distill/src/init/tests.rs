@@ -1,13 +1,18 @@
 //! Students are the teacher's chosen layers.
 
+use athanor_model::Transformer;
+use burn::backend::Flex;
+
 use super::*;
 use crate::{
-    cpu::{Batch, Tape, forward},
+    batch::{Batch, values},
     teacher::config,
 };
 
-fn teacher() -> Network {
-    Network::random(&config(64, 4, 0), 3)
+fn teacher() -> (Config, Tensors) {
+    let config = config(64, 4, 0);
+    let tensors = fresh(&config, 3);
+    (config, tensors)
 }
 
 fn plan(keep: usize, noise: f32) -> StudentPlan {
@@ -20,57 +25,46 @@ fn plan(keep: usize, noise: f32) -> StudentPlan {
 
 #[test]
 fn a_student_without_noise_computes_what_the_teacher_computes_with_those_layers() {
-    let teacher = teacher();
+    let (config, tensors) = teacher();
+    let model = |config: &Config, tensors: &Tensors| {
+        Transformer::<Flex>::from_tensors(config, tensors, &Default::default()).unwrap()
+    };
     let mut batch = Batch::default();
     batch.push(&[5, 6, 7, 8], 0..4);
     for keep in 1..=4 {
-        let student = cut(&teacher, &plan(keep, 0.0)).unwrap();
-        let logits = |network: &Network, layers: &[usize]| {
-            let mut tape = Tape::default();
-            forward(
-                &network.layout,
-                &network.parameters,
-                layers,
-                &batch,
-                &mut tape,
-            );
-            tape.logits
-        };
+        let (student, weights) = cut(&config, &tensors, &plan(keep, 0.0)).unwrap();
+        let subset = model(&config, &tensors).with_layers(&layers(4, keep));
         assert_eq!(
-            logits(&student, &student.layers()),
-            logits(&teacher, &layers(4, keep))
+            values(batch.logits(&model(&student, &weights))),
+            values(batch.logits(&subset))
         );
     }
 }
 
 #[test]
 fn students_of_two_seeds_differ_and_of_one_seed_do_not() {
-    let teacher = teacher();
-    let tensors = |seed| {
-        cut(
-            &teacher,
-            &StudentPlan {
-                seed,
-                ..plan(2, 0.02)
-            },
-        )
-        .unwrap()
-        .to_tensors()
-        .digest()
+    let (config, tensors) = teacher();
+    let digest = |seed| {
+        let plan = StudentPlan {
+            seed,
+            ..plan(2, 0.02)
+        };
+        cut(&config, &tensors, &plan).unwrap().1.digest()
     };
-    assert_eq!(tensors(1), tensors(1));
-    assert_ne!(tensors(1), tensors(2));
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
 }
 
 #[test]
 fn layers_that_the_teacher_lacks_are_refused() {
+    let (config, tensors) = teacher();
     for layers in [vec![], vec![4], vec![1, 1], vec![2, 0]] {
         let plan = StudentPlan {
             layers,
             ..plan(2, 0.0)
         };
         assert!(matches!(
-            cut(&teacher(), &plan),
+            cut(&config, &tensors, &plan),
             Err(StudentError::Layers { teacher: 4, .. })
         ));
     }

@@ -38,8 +38,11 @@ fn the_same_plan_records_the_same_shard_and_every_row_is_a_distribution() {
         passages: 1,
         continuations: 2,
     };
-    let record =
-        |seed| Shard::record(&source(), &source().held_out, &ShardPlan { seed, ..plan }).unwrap();
+    let source = source();
+    let record = |seed| {
+        let plan = ShardPlan { seed, ..plan };
+        Shard::record(&source, &source.held_out, &plan, DeviceChoice::Cpu).unwrap()
+    };
     assert_eq!(record(9), record(9));
     assert_ne!(record(9), record(10));
     for row in record(9)

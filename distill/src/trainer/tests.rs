@@ -1,13 +1,22 @@
 //! Training is reproducible, resumable, and teaches.
 
+use burn::backend::{Autodiff, Flex};
+
 use super::*;
 use crate::{
     gate::GateSettings,
     tests::{config, shard, source, teacher, write_student},
 };
 
-fn trainer(dir: &Path, seed: u64) -> Trainer {
-    Trainer::with_shard(config(seed), source(), shard(), &write_student(dir)).unwrap()
+type Train = Autodiff<Flex>;
+
+fn start(seed: u64, student: &Checkpoint) -> Result<Trainer<Train>, TrainerError> {
+    let device = Default::default();
+    Trainer::new(config(seed), source(), Some(&shard()), student, device)
+}
+
+fn trainer(dir: &Path, seed: u64) -> Trainer<Train> {
+    start(seed, &write_student(dir)).unwrap()
 }
 
 fn mean(losses: &[f32]) -> f32 {
@@ -32,6 +41,23 @@ fn the_same_seed_twice_gives_the_same_losses_and_the_same_checkpoint() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let mut trainer = trainer(dir.path(), 1);
+            for _ in 0..4 {
+                trainer.step().unwrap();
+            }
+            let out = dir.path().join("out");
+            trainer.publish(&out, Precision::F32).unwrap().digest()
+        })
+    };
+    assert_eq!(run(1), run(3));
 }
 
 #[test]
@@ -61,7 +87,7 @@ fn a_resumed_run_goes_on_counting_and_names_its_parent() {
         saved.manifest.parent_digest(),
         Some(write_student(dir.path()).digest())
     );
-    let mut second = Trainer::with_shard(config(1), source(), shard(), &saved).unwrap();
+    let mut second = start(1, &saved).unwrap();
     assert_eq!(second.evaluate(), first.evaluate());
     assert_eq!(second.step().unwrap().step, 4);
 }
@@ -87,31 +113,30 @@ fn the_gate_opens_for_a_student_that_has_learnt_and_not_for_itself() {
 
 #[test]
 fn the_teacher_itself_has_almost_no_divergence_from_its_own_record() {
-    let network = Network::open(teacher()).unwrap();
-    let losses = divergences(&network, &shard().examples);
+    let tensors = teacher().tensors().unwrap();
+    let device = Default::default();
+    let model = Transformer::<Flex>::from_tensors(&teacher().config, &tensors, &device).unwrap();
+    let losses = divergences(&model, &shard().examples);
     assert!(losses.iter().all(|loss| loss.abs() < 1e-3), "{losses:?}");
 }
 
 #[test]
 fn a_student_with_another_vocabulary_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let mut network = Network::open(&write_student(dir.path())).unwrap();
-    network.config.vocab_size += 1;
-    let odd = Network::random(&network.config, 1);
+    let mut config_json = write_student(dir.path()).config;
+    config_json.vocab_size += 1;
+    let tensors = athanor_model::Tensors::random(&config_json, 1);
     let tokenizer = teacher().tokenizer_json().unwrap();
-    let (config_json, tensors) = (&odd.config, odd.to_tensors());
     let provenance = Provenance::default();
     let odd = Checkpoint::write(
         &dir.path().join("odd"),
-        config_json,
+        &config_json,
         &tensors,
         &tokenizer,
         &provenance,
         Precision::F32,
     );
-    let refused = Trainer::with_shard(config(1), source(), shard(), &odd.unwrap())
-        .err()
-        .unwrap();
+    let refused = start(1, &odd.unwrap()).err().unwrap();
     assert!(
         matches!(
             refused,

@@ -100,7 +100,14 @@ pub(crate) struct RunArgs {
     /// Serve the checkpoint as it is, and never train
     #[arg(long = "distill.off", alias = "distill-off")]
     pub(crate) distill_off: bool,
-    /// Share of one core that training takes while nobody asks, above 0 and at most 1
+    /// Where the student is trained: auto, cpu or cuda:N [default: as --device]
+    #[arg(
+        long = "distill.device",
+        alias = "distill-device",
+        value_name = "DEVICE"
+    )]
+    pub(crate) distill_device: Option<DeviceChoice>,
+    /// Share of one core, or of a card's time, that training takes while nobody asks, above 0 and at most 1
     #[arg(
         long = "distill.duty",
         alias = "distill-duty",

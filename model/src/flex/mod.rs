@@ -2,12 +2,17 @@
 
 mod training;
 
+use std::{ops::Range, sync::Arc};
+
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
 use crate::backend::{AttentionShape, ModelBackend};
-use crate::kernels::{self, over_rows};
-use crate::transformer::rope::RopeTable;
+use crate::decode::cpu::{CpuDecoder, CpuWeights};
+use crate::decoding::Caches;
+use crate::kernels::{self, attention::Extent, over_rows, over_sequences};
+use crate::tensors::TensorsError;
+use crate::transformer::{Transformer, rope::RopeTable};
 
 impl ModelBackend for Flex {
     fn rms_norm(x: Tensor<Self, 2>, gain: Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
@@ -32,6 +37,19 @@ impl ModelBackend for Flex {
     ) -> Tensor<Self, 2> {
         let inputs = [primitive(q), primitive(k), primitive(v)];
         wrap(attention(inputs, table, shape).0)
+    }
+
+    fn caches(
+        model: &Transformer<Self>,
+        slots: usize,
+        max_context: usize,
+    ) -> Result<Caches, TensorsError> {
+        let weights = Arc::new(CpuWeights::new(model.config(), &model.to_tensors())?);
+        Ok(Caches(Box::new(CpuDecoder::new(
+            weights,
+            slots,
+            max_context,
+        ))))
     }
 }
 
@@ -123,8 +141,50 @@ struct Attended {
     q: FlexTensor,
     k: FlexTensor,
     v: FlexTensor,
-    /// The attention weights, `[batch, heads, time, time]`.
+    /// The attention weights: sequence after sequence, `[heads, time, time]` each.
     probabilities: FlexTensor,
+}
+
+impl AttentionShape {
+    fn widths(&self) -> (usize, usize) {
+        (self.heads * self.head_dim, self.key_heads * self.head_dim)
+    }
+
+    fn extent(&self, time: usize) -> Extent {
+        Extent {
+            time,
+            heads: self.heads,
+            key_heads: self.key_heads,
+            head_dim: self.head_dim,
+        }
+    }
+
+    /// Number of attention weights.
+    fn weights(&self) -> usize {
+        let squares = self.sequences.ranges().map(|range| range.len().pow(2));
+        self.heads * squares.sum::<usize>()
+    }
+
+    /// Estimated nanoseconds of one pass.
+    fn cost(&self) -> usize {
+        self.weights() * self.head_dim
+    }
+
+    /// Where the weights of each sequence begin, by the sequence's first row.
+    fn offsets(&self) -> std::collections::BTreeMap<usize, usize> {
+        let mut offset = 0;
+        let place = |range: Range<usize>| {
+            let place = (range.start, offset);
+            offset += self.heads * range.len().pow(2);
+            place
+        };
+        self.sequences.ranges().map(place).collect()
+    }
+}
+
+/// The rows of a matrix.
+fn rows_of<'a>(data: &'a [f32], range: &Range<usize>, width: usize) -> &'a [f32] {
+    &data[range.start * width..range.end * width]
 }
 
 fn attention(
@@ -132,51 +192,34 @@ fn attention(
     table: &RopeTable,
     shape: AttentionShape,
 ) -> (FlexTensor, Attended) {
-    let AttentionShape {
-        batch,
-        time,
-        heads,
-        key_heads,
-        head_dim,
-    } = shape;
-    let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
+    let (q_width, k_width) = shape.widths();
+    let rows = shape.sequences.rows();
     let mut rotated = (owned(&q), owned(&k));
-    over_rows(
-        batch,
-        time * (q_width + k_width),
-        [&mut rotated.0, &mut rotated.1],
-        |_, [q, k]| {
-            kernels::rope::rotate(q, q_width, table, 0, time);
-            kernels::rope::rotate(k, k_width, table, 0, time);
-        },
-    );
-    let mut out = vec![0.0; batch * time * q_width];
-    let mut probabilities = vec![0.0; batch * heads * time * time];
-    let (q, k) = &rotated;
+    let mut out = vec![0.0; rows * q_width];
+    let mut probabilities = vec![0.0; shape.weights()];
     let values_of = values(&v);
-    over_rows(
-        batch,
-        time * time * q_width,
-        [&mut out, &mut probabilities],
-        |range, [out, probabilities]| {
-            let outs = out
-                .chunks_exact_mut(time * q_width)
-                .zip(probabilities.chunks_exact_mut(heads * time * time));
-            for (sequence, (out, probabilities)) in range.zip(outs) {
-                let q = &q[sequence * time * q_width..][..time * q_width];
-                let keys = sequence * time * k_width..(sequence + 1) * time * k_width;
-                let inputs = [q, &k[keys.clone()], &values_of[keys]];
-                kernels::attention::forward(shape, inputs, out, probabilities);
-            }
+    over_sequences(
+        &shape.sequences,
+        shape.cost(),
+        [&mut rotated.0, &mut rotated.1, &mut out, &mut probabilities],
+        |time| {
+            let queries = time * q_width;
+            [queries, time * k_width, queries, shape.heads * time * time]
+        },
+        |range, [q, k, out, probabilities]| {
+            kernels::rope::rotate(q, q_width, table, 0, range.len());
+            kernels::rope::rotate(k, k_width, table, 0, range.len());
+            let inputs = [&*q, &*k, rows_of(values_of, &range, k_width)];
+            kernels::attention::forward(shape.extent(range.len()), inputs, out, probabilities);
         },
     );
     let attended = Attended {
-        shape,
         table: table.clone(),
-        q: new(rotated.0, [batch * time, q_width]),
-        k: new(rotated.1, [batch * time, k_width]),
+        q: new(rotated.0, [rows, q_width]),
+        k: new(rotated.1, [rows, k_width]),
         v,
-        probabilities: new(probabilities, [batch * heads * time, time]),
+        probabilities: new(probabilities, [1, shape.weights()]),
+        shape,
     };
-    (new(out, [batch * time, q_width]), attended)
+    (new(out, [rows, q_width]), attended)
 }

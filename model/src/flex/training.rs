@@ -9,10 +9,11 @@ use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
 use super::{
-    Attended, attention, contiguous, dims, log_probabilities, new, rms_norm, swiglu, values,
+    Attended, attention, contiguous, dims, log_probabilities, new, rms_norm, rows_of, swiglu,
+    values,
 };
 use crate::backend::{AttentionShape, ModelBackend};
-use crate::kernels::{self, over_rows};
+use crate::kernels::{self, over_rows, over_sequences};
 use crate::transformer::rope::RopeTable;
 
 /// Records one operation: its parents, its output, and what its gradient needs.
@@ -167,53 +168,40 @@ impl Backward<Flex, 3> for Attention {
             v,
             probabilities,
         } = &ops.state;
-        let AttentionShape {
-            batch,
-            time,
-            heads,
-            key_heads,
-            head_dim,
-        } = *shape;
-        let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
-        let mut outs = [q_width, k_width, k_width].map(|width| vec![0.0; batch * time * width]);
+        let (q_width, k_width) = shape.widths();
+        let rows = shape.sequences.rows();
+        let mut outs = [q_width, k_width, k_width].map(|width| vec![0.0; rows * width]);
         let [dq, dk, dv] = &mut outs;
         let (q, k, v) = (values(q), values(k), values(v));
         let (probabilities, dy) = (values(probabilities), values(&dy));
-        over_rows(
-            batch,
-            2 * time * time * q_width,
+        let offsets = shape.offsets();
+        over_sequences(
+            &shape.sequences,
+            2 * shape.cost(),
             [dq, dk, dv],
+            |time| [time * q_width, time * k_width, time * k_width],
             |range, [dq, dk, dv]| {
-                let outs = dq
-                    .chunks_exact_mut(time * q_width)
-                    .zip(dk.chunks_exact_mut(time * k_width))
-                    .zip(dv.chunks_exact_mut(time * k_width));
-                for (sequence, ((dq, dk), dv)) in range.zip(outs) {
-                    let rows = |data, width| part(data, sequence, time * width);
-                    let inputs = [rows(q, q_width), rows(k, k_width), rows(v, k_width)];
-                    let probabilities = part(probabilities, sequence, heads * time * time);
-                    let dy = rows(dy, q_width);
-                    kernels::attention::backward(
-                        *shape,
-                        inputs,
-                        probabilities,
-                        dy,
-                        [&mut *dq, &mut *dk, dv],
-                    );
-                    kernels::rope::rotate_back(dq, q_width, table, time);
-                    kernels::rope::rotate_back(dk, k_width, table, time);
-                }
+                let time = range.len();
+                let inputs = [
+                    rows_of(q, &range, q_width),
+                    rows_of(k, &range, k_width),
+                    rows_of(v, &range, k_width),
+                ];
+                kernels::attention::backward(
+                    shape.extent(time),
+                    inputs,
+                    &probabilities[offsets[&range.start]..],
+                    rows_of(dy, &range, q_width),
+                    [&mut *dq, &mut *dk, dv],
+                );
+                kernels::rope::rotate_back(dq, q_width, table, time);
+                kernels::rope::rotate_back(dk, k_width, table, time);
             },
         );
         let widths = [q_width, k_width, k_width];
         let [dq, dk, dv] = outs;
         let grads_of = [(dq, widths[0]), (dk, widths[1]), (dv, widths[2])]
-            .map(|(data, width)| new(data, [batch * time, width]));
+            .map(|(data, width)| new(data, [rows, width]));
         register(ops, grads, grads_of);
     }
-}
-
-/// The `index`-th part of that length.
-fn part(data: &[f32], index: usize, len: usize) -> &[f32] {
-    &data[index * len..(index + 1) * len]
 }

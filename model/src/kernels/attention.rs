@@ -3,7 +3,19 @@
 //! A block of rows only meets the keys that its last row may see, which saves almost half of the products.
 
 use super::{lanes, wide};
-use crate::backend::AttentionShape;
+
+/// Extents of one sequence's attention.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Tokens of the sequence.
+    pub(crate) time: usize,
+    /// Query heads.
+    pub(crate) heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub(crate) key_heads: usize,
+    /// Width of one head.
+    pub(crate) head_dim: usize,
+}
 
 /// Rows of a block: fewer save more of the upper triangle, more make better products.
 const BLOCK: usize = 64;
@@ -100,18 +112,17 @@ fn blocks(time: usize) -> impl Iterator<Item = (usize, usize, usize)> {
 /// One sequence: `q` `[time, heads * head_dim]`, `k` and `v` `[time, key_heads * head_dim]`, all rotated already.
 /// Writes `out` like `q` and the weights `probabilities` `[heads, time, time]` (only what the row blocks see).
 pub(crate) fn forward(
-    shape: AttentionShape,
+    extent: Extent,
     [q, k, v]: [&[f32]; 3],
     out: &mut [f32],
     probabilities: &mut [f32],
 ) {
-    let AttentionShape {
+    let Extent {
         time,
         heads,
         key_heads,
         head_dim,
-        ..
-    } = shape;
+    } = extent;
     let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
     let scale = 1.0 / (head_dim as f32).sqrt();
     for head in 0..heads {
@@ -139,19 +150,18 @@ pub(crate) fn forward(
 
 /// The gradients of one sequence into zeroed `dq`, `dk` and `dv`, shaped like `q`, `k` and `v`.
 pub(crate) fn backward(
-    shape: AttentionShape,
+    extent: Extent,
     [q, k, v]: [&[f32]; 3],
     probabilities: &[f32],
     dy: &[f32],
     [dq, dk, dv]: [&mut [f32]; 3],
 ) {
-    let AttentionShape {
+    let Extent {
         time,
         heads,
         key_heads,
         head_dim,
-        ..
-    } = shape;
+    } = extent;
     let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
     let scale = 1.0 / (head_dim as f32).sqrt();
     let mut scratch = vec![0.0; BLOCK.min(time) * time];

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::transformer::sequences::Sequences;
+
 pub(crate) mod attention;
 pub(crate) mod cached;
 pub(crate) mod lanes;
@@ -43,6 +45,9 @@ macro_rules! wide {
 }
 pub(crate) use wide;
 
+/// Below this much work, in nanoseconds, waking another thread costs more than it gains.
+const WORTH_SPLITTING: usize = 100_000;
+
 /// Runs `work` on all rows at once or, when there is enough to do, on a share of them in each thread of the pool.
 ///
 /// Each of `outs` is divided evenly into that many rows; `cost` is an estimate of one row's nanoseconds. `work` gets
@@ -53,8 +58,6 @@ pub(crate) fn over_rows<const N: usize>(
     outs: [&mut [f32]; N],
     work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
 ) {
-    /// Below this much work, in nanoseconds, waking another thread costs more than it gains.
-    const WORTH_SPLITTING: usize = 100_000;
     let threads = rayon::current_num_threads();
     if threads == 1 || rows < 2 || rows * cost < WORTH_SPLITTING {
         return work(0..rows, outs);
@@ -85,6 +88,42 @@ pub(crate) fn over_rows<const N: usize>(
         .for_each(|(range, outs)| work(range, outs));
 }
 
+/// Runs `work` on every sequence, shared between the threads of the pool when there is enough to do.
+///
+/// Each of `outs` holds the sequences' parts one after the other, `sizes(tokens)` values for a sequence of that many
+/// tokens; `cost` is an estimate of all the work in nanoseconds. `work` gets the sequence's rows and its parts.
+pub(crate) fn over_sequences<const N: usize>(
+    sequences: &Sequences,
+    cost: usize,
+    outs: [&mut [f32]; N],
+    sizes: impl Fn(usize) -> [usize; N],
+    work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+) {
+    let mut rest = outs;
+    let mut parts = Vec::with_capacity(sequences.count());
+    for range in sequences.ranges() {
+        let mut sizes = sizes(range.len()).into_iter();
+        let mut heads = Vec::with_capacity(N);
+        rest = rest.map(|out| {
+            let (head, tail) = out.split_at_mut(sizes.next().unwrap_or_default());
+            heads.push(head);
+            tail
+        });
+        let mut heads = heads.into_iter();
+        let heads: [&mut [f32]; N] =
+            std::array::from_fn(|_| heads.next().expect("one part of each of the N outputs"));
+        parts.push((range, heads));
+    }
+    if rayon::current_num_threads() == 1 || parts.len() < 2 || cost < WORTH_SPLITTING {
+        return parts
+            .into_iter()
+            .for_each(|(range, outs)| work(range, outs));
+    }
+    parts
+        .into_par_iter()
+        .for_each(|(range, outs)| work(range, outs));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +143,31 @@ mod tests {
                 assert!(a.iter().enumerate().all(|(i, &a)| a == (i / 3) as f32));
                 assert!(b.iter().enumerate().all(|(i, &b)| b == i as f32));
             }
+        }
+    }
+
+    #[test]
+    fn every_sequence_is_worked_on_once_with_its_own_parts() {
+        let sequences = Sequences::new(vec![3, 1, 4, 0, 2]);
+        for cost in [1, 1_000_000] {
+            let (mut a, mut b) = (vec![0.0; 20], vec![0.0; 30]);
+            let sizes = |tokens| [2 * tokens, tokens * tokens];
+            over_sequences(
+                &sequences,
+                cost,
+                [&mut a, &mut b],
+                sizes,
+                |range, [a, b]| {
+                    assert_eq!([a.len(), b.len()], sizes(range.len()));
+                    a.iter_mut().chain(b).for_each(|x| *x += range.end as f32);
+                },
+            );
+            let expected = |sizes: [usize; 4]| -> Vec<f32> {
+                let ends = [3.0, 4.0, 8.0, 10.0].into_iter().zip(sizes);
+                ends.flat_map(|(end, size)| vec![end; size]).collect()
+            };
+            assert_eq!(a, expected([6, 2, 8, 4]));
+            assert_eq!(b, expected([9, 1, 16, 4]));
         }
     }
 }

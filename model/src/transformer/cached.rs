@@ -1,4 +1,4 @@
-//! The decoder with caches on any backend: what serves and replays on a CUDA card.
+//! The decoder with caches on any backend: what serves, replays and generates on a CUDA card.
 //!
 //! Sequences that are fed one token each run as one batch, longer pieces one after the other.
 

@@ -3,19 +3,20 @@
 //! Matrices are kept as `[in, out]`, the transpose of the file's layout: then neither the forward product nor
 //! the gradient of a weight needs a transposed copy.
 
-#[cfg(any(test, feature = "cuda"))]
 pub(crate) mod cached;
 pub mod rope;
+pub mod sequences;
 
 use std::sync::Arc;
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::backend::{AttentionShape, ModelBackend};
 use crate::config::Config;
 use crate::tensors::{EMBEDDING, FINAL_NORM, HEAD, HostTensor, Tensors, TensorsError};
 use rope::RopeTable;
+use sequences::Sequences;
 
 /// A Llama decoder with its weights on one device.
 #[derive(Module, Debug)]
@@ -65,7 +66,7 @@ impl<B: ModelBackend> Transformer<B> {
         let vector = |name: &str| {
             let tensor = get(name);
             let data = TensorData::new(tensor.data.clone(), [tensor.data.len()]);
-            Param::from_data(data, device)
+            parameter(name, data, device)
         };
         let table = |tensor: &HostTensor| {
             let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
@@ -73,7 +74,7 @@ impl<B: ModelBackend> Transformer<B> {
         };
         let matrix = |name: &str| {
             let tensor = get(name);
-            Param::from_data(table(&transposed(tensor)), device)
+            parameter(name, table(&transposed(tensor)), device)
         };
         let layers = (0..config.num_hidden_layers).map(|index| {
             let name = |rest: &str| format!("model.layers.{index}.{rest}.weight");
@@ -90,7 +91,7 @@ impl<B: ModelBackend> Transformer<B> {
             }
         });
         Ok(Self {
-            embedding: Param::from_data(table(get(EMBEDDING)), device),
+            embedding: parameter(EMBEDDING, table(get(EMBEDDING)), device),
             layers: layers.collect(),
             norm: vector(FINAL_NORM),
             head: (!config.tie_word_embeddings).then(|| matrix(HEAD)),
@@ -170,6 +171,31 @@ impl<B: ModelBackend> Transformer<B> {
         &self.shape.config
     }
 
+    /// The device that holds the weights.
+    pub fn device(&self) -> B::Device {
+        self.norm.val().device()
+    }
+
+    /// The decoder that runs these layers only, ascending, over the same parameters: a gradient of its output is one of
+    /// this decoder's parameters.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn with_layers(&self, layers: &[usize]) -> Self {
+        let config = Config {
+            num_hidden_layers: layers.len(),
+            ..self.shape.config.clone()
+        };
+        Self {
+            layers: layers.iter().map(|&at| self.layers[at].clone()).collect(),
+            shape: Shape {
+                config,
+                rope: self.shape.rope.clone(),
+            },
+            ..self.clone()
+        }
+    }
+
     /// Logits of every position, `[batch, time, vocab]`, for tokens `[batch, time]` that start at position zero.
     ///
     /// # Panics
@@ -185,24 +211,27 @@ impl<B: ModelBackend> Transformer<B> {
     /// wants the logits of some rows only ([`Self::logits`]).
     pub fn hidden(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 2> {
         let [batch, time] = tokens.dims();
+        let sequences = Sequences::equal(batch, time);
+        self.hidden_of(tokens.reshape([batch * time]), &sequences)
+    }
+
+    /// [`Self::hidden`] of sequences of any lengths, `[rows, hidden]`, for their tokens one after the other, `[rows]`.
+    pub fn hidden_of(&self, tokens: Tensor<B, 1, Int>, sequences: &Sequences) -> Tensor<B, 2> {
         let config = &self.shape.config;
+        let longest = sequences.longest();
         assert!(
-            time <= self.shape.rope.positions(),
-            "a sequence of {time} tokens exceeds max_position_embeddings"
+            longest <= self.shape.rope.positions(),
+            "a sequence of {longest} tokens exceeds max_position_embeddings"
         );
         let attention = AttentionShape {
-            batch,
-            time,
+            sequences: sequences.clone(),
             heads: config.num_attention_heads,
             key_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
         };
-        let mut x = self
-            .embedding
-            .val()
-            .select(0, tokens.reshape([batch * time]));
+        let mut x = self.embedding.val().select(0, tokens);
         for layer in &self.layers {
-            x = layer.forward(x, &self.shape, attention);
+            x = layer.forward(x, &self.shape, &attention);
         }
         B::rms_norm(x, self.norm.val(), config.rms_norm_eps)
     }
@@ -217,19 +246,41 @@ impl<B: ModelBackend> Transformer<B> {
 }
 
 impl<B: ModelBackend> Layer<B> {
-    fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: AttentionShape) -> Tensor<B, 2> {
+    fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: &AttentionShape) -> Tensor<B, 2> {
         let eps = shape.config.rms_norm_eps;
         let h = B::rms_norm(x.clone(), self.attention_norm.val(), eps);
         let q = h.clone().matmul(self.q.val());
         let k = h.clone().matmul(self.k.val());
         let v = h.matmul(self.v.val());
-        let mixed = B::causal_attention(q, k, v, &shape.rope, attention);
+        let mixed = B::causal_attention(q, k, v, &shape.rope, attention.clone());
         let x = x + mixed.matmul(self.o.val());
         let h = B::rms_norm(x.clone(), self.ffn_norm.val(), eps);
         let gate = h.clone().matmul(self.gate.val());
         let up = h.matmul(self.up.val());
         x + B::swiglu(gate, up).matmul(self.down.val())
     }
+}
+
+/// The identity of the parameter that holds a tensor of the file. It is a function of the tensor's name, so that an
+/// optimiser's state finds its parameters again after a restart.
+pub fn parameter_id(name: &str) -> ParamId {
+    let hash = blake3::hash(name.as_bytes());
+    let (id, _) = hash
+        .as_bytes()
+        .split_first_chunk()
+        .expect("a hash has more than eight bytes");
+    ParamId::from(u64::from_le_bytes(*id))
+}
+
+fn parameter<B: Backend, const D: usize>(
+    name: &str,
+    data: TensorData,
+    device: &B::Device,
+) -> Param<Tensor<B, D>> {
+    let id = parameter_id(name);
+    B::memory_persistent_allocations(device, data, |data| {
+        Param::initialized(id, Tensor::from_data(data, device).require_grad())
+    })
 }
 
 /// The transpose of a matrix.

@@ -182,6 +182,78 @@ fn weights_come_back_from_the_device_as_they_went() {
 }
 
 #[test]
+fn packed_sequences_have_the_logits_of_each_alone() {
+    let config = tiny();
+    let model = Transformer::<Flex>::from_tensors(&config, &lively(&config, 3), &FlexDevice);
+    let model = model.unwrap();
+    let run = |rows: &[&[i32]]| -> Vec<f32> {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
+        let tokens = rows.concat();
+        let count = tokens.len();
+        let tokens =
+            Tensor::<Flex, 1, Int>::from_data(TensorData::new(tokens, [count]), &FlexDevice);
+        let hidden = model.hidden_of(tokens, &Sequences::new(lengths));
+        model.logits(hidden).into_data().into_vec().unwrap()
+    };
+    let rows: [&[i32]; 3] = [&[3, 1, 4, 1, 5, 9], &[2], &[6, 5, 35]];
+    let packed = run(&rows);
+    let alone: Vec<f32> = rows.iter().flat_map(|row| run(&[row])).collect();
+    assert_eq!(packed.len(), alone.len());
+    for (a, b) in packed.iter().zip(&alone) {
+        assert!((a - b).abs() < 1e-4, "{a} and {b}");
+    }
+}
+
+#[test]
+fn attention_composed_of_operations_is_the_fused_one_whatever_the_lengths() {
+    let table = RopeTable::new(6, 100.0, 8);
+    for lengths in [vec![5, 5], vec![3, 1, 6]] {
+        let shape = AttentionShape {
+            sequences: Sequences::new(lengths),
+            heads: 4,
+            key_heads: 2,
+            head_dim: 6,
+        };
+        let inputs = [24, 12, 12].map(|width| {
+            let data: Vec<f32> = (0..10 * width)
+                .map(|i| (i as f32 * 0.37 * width as f32).sin())
+                .collect();
+            Tensor::<Flex, 2>::from_data(TensorData::new(data, [10, width]), &FlexDevice)
+        });
+        let [q, k, v] = inputs.clone();
+        let fused = Flex::causal_attention(q, k, v, &table, shape.clone());
+        let [q, k, v] = inputs;
+        let composed = crate::backend::composed_attention(q, k, v, &table, shape);
+        let largest = (fused - composed).abs().max().into_scalar();
+        assert!(largest < 1e-5, "{largest}");
+    }
+}
+
+#[test]
+fn a_decoder_of_some_layers_is_the_decoder_that_has_no_others() {
+    let config = Config {
+        num_hidden_layers: 3,
+        ..tiny()
+    };
+    let tensors = lively(&config, 3);
+    let model = Transformer::<Flex>::from_tensors(&config, &tensors, &FlexDevice).unwrap();
+    let mut fewer = Tensors::new();
+    for (name, tensor) in tensors.iter() {
+        match name.strip_prefix("model.layers.") {
+            Some(rest) if rest.starts_with("1.") => {}
+            Some(rest) if rest.starts_with("2.") => fewer.insert(
+                format!("model.layers.1.{}", rest.trim_start_matches("2.")),
+                tensor.clone(),
+            ),
+            _ => fewer.insert(name, tensor.clone()),
+        }
+    }
+    let subset = model.with_layers(&[0, 2]);
+    assert_eq!(subset.config().num_hidden_layers, 2);
+    assert_eq!(subset.to_tensors(), fewer);
+}
+
+#[test]
 fn a_tensor_that_is_missing_is_named_when_the_model_is_built() {
     let mut tensors = lively(&tiny(), 5);
     tensors.remove("model.layers.1.mlp.up_proj.weight");
@@ -286,22 +358,23 @@ mod gradients {
     #[test]
     fn of_causal_attention_with_grouped_heads() {
         let table = RopeTable::new(6, 100.0, 8);
-        let shape = AttentionShape {
-            batch: 2,
-            time: 5,
-            heads: 4,
-            key_heads: 2,
-            head_dim: 6,
-        };
-        check(&[[10, 24], [10, 12], [10, 12]], |t| {
-            <Train as ModelBackend>::causal_attention(
-                t[0].clone(),
-                t[1].clone(),
-                t[2].clone(),
-                &table,
-                shape,
-            )
-        });
+        for sequences in [Sequences::equal(2, 5), Sequences::new(vec![3, 1, 6])] {
+            let shape = AttentionShape {
+                sequences,
+                heads: 4,
+                key_heads: 2,
+                head_dim: 6,
+            };
+            check(&[[10, 24], [10, 12], [10, 12]], |t| {
+                <Train as ModelBackend>::causal_attention(
+                    t[0].clone(),
+                    t[1].clone(),
+                    t[2].clone(),
+                    &table,
+                    shape.clone(),
+                )
+            });
+        }
     }
 
     #[test]
