@@ -96,10 +96,7 @@ fn cut(
             teacher: has,
         });
     }
-    let config = Config {
-        num_hidden_layers: plan.layers.len(),
-        ..teacher.clone()
-    };
+    let config = teacher.with_layers(&plan.layers);
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut tensors = Tensors::new();
     for (name, shape) in in_order(&config) {
@@ -126,7 +123,7 @@ fn in_order(config: &Config) -> Vec<(String, Vec<usize>)> {
     let mut tensors = vec![(EMBEDDING.to_owned(), table.clone())];
     for layer in 0..config.num_hidden_layers {
         let named = |(rest, shape)| (format!("model.layers.{layer}.{rest}"), shape);
-        tensors.extend(expected_in_layer(config).map(named));
+        tensors.extend(expected_in_layer(config).into_iter().map(named));
     }
     tensors.push((FINAL_NORM.to_owned(), vec![config.hidden_size]));
     if !config.tie_word_embeddings {

@@ -151,6 +151,7 @@ pub fn config(width: usize, layers: usize, end: u32) -> Config {
         tie_word_embeddings: true,
         bos_token_id: None,
         eos_token_id: Some(end),
+        variant: Default::default(),
     }
 }
 

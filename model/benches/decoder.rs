@@ -34,6 +34,7 @@ fn config() -> Config {
         tie_word_embeddings: true,
         bos_token_id: None,
         eos_token_id: None,
+        variant: Default::default(),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct AttentionShape {
     pub key_heads: usize,
     /// Width of one head.
     pub head_dim: usize,
+    /// How many tokens a token sees, itself included; `None` for all earlier ones.
+    pub window: Option<usize>,
 }
 
 /// A backend that runs the decoder.
@@ -84,7 +86,9 @@ pub(crate) fn composed_attention<B: Backend>(
         heads,
         key_heads,
         head_dim,
+        window,
     } = shape;
+    let window = window.unwrap_or(usize::MAX);
     let (batch, time) = (sequences.count(), sequences.longest());
     let group = heads / key_heads;
     let device = q.device();
@@ -109,8 +113,9 @@ pub(crate) fn composed_attention<B: Backend>(
     let v = v
         .reshape([batch, time, key_heads, 1, head_dim])
         .permute([0, 2, 3, 1, 4]);
+    let sees = |row: usize, column: usize| column <= row && row - column < window;
     let mask: Vec<f32> = (0..time)
-        .flat_map(|row| (0..time).map(move |column| if column > row { -1e30 } else { 0.0 }))
+        .flat_map(|row| (0..time).map(move |column| if sees(row, column) { 0.0 } else { -1e30 }))
         .collect();
     let mask = Tensor::<B, 2>::from_data(TensorData::new(mask, [1, time * time]), &device);
     let scores = q

@@ -1,7 +1,15 @@
-//! The shape of a model, read from and written as Hugging Face's `config.json` for Llama.
+//! The shape of a model, read from and written as Hugging Face's `config.json`.
+//!
+//! Llama, Mistral, Qwen2 and Qwen3 are one decoder with a few differences, which [`Variant`] holds.
 
-use serde::{Deserialize, Serialize};
+mod file;
+mod rope_scaling;
+mod variant;
+
 use thiserror::Error;
+
+pub use rope_scaling::{Llama3Scaling, RopeScaling, YarnScaling};
+pub use variant::{Family, Variant, Window};
 
 /// The most that any one dimension of a model may be: a bound for what a stranger's file can make us allocate.
 const MAX_DIMENSION: usize = 1 << 20;
@@ -10,7 +18,7 @@ const MAX_LAYERS: usize = 512;
 /// The largest `config.json` that is read, in bytes.
 const MAX_CONFIG_BYTES: usize = 64 << 10;
 
-/// A Llama decoder's dimensions and constants. Names follow Hugging Face's `config.json`.
+/// A decoder's dimensions and constants. Names follow Hugging Face's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Width of the residual stream.
@@ -37,8 +45,10 @@ pub struct Config {
     pub tie_word_embeddings: bool,
     /// The token that opens a sequence, if the tokenizer has one.
     pub bos_token_id: Option<u32>,
-    /// The token that ends a sequence, if the tokenizer has one.
+    /// The token that ends a sequence, if the tokenizer has one; the first one where the file lists several.
     pub eos_token_id: Option<u32>,
+    /// What sets the family's decoder apart from plain Llama.
+    pub variant: Variant,
 }
 
 /// Why a `config.json` is not a model that this crate runs.
@@ -53,9 +63,15 @@ pub enum ConfigError {
         /// The most that is read.
         limit: usize,
     },
-    /// Not JSON, a field is missing, or a field is unknown (serde names it).
-    #[error("config.json is not a Llama configuration: {0}")]
+    /// Not JSON, or a field is missing or of the wrong type (serde names it).
+    #[error("config.json is not a model configuration: {0}")]
     Json(#[from] serde_json::Error),
+    /// A field that this crate does not know: it might change what the model computes.
+    #[error("config.json: the field {field} is unknown, and may change what the model computes")]
+    Unknown {
+        /// Name of the field.
+        field: String,
+    },
     /// A field asks for something that the decoder does not do.
     #[error("config.json: {field} = {found} is not supported; expected {expected}")]
     Unsupported {
@@ -78,58 +94,6 @@ pub enum ConfigError {
     },
 }
 
-/// The file as it is on disk: required fields, checked fields, and fields that do not change what the decoder computes.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    architectures: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attention_bias: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attention_dropout: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bos_token_id: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    dtype: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    eos_token_id: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    head_dim: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hidden_act: Option<String>,
-    hidden_size: usize,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    initializer_range: Option<f64>,
-    intermediate_size: usize,
-    max_position_embeddings: usize,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mlp_bias: Option<bool>,
-    model_type: String,
-    num_attention_heads: usize,
-    num_hidden_layers: usize,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    num_key_value_heads: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pad_token_id: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pretraining_tp: Option<u32>,
-    rms_norm_eps: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rope_scaling: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rope_theta: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tie_word_embeddings: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    torch_dtype: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    transformers_version: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    use_cache: Option<bool>,
-    vocab_size: usize,
-}
-
 impl Config {
     /// Reads a `config.json` and checks every number in it.
     pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
@@ -139,47 +103,7 @@ impl Config {
                 limit: MAX_CONFIG_BYTES,
             });
         }
-        let file: File = serde_json::from_slice(json)?;
-        let unsupported = |field, found: String, expected| {
-            Err(ConfigError::Unsupported {
-                field,
-                found,
-                expected,
-            })
-        };
-        if file.model_type != "llama" {
-            return unsupported("model_type", file.model_type, "\"llama\"");
-        }
-        if let Some(act) = file.hidden_act.filter(|act| act != "silu") {
-            return unsupported("hidden_act", act, "\"silu\"");
-        }
-        if file.attention_bias == Some(true) {
-            return unsupported("attention_bias", "true".into(), "false");
-        }
-        if file.mlp_bias == Some(true) {
-            return unsupported("mlp_bias", "true".into(), "false");
-        }
-        if let Some(scaling) = file.rope_scaling {
-            return unsupported("rope_scaling", scaling.to_string(), "null");
-        }
-        let heads = file.num_attention_heads;
-        let config = Self {
-            hidden_size: file.hidden_size,
-            intermediate_size: file.intermediate_size,
-            num_hidden_layers: file.num_hidden_layers,
-            num_attention_heads: heads,
-            num_key_value_heads: file.num_key_value_heads.unwrap_or(heads),
-            head_dim: file
-                .head_dim
-                .unwrap_or_else(|| file.hidden_size.checked_div(heads).unwrap_or(0)),
-            vocab_size: file.vocab_size,
-            max_position_embeddings: file.max_position_embeddings,
-            rms_norm_eps: file.rms_norm_eps as f32,
-            rope_theta: file.rope_theta.unwrap_or(10_000.0) as f32,
-            tie_word_embeddings: file.tie_word_embeddings.unwrap_or(false),
-            bos_token_id: file.bos_token_id,
-            eos_token_id: file.eos_token_id,
-        };
+        let config = file::parse(json)?;
         config.check()?;
         Ok(config)
     }
@@ -238,6 +162,7 @@ impl Config {
                 });
             }
         }
+        self.variant.check(self.num_hidden_layers)?;
         for (field, id) in [
             ("bos_token_id", self.bos_token_id),
             ("eos_token_id", self.eos_token_id),
@@ -253,39 +178,22 @@ impl Config {
 
     /// The configuration as a `config.json`: the same bytes for the same configuration.
     pub fn to_json(&self) -> Vec<u8> {
-        let file = File {
-            architectures: Some(vec!["LlamaForCausalLM".into()]),
-            attention_bias: Some(false),
-            attention_dropout: None,
-            bos_token_id: self.bos_token_id,
-            dtype: None,
-            eos_token_id: self.eos_token_id,
-            head_dim: Some(self.head_dim),
-            hidden_act: Some("silu".into()),
-            hidden_size: self.hidden_size,
-            initializer_range: None,
-            intermediate_size: self.intermediate_size,
-            max_position_embeddings: self.max_position_embeddings,
-            mlp_bias: Some(false),
-            model_type: "llama".into(),
-            num_attention_heads: self.num_attention_heads,
-            num_hidden_layers: self.num_hidden_layers,
-            num_key_value_heads: Some(self.num_key_value_heads),
-            pad_token_id: None,
-            pretraining_tp: None,
-            rms_norm_eps: f64::from(self.rms_norm_eps),
-            rope_scaling: None,
-            rope_theta: Some(f64::from(self.rope_theta)),
-            tie_word_embeddings: Some(self.tie_word_embeddings),
-            torch_dtype: None,
-            transformers_version: None,
-            use_cache: None,
-            vocab_size: self.vocab_size,
+        file::write(self)
+    }
+
+    /// The configuration of the decoder that has these of the layers only, ascending.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn with_layers(&self, layers: &[usize]) -> Self {
+        let mut config = Self {
+            num_hidden_layers: layers.len(),
+            ..self.clone()
         };
-        let mut json =
-            serde_json::to_vec_pretty(&file).expect("plain numbers and strings serialise");
-        json.push(b'\n');
-        json
+        if let Some(window) = &mut config.variant.window {
+            window.layers = layers.iter().map(|&layer| window.layers[layer]).collect();
+        }
+        config
     }
 
     /// Width of all query heads together.

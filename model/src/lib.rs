@@ -1,6 +1,6 @@
 //! Run the language models that the subnet trains and serves.
 //!
-//! A model is a directory: `config.json`, `model.safetensors`, `tokenizer.json` (all in Hugging Face's Llama layout)
+//! A model is a directory: `config.json`, `model.safetensors`, `tokenizer.json` (all in Hugging Face's layout)
 //! and `manifest.json`, whose blake3 hash is the model's name on chain ([`checkpoint`]).
 //!
 //! The numeric code is generic over [`backend::ModelBackend`]; everything that the rest of the workspace holds
@@ -14,6 +14,7 @@ pub mod decoding;
 mod device;
 pub mod engine;
 mod flex;
+pub mod huggingface;
 mod kernels;
 pub mod sampler;
 pub mod scorer;

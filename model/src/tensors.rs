@@ -96,14 +96,15 @@ pub const FINAL_NORM: &str = "model.norm.weight";
 pub const HEAD: &str = "lm_head.weight";
 
 /// The tensors of one layer: the rest of the name after `model.layers.N.`, and the shape.
-pub fn expected_in_layer(config: &Config) -> [(&'static str, Vec<usize>); 9] {
+pub fn expected_in_layer(config: &Config) -> Vec<(&'static str, Vec<usize>)> {
     let (d, q, k, f) = (
         config.hidden_size,
         config.query_width(),
         config.key_width(),
         config.intermediate_size,
     );
-    [
+    let variant = &config.variant;
+    let mut tensors = vec![
         ("input_layernorm.weight", vec![d]),
         ("self_attn.q_proj.weight", vec![q, d]),
         ("self_attn.k_proj.weight", vec![k, d]),
@@ -113,7 +114,24 @@ pub fn expected_in_layer(config: &Config) -> [(&'static str, Vec<usize>); 9] {
         ("mlp.gate_proj.weight", vec![f, d]),
         ("mlp.up_proj.weight", vec![f, d]),
         ("mlp.down_proj.weight", vec![d, f]),
-    ]
+    ];
+    if variant.qkv_bias {
+        tensors.extend([
+            ("self_attn.q_proj.bias", vec![q]),
+            ("self_attn.k_proj.bias", vec![k]),
+            ("self_attn.v_proj.bias", vec![k]),
+        ]);
+    }
+    if variant.output_bias {
+        tensors.push(("self_attn.o_proj.bias", vec![d]));
+    }
+    if variant.qk_norm {
+        tensors.extend([
+            ("self_attn.q_norm.weight", vec![config.head_dim]),
+            ("self_attn.k_norm.weight", vec![config.head_dim]),
+        ]);
+    }
+    tensors
 }
 
 /// Every tensor that a configuration asks for, with its shape.
@@ -128,9 +146,8 @@ pub fn expected(config: &Config) -> impl Iterator<Item = (String, Vec<usize>)> {
     .into_iter()
     .chain(head)
     .chain((0..config.num_hidden_layers).flat_map(move |index| {
-        layer
-            .clone()
-            .map(|(rest, shape)| (format!("model.layers.{index}.{rest}"), shape))
+        let named = |(rest, shape)| (format!("model.layers.{index}.{rest}"), shape);
+        layer.clone().into_iter().map(named).collect::<Vec<_>>()
     }))
 }
 
@@ -141,7 +158,7 @@ impl Tensors {
     }
 
     /// Weights drawn from a seed: normal with deviation 0.02, the projections that write to the residual stream
-    /// scaled down by the root of twice the depth (GPT-2's rule), gains at one.
+    /// scaled down by the root of twice the depth (GPT-2's rule), gains at one, biases at zero.
     pub fn random(config: &Config, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let residual = 0.02 / (2.0 * config.num_hidden_layers as f32).sqrt();
@@ -149,7 +166,9 @@ impl Tensors {
         let names: BTreeMap<String, Vec<usize>> = expected(config).collect();
         let tensors = names.into_iter().map(|(name, shape)| {
             let len = shape.iter().product();
-            let data = if shape.len() == 1 {
+            let data = if name.ends_with(".bias") {
+                vec![0.0; len]
+            } else if shape.len() == 1 {
                 vec![1.0; len]
             } else if name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") {
                 normal(&mut rng, residual, len)

@@ -17,6 +17,7 @@ pub(crate) fn tiny() -> Config {
         tie_word_embeddings: true,
         bos_token_id: None,
         eos_token_id: Some(0),
+        variant: Default::default(),
     }
 }
 
@@ -36,7 +37,7 @@ fn an_error_names_the_field_that_is_wrong() {
     };
     check(
         r#""model_type": "llama""#,
-        r#""model_type": "qwen2""#,
+        r#""model_type": "gemma2""#,
         "model_type",
     );
     check(
@@ -45,20 +46,29 @@ fn an_error_names_the_field_that_is_wrong() {
         "hidden_act",
     );
     check(r#""mlp_bias": false"#, r#""mlp_bias": true"#, "mlp_bias");
-    check(
-        r#""attention_bias": false"#,
-        r#""attention_bias": true"#,
-        "attention_bias",
+    let scaled = |scaling: &str, field: &str| {
+        let field = format!("rope_scaling.{field}");
+        let scaling = format!(r#""rope_scaling": {scaling}"#);
+        check(r#""attention_bias": false"#, &scaling, &field);
+    };
+    scaled(r#"{"factor": 8}"#, "rope_type");
+    scaled(r#"{"rope_type": "longrope"}"#, "rope_type");
+    scaled(r#"{"rope_type": "linear"}"#, "factor");
+    scaled(r#"{"rope_type": "linear", "factor": 0}"#, "factor");
+    scaled(r#"{"type": "yarn", "factor": 2, "fast": 3}"#, "fast");
+    scaled(
+        r#"{"type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 1}"#,
+        "high_freq_factor",
     );
     check(
         r#""attention_bias": false"#,
-        r#""rope_scaling": {"factor": 8}"#,
-        "rope_scaling",
+        r#""partial_rotary_factor": 0.5"#,
+        "partial_rotary_factor",
     );
     check(
         r#""attention_bias": false"#,
-        r#""sliding_window": 8"#,
-        "sliding_window",
+        r#""layer_types": ["sliding_attention", "full_attention"]"#,
+        "layer_types",
     );
     check(r#""hidden_size": 24"#, r#""hidden_size": 0"#, "hidden_size");
     check(
@@ -78,4 +88,38 @@ fn an_error_names_the_field_that_is_wrong() {
         "eos_token_id",
     );
     check(r#""vocab_size": 50"#, r#""unused": 50"#, "unused");
+}
+
+#[test]
+fn a_list_of_ending_tokens_gives_the_first() {
+    let parse = |ids: &str| {
+        let json = String::from_utf8(tiny().to_json()).unwrap();
+        let ids = format!(r#""eos_token_id": {ids}"#);
+        Config::parse(json.replace(r#""eos_token_id": 0"#, &ids).as_bytes())
+    };
+    assert_eq!(parse("[7, 9]").unwrap().eos_token_id, Some(7));
+    assert_eq!(parse("[]").unwrap().eos_token_id, None);
+    assert_eq!(parse("null").unwrap().eos_token_id, None);
+    assert!(parse("-1").is_err());
+    assert!(parse("\"x\"").is_err());
+}
+
+#[test]
+fn qwen_slides_from_the_layer_that_it_names() {
+    let config = |changes: &str| {
+        let json = String::from_utf8(tiny().to_json()).unwrap();
+        let json = json.replace(r#""model_type": "llama""#, r#""model_type": "qwen2""#);
+        let json = json.replace(r#""attention_bias": false"#, changes);
+        Config::parse(json.as_bytes()).unwrap().variant
+    };
+    let off = r#""use_sliding_window": false, "sliding_window": 4, "max_window_layers": 1"#;
+    assert_eq!(config(off).window, None);
+    let on = config(&off.replace("false", "true"));
+    assert_eq!((on.window(0), on.window(1)), (None, Some(4)));
+    assert!(on.qkv_bias && !on.output_bias && !on.qk_norm);
+    let config = Config {
+        variant: on,
+        ..tiny()
+    };
+    assert_eq!(config.with_layers(&[1]).variant.window(0), Some(4));
 }

@@ -30,7 +30,14 @@ struct Layer {
     attention_norm: Vec<f32>,
     /// Queries, keys and values side by side.
     qkv: Packed,
+    /// Likewise side by side.
+    qkv_bias: Option<Vec<f32>>,
+    /// Gains of each head of the queries, and of the keys.
+    qk_norm: Option<[Vec<f32>; 2]>,
+    /// How many tokens a token sees, itself included.
+    window: Option<usize>,
     o: Packed,
+    o_bias: Option<Vec<f32>>,
     ffn_norm: Vec<f32>,
     gate: Packed,
     up: Packed,
@@ -48,15 +55,26 @@ impl CpuWeights {
                 .as_slice()
         };
         let layers = (0..config.num_hidden_layers).map(|index| {
-            let get = |rest: &str| get(&format!("model.layers.{index}.{rest}.weight"));
+            let any = |rest: &str| get(&format!("model.layers.{index}.{rest}"));
+            let get = |rest: &str| any(&format!("{rest}.weight"));
             let pack = |inputs, rest| Packed::new(inputs, &[get(rest)]);
+            let variant = &config.variant;
+            let qkv_bias =
+                || ["q", "k", "v"].map(|part| any(&format!("self_attn.{part}_proj.bias")));
+            let qk_norm = || ["q", "k"].map(|part| get(&format!("self_attn.{part}_norm")).to_vec());
             Layer {
                 attention_norm: get("input_layernorm").to_vec(),
                 qkv: Packed::new(
                     config.hidden_size,
                     &["q", "k", "v"].map(|part| get(&format!("self_attn.{part}_proj"))),
                 ),
+                qkv_bias: variant.qkv_bias.then(|| qkv_bias().concat()),
+                qk_norm: variant.qk_norm.then(qk_norm),
+                window: variant.window(index),
                 o: pack(config.query_width(), "self_attn.o_proj"),
+                o_bias: variant
+                    .output_bias
+                    .then(|| any("self_attn.o_proj.bias").to_vec()),
                 ffn_norm: get("post_attention_layernorm").to_vec(),
                 gate: pack(config.hidden_size, "mlp.gate_proj"),
                 up: pack(config.hidden_size, "mlp.up_proj"),
@@ -69,11 +87,7 @@ impl CpuWeights {
             HEAD
         };
         Ok(Self {
-            rope: RopeTable::new(
-                config.head_dim,
-                config.rope_theta,
-                config.max_position_embeddings,
-            ),
+            rope: RopeTable::new(config),
             embedding: get(EMBEDDING).to_vec(),
             layers: layers.collect(),
             norm: get(FINAL_NORM).to_vec(),
@@ -131,6 +145,8 @@ struct Scratch {
     up: Vec<f32>,
     inner: Vec<f32>,
     scores: Vec<f32>,
+    /// One row's queries and keys before their heads are normalised.
+    plain: Vec<f32>,
 }
 
 impl CpuDecoder {
@@ -157,6 +173,7 @@ impl CpuDecoder {
             up: buffer(config.intermediate_size),
             inner: buffer(config.intermediate_size),
             scores: vec![0.0; capacity],
+            plain: vec![0.0; config.query_width() + config.key_width()],
         };
         Self {
             slots: (0..slots).map(|_| slot()).collect(),
@@ -195,9 +212,16 @@ impl CpuDecoder {
         for (index, layer) in weights.layers.iter().enumerate() {
             norm::forward(x, &layer.attention_norm, eps, h, scales);
             layer.qkv.multiply(h, qkv);
+            add_bias(qkv, layer.qkv_bias.as_deref());
             let rows = scratch.rows.iter().zip(qkv.chunks_exact_mut(qkv_width));
             for ((row, qkv), mixed) in rows.zip(mixed.chunks_exact_mut(q_width)) {
                 let (qk, v) = qkv.split_at_mut(q_width + k_width);
+                if let Some([q_gain, k_gain]) = &layer.qk_norm {
+                    scratch.plain.copy_from_slice(qk);
+                    let ((q, k), plain) = (qk.split_at_mut(q_width), &scratch.plain);
+                    norm::heads(&plain[..q_width], q_gain, eps, q);
+                    norm::heads(&plain[q_width..], k_gain, eps, k);
+                }
                 rope::rotate(qk, q_width + k_width, &weights.rope, row.position, 1);
                 let (q, k) = qk.split_at(q_width);
                 let cache = &mut slots[row.slot].layers[index];
@@ -205,18 +229,21 @@ impl CpuDecoder {
                     cache.keys[component * *capacity + row.position] = *k;
                 }
                 cache.values[row.position * k_width..][..k_width].copy_from_slice(v);
+                let seen = row.position + 1;
                 cached::attend(
                     q,
                     &cache.keys,
                     &cache.values,
                     *capacity,
                     config.head_dim,
-                    row.position + 1,
+                    layer.window.map_or(0, |window| seen.saturating_sub(window)),
+                    seen,
                     &mut scratch.scores,
                     mixed,
                 );
             }
             layer.o.multiply(mixed, h);
+            add_bias(h, layer.o_bias.as_deref());
             add(x, h);
             norm::forward(x, &layer.ffn_norm, eps, h, scales);
             layer.gate.multiply(h, gate);
@@ -285,6 +312,15 @@ impl Decoder for CpuDecoder {
         }
         if !self.scratch.rows.is_empty() {
             self.run_block(logits);
+        }
+    }
+}
+
+/// Adds the bias, where there is one, to every row.
+fn add_bias(rows: &mut [f32], bias: Option<&[f32]>) {
+    if let Some(bias) = bias {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            add(row, bias);
         }
     }
 }

@@ -156,6 +156,7 @@ impl AttentionShape {
             heads: self.heads,
             key_heads: self.key_heads,
             head_dim: self.head_dim,
+            window: self.window.unwrap_or(usize::MAX),
         }
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Extent {
     pub(crate) key_heads: usize,
     /// Width of one head.
     pub(crate) head_dim: usize,
+    /// How many tokens a token sees, itself included; `usize::MAX` for all earlier ones.
+    pub(crate) window: usize,
 }
 
 /// Rows of a block: fewer save more of the upper triangle, more make better products.
@@ -122,6 +124,7 @@ pub(crate) fn forward(
         heads,
         key_heads,
         head_dim,
+        window,
     } = extent;
     let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
     let scale = 1.0 / (head_dim as f32).sqrt();
@@ -133,7 +136,7 @@ pub(crate) fn forward(
             let q = View::new(&q[first * q_width + at..], q_width);
             let k = View::new(&k[key_at..], k_width).transpose();
             product([rows, seen, head_dim], (p, time), false, scale, q, k);
-            softmax(p, time, first, rows);
+            softmax(p, time, first, rows, window);
             let v = View::new(&v[key_at..], k_width);
             let out = &mut out[first * q_width + at..];
             product(
@@ -161,6 +164,7 @@ pub(crate) fn backward(
         heads,
         key_heads,
         head_dim,
+        window: _,
     } = extent;
     let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
     let scale = 1.0 / (head_dim as f32).sqrt();
@@ -203,10 +207,13 @@ pub(crate) fn backward(
 }
 
 wide! {
-    /// Turns scores into weights: row `i` of the block sees keys `0..=first + i`, the rest of the block becomes zero.
-    fn softmax(scores: &mut [f32], stride: usize, first: usize, rows: usize) {
+    /// Turns scores into weights: row `i` of the block sees the last `window` of keys `0..=first + i`, the rest of the
+    /// block becomes zero, and with it every gradient of the rest.
+    fn softmax(scores: &mut [f32], stride: usize, first: usize, rows: usize, window: usize) {
         for (i, row) in scores.chunks_mut(stride).take(rows).enumerate() {
             let (row, hidden) = row[..first + rows].split_at_mut(first + i + 1);
+            let (past, row) = row.split_at_mut(row.len().saturating_sub(window));
+            past.fill(0.0);
             let largest = lanes::max(row);
             for x in row.iter_mut() {
                 *x = lanes::exp(*x - largest);

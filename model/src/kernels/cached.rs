@@ -10,13 +10,14 @@ pub(crate) const TILE: usize = 32;
 
 wide! {
     /// `q` and `out` are `[heads * head_dim]`; `keys` is `[key_heads, head_dim, capacity]`, `values` is
-    /// `[capacity, key_heads * head_dim]`; the token sees positions `0..seen`. `scores` is scratch of `capacity`.
+    /// `[capacity, key_heads * head_dim]`; the token sees positions `first..seen`. `scores` is scratch of `capacity`.
     pub(crate) fn attend(
         q: &[f32],
         keys: &[f32],
         values: &[f32],
         capacity: usize,
         head_dim: usize,
+        first: usize,
         seen: usize,
         scores: &mut [f32],
         out: &mut [f32],
@@ -28,26 +29,26 @@ wide! {
         for (head, (q, out)) in heads.enumerate() {
             let key_head = head / group;
             let keys = &keys[key_head * head_dim * capacity..][..head_dim * capacity];
-            for first in (0..seen).step_by(TILE) {
+            for start in (first / TILE * TILE..seen).step_by(TILE) {
                 let mut tile = [0.0f32; TILE];
                 for (q, keys) in q.iter().zip(keys.chunks_exact(capacity)) {
-                    let keys = &keys[first..first + TILE];
+                    let keys = &keys[start..start + TILE];
                     for i in 0..TILE {
                         tile[i] += q * keys[i];
                     }
                 }
                 for i in 0..TILE {
-                    scores[first + i] = tile[i] * scale;
+                    scores[start + i] = tile[i] * scale;
                 }
             }
-            let scores = &mut scores[..seen];
+            let scores = &mut scores[first..seen];
             let largest = lanes::max(scores);
             for score in scores.iter_mut() {
                 *score = lanes::exp(*score - largest);
             }
             let inverse = 1.0 / lanes::sum(scores);
             out.fill(0.0);
-            let values = values.chunks_exact(key_width);
+            let values = values[first * key_width..].chunks_exact(key_width);
             for (score, values) in scores.iter().zip(values) {
                 let weight = score * inverse;
                 let values = &values[key_head * head_dim..][..head_dim];

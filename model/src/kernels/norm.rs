@@ -17,6 +17,16 @@ wide! {
     }
 }
 
+/// [`forward`] of every head of one row, all with the same gain, for a caller that wants no scales.
+pub(crate) fn heads(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) {
+    let heads = x
+        .chunks_exact(gain.len())
+        .zip(out.chunks_exact_mut(gain.len()));
+    for (x, out) in heads {
+        forward(x, gain, eps, out, &mut [0.0]);
+    }
+}
+
 wide! {
     /// The gradient: `dx = r (g dy - x r^2 mean(g dy x))` into `dx`, `dgain += dy x r`.
     pub(crate) fn backward(

@@ -36,6 +36,8 @@ struct Batch<B: ModelBackend> {
     swap: Tensor<B, 2>,
     /// Zero where a token may look, very negative elsewhere: `[slots, 1, 1, time, seen]`.
     mask: Tensor<B, 5>,
+    /// Likewise for layers with a sliding window, where the model has any.
+    windowed: Option<Tensor<B, 5>>,
 }
 
 impl<B: ModelBackend> BurnDecoder<B> {
@@ -69,15 +71,23 @@ impl<B: ModelBackend> BurnDecoder<B> {
         let starts: Vec<usize> = slots.iter().map(|&slot| self.lens[slot]).collect();
         let seen = starts.iter().max().map_or(0, |start| start + time);
         let (mut cos, mut sin) = (Vec::<f32>::new(), Vec::<f32>::new());
-        let mut mask = Vec::<f32>::new();
-        for position in starts.iter().flat_map(|&start| start..start + time) {
+        let positions = || starts.iter().flat_map(|&start| start..start + time);
+        for position in positions() {
             let (c, s) = rope.at(position);
             cos.extend(c.iter().chain(c));
             sin.extend(s.iter().chain(s));
-            mask.extend((0..seen).map(|key| if key > position { -1e30 } else { 0.0 }));
         }
         let index: Vec<i32> = slots.iter().map(|&slot| slot as i32).collect();
         let (n, device) = (slots.len(), &self.device);
+        let mask = |window: usize| {
+            let sees = |position: usize, key: usize| key <= position && position - key < window;
+            let row = |position| {
+                (0..seen).map(move |key| if sees(position, key) { 0.0 } else { -1e30_f32 })
+            };
+            let mask: Vec<f32> = positions().flat_map(row).collect();
+            Tensor::from_data(TensorData::new(mask, [n, 1, 1, time, seen]), device)
+        };
+        let window = self.model.config().variant.window.as_ref();
         let table =
             |data| Tensor::from_data(TensorData::new(data, [n * time, 1, head_dim]), device);
         Batch {
@@ -88,7 +98,8 @@ impl<B: ModelBackend> BurnDecoder<B> {
                 TensorData::new(half_swap(head_dim), [head_dim, head_dim]),
                 device,
             ),
-            mask: Tensor::from_data(TensorData::new(mask, [n, 1, 1, time, seen]), device),
+            mask: mask(usize::MAX),
+            windowed: window.map(|window| mask(window.tokens)),
             slots,
             starts,
             time,
@@ -106,12 +117,11 @@ impl<B: ModelBackend> BurnDecoder<B> {
         for index in 0..self.model.layers.len() {
             let layer = &self.model.layers[index];
             let h = B::rms_norm(x.clone(), layer.attention_norm.val(), eps);
-            let q = batch.rotate(h.clone().matmul(layer.q.val()));
-            let k = batch.rotate(h.clone().matmul(layer.k.val()));
-            let v = h.matmul(layer.v.val());
+            let [q, k, v] = layer.project(h, eps);
+            let (q, k) = (batch.rotate(q), batch.rotate(k));
             let mixed = self.attend(index, &batch, q, k, v);
             let layer = &self.model.layers[index];
-            x = x + mixed.matmul(layer.o.val());
+            x = x + layer.project_back(mixed);
             let h = B::rms_norm(x.clone(), layer.ffn_norm.val(), eps);
             let gate = h.clone().matmul(layer.gate.val());
             let up = h.matmul(layer.up.val());
@@ -171,7 +181,11 @@ impl<B: ModelBackend> BurnDecoder<B> {
             .reshape([n, time, key_heads, group, head_dim])
             .permute([0, 2, 3, 1, 4]);
         let scale = (head_dim as f32).sqrt().recip();
-        let scores = q.matmul(keys.swap_dims(3, 4)).mul_scalar(scale) + batch.mask.clone();
+        let mask = match (config.variant.window(layer), &batch.windowed) {
+            (Some(_), Some(windowed)) => windowed,
+            _ => &batch.mask,
+        };
+        let scores = q.matmul(keys.swap_dims(3, 4)).mul_scalar(scale) + mask.clone();
         activation::softmax(scores, 4)
             .matmul(values)
             .permute([0, 3, 1, 2, 4])

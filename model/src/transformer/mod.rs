@@ -1,4 +1,4 @@
-//! The decoder: Llama's layers over any [`ModelBackend`].
+//! The decoder: the layers of Llama and its relatives over any [`ModelBackend`].
 //!
 //! Matrices are kept as `[in, out]`, the transpose of the file's layout: then neither the forward product nor
 //! the gradient of a weight needs a transposed copy.
@@ -18,7 +18,7 @@ use crate::tensors::{EMBEDDING, FINAL_NORM, HEAD, HostTensor, Tensors, TensorsEr
 use rope::RopeTable;
 use sequences::Sequences;
 
-/// A Llama decoder with its weights on one device.
+/// A decoder with its weights on one device.
 #[derive(Module, Debug)]
 pub struct Transformer<B: Backend> {
     embedding: Param<Tensor<B, 2>>,
@@ -48,6 +48,20 @@ struct Layer<B: Backend> {
     gate: Param<Tensor<B, 2>>,
     up: Param<Tensor<B, 2>>,
     down: Param<Tensor<B, 2>>,
+    extra: Extra<B>,
+}
+
+/// Parameters that only some families have.
+#[derive(Module, Debug)]
+struct Extra<B: Backend> {
+    q_bias: Option<Param<Tensor<B, 1>>>,
+    k_bias: Option<Param<Tensor<B, 1>>>,
+    v_bias: Option<Param<Tensor<B, 1>>>,
+    o_bias: Option<Param<Tensor<B, 1>>>,
+    /// Gain of every query head.
+    q_norm: Option<Param<Tensor<B, 1>>>,
+    /// Gain of every key head.
+    k_norm: Option<Param<Tensor<B, 1>>>,
 }
 
 impl<B: ModelBackend> Transformer<B> {
@@ -78,6 +92,9 @@ impl<B: ModelBackend> Transformer<B> {
         };
         let layers = (0..config.num_hidden_layers).map(|index| {
             let name = |rest: &str| format!("model.layers.{index}.{rest}.weight");
+            let variant = &config.variant;
+            let bias =
+                |part: &str| vector(&format!("model.layers.{index}.self_attn.{part}_proj.bias"));
             Layer {
                 attention_norm: vector(&name("input_layernorm")),
                 q: matrix(&name("self_attn.q_proj")),
@@ -88,6 +105,14 @@ impl<B: ModelBackend> Transformer<B> {
                 gate: matrix(&name("mlp.gate_proj")),
                 up: matrix(&name("mlp.up_proj")),
                 down: matrix(&name("mlp.down_proj")),
+                extra: Extra {
+                    q_bias: variant.qkv_bias.then(|| bias("q")),
+                    k_bias: variant.qkv_bias.then(|| bias("k")),
+                    v_bias: variant.qkv_bias.then(|| bias("v")),
+                    o_bias: variant.output_bias.then(|| bias("o")),
+                    q_norm: variant.qk_norm.then(|| vector(&name("self_attn.q_norm"))),
+                    k_norm: variant.qk_norm.then(|| vector(&name("self_attn.k_norm"))),
+                },
             }
         });
         Ok(Self {
@@ -96,11 +121,7 @@ impl<B: ModelBackend> Transformer<B> {
             norm: vector(FINAL_NORM),
             head: (!config.tie_word_embeddings).then(|| matrix(HEAD)),
             shape: Shape {
-                rope: Arc::new(RopeTable::new(
-                    config.head_dim,
-                    config.rope_theta,
-                    config.max_position_embeddings,
-                )),
+                rope: Arc::new(RopeTable::new(config)),
                 config: config.clone(),
             },
         })
@@ -150,6 +171,24 @@ impl<B: ModelBackend> Transformer<B> {
                 let (shape, data) = vector(param);
                 put(format!("model.layers.{index}.{rest}.weight"), shape, data);
             }
+            let extra = &layer.extra;
+            for (rest, param) in [
+                ("q_proj.bias", &extra.q_bias),
+                ("k_proj.bias", &extra.k_bias),
+                ("v_proj.bias", &extra.v_bias),
+                ("o_proj.bias", &extra.o_bias),
+                ("q_norm.weight", &extra.q_norm),
+                ("k_norm.weight", &extra.k_norm),
+            ] {
+                if let Some(param) = param {
+                    let (shape, data) = vector(param);
+                    put(
+                        format!("model.layers.{index}.self_attn.{rest}"),
+                        shape,
+                        data,
+                    );
+                }
+            }
             for (rest, param) in [
                 ("self_attn.q_proj", &layer.q),
                 ("self_attn.k_proj", &layer.k),
@@ -182,10 +221,7 @@ impl<B: ModelBackend> Transformer<B> {
     /// # Panics
     /// When there is no such layer.
     pub fn with_layers(&self, layers: &[usize]) -> Self {
-        let config = Config {
-            num_hidden_layers: layers.len(),
-            ..self.shape.config.clone()
-        };
+        let config = self.shape.config.with_layers(layers);
         Self {
             layers: layers.iter().map(|&at| self.layers[at].clone()).collect(),
             shape: Shape {
@@ -228,10 +264,15 @@ impl<B: ModelBackend> Transformer<B> {
             heads: config.num_attention_heads,
             key_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
+            window: None,
         };
         let mut x = self.embedding.val().select(0, tokens);
-        for layer in &self.layers {
-            x = layer.forward(x, &self.shape, &attention);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let attention = AttentionShape {
+                window: config.variant.window(index),
+                ..attention.clone()
+            };
+            x = layer.forward(x, &self.shape, attention);
         }
         B::rms_norm(x, self.norm.val(), config.rms_norm_eps)
     }
@@ -246,19 +287,58 @@ impl<B: ModelBackend> Transformer<B> {
 }
 
 impl<B: ModelBackend> Layer<B> {
-    fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: &AttentionShape) -> Tensor<B, 2> {
+    fn forward(&self, x: Tensor<B, 2>, shape: &Shape, attention: AttentionShape) -> Tensor<B, 2> {
         let eps = shape.config.rms_norm_eps;
         let h = B::rms_norm(x.clone(), self.attention_norm.val(), eps);
-        let q = h.clone().matmul(self.q.val());
-        let k = h.clone().matmul(self.k.val());
-        let v = h.matmul(self.v.val());
-        let mixed = B::causal_attention(q, k, v, &shape.rope, attention.clone());
-        let x = x + mixed.matmul(self.o.val());
+        let [q, k, v] = self.project(h, eps);
+        let mixed = B::causal_attention(q, k, v, &shape.rope, attention);
+        let x = x + self.project_back(mixed);
         let h = B::rms_norm(x.clone(), self.ffn_norm.val(), eps);
         let gate = h.clone().matmul(self.gate.val());
         let up = h.matmul(self.up.val());
         x + B::swiglu(gate, up).matmul(self.down.val())
     }
+}
+
+impl<B: ModelBackend> Layer<B> {
+    /// Queries, keys and values of the normalised stream, not rotated yet: `[rows, heads * head_dim]` each.
+    fn project(&self, h: Tensor<B, 2>, eps: f32) -> [Tensor<B, 2>; 3] {
+        let extra = &self.extra;
+        let q = biased(h.clone().matmul(self.q.val()), extra.q_bias.as_ref());
+        let k = biased(h.clone().matmul(self.k.val()), extra.k_bias.as_ref());
+        let v = biased(h.matmul(self.v.val()), extra.v_bias.as_ref());
+        [
+            heads_normalised(q, extra.q_norm.as_ref(), eps),
+            heads_normalised(k, extra.k_norm.as_ref(), eps),
+            v,
+        ]
+    }
+
+    /// The attention's output projection.
+    fn project_back(&self, mixed: Tensor<B, 2>) -> Tensor<B, 2> {
+        biased(mixed.matmul(self.o.val()), self.extra.o_bias.as_ref())
+    }
+}
+
+fn biased<B: Backend>(x: Tensor<B, 2>, bias: Option<&Param<Tensor<B, 1>>>) -> Tensor<B, 2> {
+    match bias {
+        Some(bias) => x + bias.val().unsqueeze::<2>(),
+        None => x,
+    }
+}
+
+/// Normalises each head of each row, where the family does so.
+fn heads_normalised<B: ModelBackend>(
+    x: Tensor<B, 2>,
+    gain: Option<&Param<Tensor<B, 1>>>,
+    eps: f32,
+) -> Tensor<B, 2> {
+    let Some(gain) = gain else {
+        return x;
+    };
+    let ([rows, width], gain) = (x.dims(), gain.val());
+    let head_dim = gain.dims()[0];
+    B::rms_norm(x.reshape([rows * width / head_dim, head_dim]), gain, eps).reshape([rows, width])
 }
 
 /// The identity of the parameter that holds a tensor of the file. It is a function of the tensor's name, so that an

@@ -1,8 +1,11 @@
 //! Tables of the rotary position embedding.
 
+use crate::config::Config;
+
 /// Cosines and sines of every position's angles, on the host.
 ///
-/// Angle `i` of position `p` is `p * theta^(-2 i / head_dim)`, for `i` in `0..head_dim / 2`.
+/// Angle `i` of position `p` is `p` times frequency `i`, for `i` in `0..head_dim / 2`: `theta^(-2 i / head_dim)`, changed
+/// as the configuration's scaling says. YaRN also multiplies cosines and sines by a factor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RopeTable {
     head_dim: usize,
@@ -11,19 +14,24 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// The table for positions `0..positions`.
-    pub fn new(head_dim: usize, theta: f32, positions: usize) -> Self {
-        let half = head_dim / 2;
-        let angles = (0..positions).flat_map(|position| {
-            (0..half).map(move |i| {
-                let exponent = -2.0 * i as f64 / head_dim as f64;
-                position as f64 * f64::from(theta).powf(exponent)
+    /// The table for all positions that the model was made for.
+    pub fn new(config: &Config) -> Self {
+        let theta = f64::from(config.rope_theta);
+        let scaling = &config.variant.rope_scaling;
+        let (frequencies, factor) = scaling.frequencies(config.head_dim, theta);
+        let positions = 0..config.max_position_embeddings;
+        let (sin, cos) = positions
+            .flat_map(|position| frequencies.iter().map(move |f| position as f64 * f))
+            .map(|angle| {
+                let (sin, cos) = angle.sin_cos();
+                ((sin * factor) as f32, (cos * factor) as f32)
             })
-        });
-        let (sin, cos) = angles
-            .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
-        Self { head_dim, cos, sin }
+        Self {
+            head_dim: config.head_dim,
+            cos,
+            sin,
+        }
     }
 
     /// Width of the heads that the table rotates.

@@ -204,15 +204,32 @@ fn packed_sequences_have_the_logits_of_each_alone() {
     }
 }
 
+/// Rotations of the attention that has no model around it.
+fn table() -> RopeTable {
+    RopeTable::new(&Config {
+        head_dim: 6,
+        rope_theta: 100.0,
+        max_position_embeddings: 16,
+        ..tiny()
+    })
+}
+
 #[test]
 fn attention_composed_of_operations_is_the_fused_one_whatever_the_lengths() {
-    let table = RopeTable::new(6, 100.0, 8);
-    for lengths in [vec![5, 5], vec![3, 1, 6]] {
+    let table = table();
+    let cases = [
+        (vec![5, 5], None),
+        (vec![3, 1, 6], None),
+        (vec![3, 1, 6], Some(2)),
+        (vec![10], Some(1)),
+    ];
+    for (lengths, window) in cases {
         let shape = AttentionShape {
             sequences: Sequences::new(lengths),
             heads: 4,
             key_heads: 2,
             head_dim: 6,
+            window,
         };
         let inputs = [24, 12, 12].map(|width| {
             let data: Vec<f32> = (0..10 * width)
@@ -357,13 +374,19 @@ mod gradients {
 
     #[test]
     fn of_causal_attention_with_grouped_heads() {
-        let table = RopeTable::new(6, 100.0, 8);
-        for sequences in [Sequences::equal(2, 5), Sequences::new(vec![3, 1, 6])] {
+        let table = table();
+        let cases = [
+            (Sequences::equal(2, 5), None),
+            (Sequences::new(vec![3, 1, 6]), None),
+            (Sequences::new(vec![3, 1, 6]), Some(2)),
+        ];
+        for (sequences, window) in cases {
             let shape = AttentionShape {
                 sequences,
                 heads: 4,
                 key_heads: 2,
                 head_dim: 6,
+                window,
             };
             check(&[[10, 24], [10, 12], [10, 12]], |t| {
                 <Train as ModelBackend>::causal_attention(
