@@ -28,7 +28,10 @@ def btcli(*arguments, wallet=None, output=True):
         return said
     # A warning may stand before the object.
     start = min((done.stdout.find(c) for c in "{[" if c in done.stdout), default=-1)
-    expect(start >= 0, f"no JSON: {said[-500:]}")
+    if start < 0:
+        # With JSON output it swallows its errors: ask again for the reason alone.
+        again = subprocess.run(command[:-1], capture_output=True, text=True, timeout=180, check=False)
+        raise AssertionError(f"no JSON: {again.stdout[-300:]} {again.stderr[-300:]}")
     return json.JSONDecoder().raw_decode(done.stdout[start:])[0]
 
 

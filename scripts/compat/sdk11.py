@@ -50,7 +50,7 @@ if not run("connect", connect):
 
 
 async def do(intent, signer):
-    result = await chain.execute(intent, signer, mev_shield=False)
+    result = await chain.execute(intent, signer)
     result.raise_for_failure()
     return result
 
@@ -78,7 +78,8 @@ async def subnets():
 
 async def metagraph():
     graph = await chain.read("metagraph", netuid=OPEN)
-    expect(len(graph.neurons) >= 2, graph)
+    expect(graph["num_uids"] >= 2 and len(graph["hotkeys"]) >= 2, graph)
+    expect(graph["hotkeys"][:2] == [hotkey(BOB), hotkey(CHARLIE)], graph["hotkeys"])
 
 
 async def neurons():

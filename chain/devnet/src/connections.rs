@@ -71,22 +71,25 @@ pub(crate) async fn serve(
 /// A stream that fails once a token is cancelled.
 struct Cuttable {
     stream: TcpStream,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut: CancellationToken,
+    /// Wakes the task that reads. It is polled by that one alone: another task writes, and would be woken in its stead.
+    woken: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Cuttable {
     fn new(stream: TcpStream, cut: CancellationToken) -> Self {
         Self {
             stream,
-            cut: Box::pin(cut.cancelled_owned()),
+            woken: Box::pin(cut.clone().cancelled_owned()),
+            cut,
         }
     }
 
-    /// An error if the stream is cut; else this task wakes when it is.
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.cut.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
-            Poll::Pending => Ok(()),
+    /// An error if the stream is cut.
+    fn check(&self) -> io::Result<()> {
+        match self.cut.is_cancelled() {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
         }
     }
 }
@@ -97,7 +100,9 @@ impl AsyncRead for Cuttable {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        if self.woken.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -108,12 +113,12 @@ impl AsyncWrite for Cuttable {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check(context)?;
+        self.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        self.check()?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -78,3 +78,6 @@ impl Workers {
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().recv().ok()
 }
+
+#[cfg(test)]
+mod tests;

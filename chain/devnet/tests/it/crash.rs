@@ -57,7 +57,7 @@ async fn what_is_final_survives_being_killed() {
     stop.store(true, Ordering::Relaxed);
     let mut told = Vec::new();
     for neuron in neurons {
-        told.extend(neuron.await.unwrap());
+        told.extend(neuron.await.unwrap().told);
     }
     assert!(heights.is_sorted(), "seed {seed}: {heights:?}");
     assert!(told.len() > KILLS, "seed {seed}: {} extrinsics", told.len());

@@ -64,17 +64,26 @@ pub(crate) async fn connect(url: &str) -> WsClient {
     }
 }
 
-/// A neuron: sends one extrinsic after the other until `stop`, and returns those that it was told are final. A failure of
-/// the connection or of the chain is no reason to end.
+/// What became of a neuron.
+#[derive(Debug, Default)]
+pub(crate) struct Neuron {
+    /// Extrinsics that it was told are final.
+    pub(crate) told: Vec<Acknowledged>,
+    /// Times that it lost its connection, or that an extrinsic was not taken.
+    pub(crate) failures: u32,
+}
+
+/// A neuron that sends one extrinsic after the other until `stop`. A failure of the connection or of the chain is no
+/// reason to end.
 pub(crate) async fn neuron(
     url: String,
     index: u16,
     of: u16,
     pause: Duration,
     stop: Arc<AtomicBool>,
-) -> Vec<Acknowledged> {
+) -> Neuron {
     let pair = development_pair(&name(index));
-    let mut told = Vec::new();
+    let mut neuron = Neuron::default();
     let mut turn = index;
     while !stop.load(Ordering::Relaxed) {
         let session = async {
@@ -82,20 +91,20 @@ pub(crate) async fn neuron(
             loop {
                 turn = (turn + 1) % of;
                 let weights = [(turn, 60_000), (index, 5_000 + index)];
-                let told_now = set_weights(&client, &pair, &weights).await?;
-                told.push(told_now);
+                let told = set_weights(&client, &pair, &weights).await?;
+                neuron.told.push(told);
                 if stop.load(Ordering::Relaxed) {
                     return Ok::<(), Error>(());
                 }
                 tokio::time::sleep(pause).await;
             }
         };
-        if tokio::time::timeout(PATIENCE * 10, session).await.is_err() {
-            continue;
+        if session.await.is_err() {
+            neuron.failures += 1;
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
     }
-    told
+    neuron
 }
 
 /// Sets weights, and waits until a final block has them.

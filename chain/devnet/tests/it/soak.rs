@@ -86,9 +86,11 @@ async fn soak() {
         }
     }
     stop.store(true, Ordering::Relaxed);
-    let mut told = Vec::new();
+    let (mut told, mut failures) = (Vec::new(), 0);
     for neuron in neurons {
-        told.extend(neuron.await.unwrap());
+        let neuron = neuron.await.unwrap();
+        told.extend(neuron.told);
+        failures += neuron.failures;
     }
     let end_kib = devnet.resident_kib().unwrap_or(0);
     let seconds = started.elapsed().as_secs();
@@ -96,7 +98,7 @@ async fn soak() {
     let size = fs::metadata(chain.join("chain.redb")).unwrap().len();
     println!(
         "{reached} blocks in {seconds} s, {} extrinsics acknowledged, {} missing, {kills} kills, {drops} times all \
-         connections dropped; resident {} MiB at most, {} MiB at the end; {} MiB on disk",
+         connections dropped, {failures} times a neuron had to start over; resident {} MiB at most, {} MiB at the end; {} MiB on disk",
         told.len(),
         missing.len(),
         most_kib >> 10,
@@ -105,6 +107,11 @@ async fn soak() {
     );
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!((kills, drops), (KILLS, DROPS));
+    // Not every neuron is connected at every drop, but most are.
+    assert!(
+        failures > u32::from(NEURONS) * DROPS / 2,
+        "{failures} failures"
+    );
     assert!(told.len() > usize::from(NEURONS), "{}", told.len());
     assert!(most_kib >> 10 < MOST_MIB, "{} MiB", most_kib >> 10);
 }
