@@ -8,7 +8,8 @@
 #   scripts/compat.sh --devnet FILE    the athanor-devnet to test (default: built with cargo)
 #
 # Needs python3 (3.10 to 3.13) with venv, node 18 or newer with npm, and PyPI and npm for the first run, which takes some
-# minutes. Every suite gets a chain of its own. Prints a line per check; ends with 1 if one failed, 2 if it could not run.
+# minutes. Every suite gets a chain of its own: subnet 1 sets weights in the open, subnet 2 by commit and reveal, Bob
+# validates and Charlie mines on both, and pulses are taken from drand's quicknet. Prints a line per check; ends with 1 if one failed, 2 if it could not run.
 set -euo pipefail
 
 root="$(cd "$(dirname "$0")/.." && pwd)"
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
         --only) [ $# -gt 1 ] || die "--only needs a suite"; suites+=("$2"); shift ;;
         --dir) [ $# -gt 1 ] || die "--dir needs a directory"; directory="$2"; shift ;;
         --devnet) [ $# -gt 1 ] || die "--devnet needs a file"; devnet="$2"; shift ;;
-        -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown argument $1; see --help" ;;
     esac
     shift
@@ -94,7 +95,7 @@ python="$directory/gen-a/bin/python"
     || die "no wallets could be written"
 
 start_chain() {
-    "$devnet" --port 0 --block-time 250 --genesis "$here/genesis.toml" > "$scratch/url" 2> "$scratch/devnet.log" &
+    "$devnet" --port 0 --block-time 250 --genesis "$here/genesis.json" > "$scratch/url" 2> "$scratch/devnet.log" &
     chain=$!
     for _ in $(seq 100); do
         url="$(head -n 1 "$scratch/url")"

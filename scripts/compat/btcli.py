@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-from checks import Checks, expect
+from checks import Checks, eventually, expect
 
 URL, WALLETS, BTCLI = sys.argv[1:4]
 checks = Checks("bittensor-cli 9.23")
@@ -68,7 +68,7 @@ def metagraph():
 def hyperparameters():
     answer = btcli("subnets", "hyperparameters", "--netuid", "1")
     names = {entry["hyperparameter"]: entry["value"] for entry in answer}
-    expect(int(names["tempo"]) == 10, names)
+    expect(int(names["tempo"]) == 20, names)
 
 
 def register():
@@ -123,12 +123,8 @@ def create():
 
 
 def sudo_set():
-    succeeded(
-        btcli(
-            "sudo", "set", "--netuid", "1", "--param", "immunity_period", "--value", "77", "--no-prompt",
-            wallet="Alice",
-        )
-    )
+    change = ("sudo", "set", "--netuid", "1", "--param", "immunity_period", "--value", "77")
+    eventually(lambda: succeeded(btcli(*change, "--no-prompt", wallet="Alice")), seconds=90)
     answer = btcli("sudo", "get", "--netuid", "1")
     names = {entry["hyperparameter"]: entry["value"] for entry in answer}
     expect(int(names["immunity_period"]) == 77, names)

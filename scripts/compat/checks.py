@@ -60,6 +60,18 @@ class Checks:
         os._exit(1 if self.failed else 0)
 
 
+def eventually(attempt, seconds=30):
+    """Calls `attempt` until it does not raise: the chain takes no hyperparameters shortly before an epoch."""
+    last = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except Exception:  # noqa: BLE001
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.5)
+
+
 def expect(condition, otherwise):
     """Raises `otherwise` unless the condition holds."""
     if not condition:

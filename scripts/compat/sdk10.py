@@ -4,7 +4,7 @@ do with it, with commit-reveal in all its forms.
 Usage: sdk10.py WS_URL WALLETS
 """
 
-import json
+import hashlib
 import sys
 import time
 
@@ -13,7 +13,7 @@ import bittensor_drand
 from bittensor.utils.balance import Balance
 from bittensor_wallet import Keypair, Wallet
 
-from checks import Checks, expect
+from checks import Checks, eventually, expect
 
 URL, WALLETS = sys.argv[1:3]
 # Subnet 1 sets weights in the open, subnet 2 by commit and reveal.
@@ -78,7 +78,7 @@ def subnets():
     listed = chain.all_subnets()
     expect({subnet.netuid for subnet in listed} >= {OPEN, SECRET}, listed)
     shown = chain.subnet(OPEN)
-    expect(shown.tempo == 10 and shown.symbol, shown)
+    expect(shown.tempo == 20 and shown.symbol, shown)
     expect(chain.get_subnet_burn_cost().tao > 0, "a subnet costs nothing")
     expect(len(chain.get_all_subnets_info()) >= 2, "get_all_subnets_info")
     expect(len(chain.get_all_metagraphs_info()) >= 2, "get_all_metagraphs_info")
@@ -90,7 +90,7 @@ def metagraph():
     expect(graph.hotkeys[:2] == [HOTKEY["Bob"], HOTKEY["Charlie"]], graph.hotkeys)
     expect(graph.S[0] > 0 and bool(graph.validator_permit[0]), (graph.S, graph.validator_permit))
     info = chain.get_metagraph_info(OPEN)
-    expect(info.num_uids >= 2 and info.tempo == 10, info)
+    expect(info.num_uids >= 2 and info.tempo == 20, info)
 
 
 def neurons():
@@ -105,7 +105,7 @@ def neurons():
 def hyperparameters():
     values = chain.get_subnet_hyperparameters(OPEN)
     expect(values is not None, "none")
-    expect(chain.tempo(OPEN) == 10, chain.tempo(OPEN))
+    expect(chain.tempo(OPEN) == 20, chain.tempo(OPEN))
     expect(chain.weights_rate_limit(OPEN) == 0, chain.weights_rate_limit(OPEN))
     expect(chain.min_allowed_weights(OPEN) == 1, chain.min_allowed_weights(OPEN))
     expect(chain.immunity_period(OPEN) > 0, "immunity period")
@@ -183,14 +183,12 @@ def call(module, function, signer, **arguments):
     )
 
 
-def enable_commit_reveal():
-    inner = chain.compose_call(
-        "AdminUtils",
-        "sudo_set_commit_reveal_weights_enabled",
-        {"netuid": SECRET, "enabled": True},
+def owner_sets_hyperparameters():
+    eventually(
+        lambda: call("AdminUtils", "sudo_set_immunity_period", ALICE, netuid=OPEN, immunity_period=99)
     )
-    call("Sudo", "sudo", ALICE, call=inner)
-    expect(chain.commit_reveal_enabled(SECRET), "commit-reveal is still off")
+    expect(chain.immunity_period(OPEN) == 99, chain.immunity_period(OPEN))
+    expect(chain.commit_reveal_enabled(SECRET), "commit-reveal is off")
 
 
 def in_the_open_is_refused():
@@ -269,7 +267,44 @@ def revealed_at_a_known_round():
             composed, BOB, sign_with="hotkey", use_nonce=True, wait_for_finalization=True
         )
     )
+    bring_pulse()
     wait(lambda: weights_of(SECRET) == [(0, 20000), (1, 65535)], "the reveal", blocks=80)
+
+
+def bring_pulse():
+    """Brings quicknet's pulse of round 1000, as a validator's off-chain worker does: unsigned, with a signed payload."""
+    substrate = chain.substrate
+    signature = bytes.fromhex(SIGNATURE)
+    randomness = hashlib.sha256(signature).digest()
+    carrier = Keypair.create_from_uri("//Alice")
+    number = chain.block
+    payload = (
+        number.to_bytes(4, "little")
+        + scale_compact(1)
+        + ROUND.to_bytes(8, "little")
+        + scale_compact(len(randomness)) + randomness
+        + scale_compact(len(signature)) + signature
+        + b"\x01" + bytes(carrier.public_key)
+    )
+    pulse = {
+        "round": ROUND,
+        "randomness": "0x" + randomness.hex(),
+        "signature": "0x" + signature.hex(),
+    }
+    composed = chain.compose_call(
+        "Drand",
+        "write_pulse",
+        {
+            "pulses_payload": {
+                "block_number": number,
+                "pulses": [pulse],
+                "public": {"Sr25519": "0x" + bytes(carrier.public_key).hex()},
+            },
+            "signature": {"Sr25519": "0x" + bytes(carrier.sign(payload)).hex()},
+        },
+    )
+    extrinsic = substrate.create_unsigned_extrinsic(composed)
+    substrate.submit_extrinsic(extrinsic, wait_for_inclusion=True)
 
 
 def owner():
@@ -299,7 +334,7 @@ checks.run("set weights", set_weights)
 checks.run("emission, incentive and dividends", emission)
 checks.run("commitments", commitment)
 checks.run("timelocked commitment accepted", reveal_commitment)
-checks.run("switch on commit-reveal", enable_commit_reveal)
+checks.run("owner sets a hyperparameter", owner_sets_hyperparameters)
 checks.run("weights in the open are refused then", in_the_open_is_refused)
 checks.run("hash commit-reveal", hash_commit_reveal)
 checks.run("timelocked commit accepted", timelocked)

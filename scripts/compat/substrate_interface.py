@@ -28,7 +28,7 @@ if chain is None:
 
 def balance(uri):
     account = chain.query("System", "Account", [key(uri).ss58_address])
-    return account["data"]["free"]
+    return int(getattr(account, "value", account)["data"]["free"])
 
 
 def send(call_module, call_function, params, signer):
@@ -105,7 +105,7 @@ def storage_multi():
         chain.create_storage_key("SubtensorModule", "Tempo", [netuid]) for netuid in (1, 2)
     ]
     tempos = [int(getattr(value, "value", value)) for _, value in chain.query_multi(keys)]
-    expect(tempos == [10, 10], tempos)
+    expect(tempos == [20, 20], tempos)
 
 
 def constant():

@@ -5,6 +5,7 @@
 //! than a whole block otherwise.
 
 use athanor_runtime::drand::{BeaconGenesis, Pulse, beacon::Beacon};
+use serde_json::Value;
 
 /// What the beacon's key is made from.
 const SEED: &[u8] = b"devnet";
@@ -14,6 +15,12 @@ const PERIOD: u32 = 3;
 /// The beacon as the genesis names it. Its rounds count from 1970, so that they suit the wall clock and the virtual one.
 pub(crate) fn genesis() -> BeaconGenesis {
     Beacon::from_seed(SEED).genesis(0, PERIOD)
+}
+
+/// Whether the runtime's whole genesis configuration names this beacon. Without one, a chain takes drand's pulses from
+/// whoever brings them.
+pub(crate) fn is_named_by(config: &Value) -> bool {
+    serde_json::to_value(genesis()).is_ok_and(|ours| config["drand"]["beacon"] == ours)
 }
 
 /// The pulses of these rounds.

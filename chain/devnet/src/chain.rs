@@ -25,6 +25,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
+    beacon,
     config::{Clock, Keep},
     executor::{self, CallError, Overlay, State},
     faults::Faults,
@@ -89,6 +90,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Chain {
     clock: Clock,
     block_time: u64,
+    /// Whether this process is the chain's beacon.
+    is_beacon: bool,
     ledger: RwLock<Ledger>,
     pool: Mutex<Pool>,
     /// Held while a block is made; whether none is made any more.
@@ -140,6 +143,7 @@ impl Chain {
         Ok(Self {
             clock,
             block_time: genesis::block_time(&json),
+            is_beacon: beacon::is_named_by(&json),
             ledger: RwLock::new(ledger),
             pool: Mutex::new(Pool::default()),
             sealing: Mutex::new(false),
@@ -198,7 +202,7 @@ impl Chain {
             Clock::Wall => wall_clock().max(parent.timestamp.saturating_add(1)),
         };
         let candidates = self.pool().ready(parent.header.number + 1);
-        let mut builder = Builder::start(&state, &parent, timestamp)?;
+        let mut builder = Builder::start(&state, &parent, timestamp, self.is_beacon)?;
         let mut outcome = Outcome::default();
         for candidate in candidates {
             match builder.apply(&candidate.bytes)? {
@@ -287,7 +291,12 @@ struct Built {
 }
 
 impl<'a> Builder<'a> {
-    fn start(state: &'a State, parent: &Block, timestamp: u64) -> Result<Self, BuildError> {
+    fn start(
+        state: &'a State,
+        parent: &Block,
+        timestamp: u64,
+        is_beacon: bool,
+    ) -> Result<Self, BuildError> {
         let mut builder = Self {
             state,
             overlay: Overlay::default(),
@@ -307,15 +316,17 @@ impl<'a> Builder<'a> {
             &sp_timestamp::Timestamp::new(timestamp),
         )
         .map_err(|error| BuildError::Call(error.to_string()))?;
-        let method = "BeaconApi_awaited_rounds";
-        let rounds = builder.call(method, &timestamp.encode())?;
-        let rounds = Vec::<u64>::decode(&mut &rounds[..])
-            .map_err(|source| BuildError::Answer { method, source })?;
-        data.put_data(
-            athanor_runtime::drand::INHERENT_IDENTIFIER,
-            &crate::beacon::pulses(&rounds),
-        )
-        .map_err(|error| BuildError::Call(error.to_string()))?;
+        if is_beacon {
+            let method = "BeaconApi_awaited_rounds";
+            let rounds = builder.call(method, &timestamp.encode())?;
+            let rounds = Vec::<u64>::decode(&mut &rounds[..])
+                .map_err(|source| BuildError::Answer { method, source })?;
+            data.put_data(
+                athanor_runtime::drand::INHERENT_IDENTIFIER,
+                &beacon::pulses(&rounds),
+            )
+            .map_err(|error| BuildError::Call(error.to_string()))?;
+        }
         let method = "BlockBuilder_inherent_extrinsics";
         let answer = builder.call(method, &data.encode())?;
         // An extrinsic encodes as a length-prefixed blob, so a list of them reads as a list of byte strings.

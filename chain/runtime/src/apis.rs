@@ -24,8 +24,8 @@ use sp_version::RuntimeVersion;
 use crate::{
     fixed::U64F64,
     rpc_info::{api as info, *},
-    runtime::*,
     subtensor::LockState,
+    *,
 };
 
 impl_runtime_apis! {

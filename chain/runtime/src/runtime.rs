@@ -1,4 +1,4 @@
-//! Join the pallets to a runtime and choose their parameters.
+//! Choose the parameters of the pallets that make the runtime.
 #![allow(
     missing_docs,
     reason = "the macro documents nothing of what it generates"
@@ -24,7 +24,9 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-    admin as pallet_admin,
+    AllPalletsWithSystem, Balances, Drand, InherentDataExt as _, OriginCaller, PalletInfo, Runtime,
+    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+    SubtensorModule, System, admin as pallet_admin,
     apis::RUNTIME_API_VERSIONS,
     commitments as pallet_commitments, drand as pallet_drand, extensions,
     subtensor::{self as pallet_subtensor, NetUid},
@@ -106,48 +108,6 @@ parameter_types! {
     pub storage SlotDuration: u64 = 12_000;
     /// Address format of the chain's accounts.
     pub const SS58Prefix: u16 = 42;
-}
-
-#[frame_support::runtime]
-mod runtime {
-    /// The chain's rules.
-    #[runtime::runtime]
-    #[runtime::derive(
-        RuntimeCall,
-        RuntimeEvent,
-        RuntimeError,
-        RuntimeOrigin,
-        RuntimeFreezeReason,
-        RuntimeHoldReason,
-        RuntimeSlashReason,
-        RuntimeLockId,
-        RuntimeTask,
-        RuntimeViewFunction
-    )]
-    pub struct Runtime;
-
-    #[runtime::pallet_index(0)]
-    pub type System = frame_system;
-    #[runtime::pallet_index(2)]
-    pub type Timestamp = pallet_timestamp;
-    #[runtime::pallet_index(3)]
-    pub type Aura = crate::aura;
-    #[runtime::pallet_index(5)]
-    pub type Balances = pallet_balances;
-    #[runtime::pallet_index(6)]
-    pub type TransactionPayment = pallet_transaction_payment;
-    #[runtime::pallet_index(7)]
-    pub type SubtensorModule = pallet_subtensor;
-    #[runtime::pallet_index(11)]
-    pub type Utility = pallet_utility;
-    #[runtime::pallet_index(12)]
-    pub type Sudo = pallet_sudo;
-    #[runtime::pallet_index(18)]
-    pub type Commitments = pallet_commitments;
-    #[runtime::pallet_index(19)]
-    pub type AdminUtils = pallet_admin;
-    #[runtime::pallet_index(26)]
-    pub type Drand = pallet_drand;
 }
 
 /// The extrinsics that every block starts with: its time.

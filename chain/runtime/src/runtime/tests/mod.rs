@@ -16,6 +16,14 @@ use super::Runtime;
 const FINNEY: &[u8] =
     include_bytes!("../../../../client/tests/fixtures/finney-365.metadata.v15.scale");
 
+/// Python's libraries look for events by the last segment of their type's path, after exactly one other.
+#[test]
+fn the_type_of_events_has_a_path_of_two_segments() {
+    use scale_info::TypeInfo as _;
+    let path = crate::RuntimeEvent::type_info().path;
+    assert_eq!(path.segments, ["athanor_runtime", "RuntimeEvent"]);
+}
+
 /// Runs a check on our surface and Bittensor's.
 fn compare(check: impl FnOnce(&Surface, &Surface)) {
     // The slot duration is read from storage when the metadata is made.
