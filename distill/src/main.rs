@@ -20,6 +20,8 @@ enum Command {
     Teacher(command::teacher::Arguments),
     /// Distil a teacher into a student until stopped, publishing what proves better.
     Train(command::train::Arguments),
+    /// Make a checkpoint of a Hugging Face directory.
+    Import(command::import::Arguments),
     /// Measure a checkpoint on text and tasks that training never saw.
     Eval(command::eval::Arguments),
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let result = match athanor_cli::parse::<Arguments>().command {
         Command::Teacher(arguments) => command::teacher::run(arguments),
         Command::Train(arguments) => command::train::run(arguments),
+        Command::Import(arguments) => command::import::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
     };
     athanor_cli::report(result)

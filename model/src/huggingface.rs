@@ -14,7 +14,8 @@ use crate::tensors::{HEAD, Tensors, TensorsError};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// Name of the list of shards.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Why a directory is not a model that this crate runs.
 #[derive(Debug, Error)]
@@ -96,7 +97,7 @@ pub fn open(dir: &Path) -> Result<(Config, Tensors), OpenError> {
         source,
     })?;
     let mut tensors = Tensors::new();
-    for file in files(dir)? {
+    for file in weight_files(dir)? {
         let path = dir.join(file);
         let part =
             Tensors::from_safetensors(&read(&path)?).map_err(|source| OpenError::Weights {
@@ -118,7 +119,7 @@ pub fn open(dir: &Path) -> Result<(Config, Tensors), OpenError> {
 }
 
 /// The names of the files of weights.
-fn files(dir: &Path) -> Result<BTreeSet<String>, OpenError> {
+pub(crate) fn weight_files(dir: &Path) -> Result<BTreeSet<String>, OpenError> {
     let path = dir.join(INDEX);
     if !path.exists() {
         return match dir.join(WEIGHTS).exists() {
@@ -146,7 +147,7 @@ fn files(dir: &Path) -> Result<BTreeSet<String>, OpenError> {
 
 /// Some files repeat what the configuration already says: the head of tied embeddings, and the rotary frequencies of
 /// early Llama files. Hugging Face's own loader ignores both.
-fn drop_redundant(config: &Config, tensors: &mut Tensors) {
+pub(crate) fn drop_redundant(config: &Config, tensors: &mut Tensors) {
     if config.tie_word_embeddings {
         tensors.remove(HEAD);
     }

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod eval;
+pub(crate) mod import;
 pub(crate) mod teacher;
 pub(crate) mod train;
 
@@ -13,7 +14,7 @@ use athanor_distill::{
     bundled::BundledError, evaluation::EvaluationError, init::StudentError, source::SourceError,
     teacher::TeacherError, worker::WorkerError,
 };
-use athanor_model::checkpoint::CheckpointError;
+use athanor_model::checkpoint::{CheckpointError, ImportError};
 use thiserror::Error;
 
 /// Why a subcommand ended early. Each prints as one line that says what to do next where that is not plain.
@@ -28,6 +29,8 @@ pub(crate) enum CommandError {
     },
     #[error("cannot write the student: {0}")]
     Write(#[from] CheckpointError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Bundled(#[from] BundledError),
     #[error(transparent)]

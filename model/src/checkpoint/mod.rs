@@ -4,6 +4,7 @@
 //! answer carries. Opening a checkpoint verifies the size and hash of every file and the digest of the tensors, so
 //! that nothing that was tampered with is ever loaded.
 
+mod import;
 mod manifest;
 
 use std::fs;
@@ -13,8 +14,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::config::{Config, ConfigError};
+use crate::huggingface;
 use crate::tensors::{Precision, Tensors, TensorsError};
 use crate::tokenizer::{Tokenizer, TokenizerError};
+pub use import::ImportError;
 pub use manifest::{
     FileEntry, MAX_FILES, MAX_MANIFEST_BYTES, Manifest, ManifestError, TrainingSummary,
 };
@@ -60,6 +63,16 @@ pub enum CheckpointError {
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// The directory holds a model, but no manifest of it.
+    #[error(
+        "{} has no {MANIFEST}: `athanor-distill import --from {} --out DIR` makes a checkpoint of it",
+        dir.display(),
+        dir.display()
+    )]
+    NoManifest {
+        /// The directory.
+        dir: PathBuf,
     },
     /// The manifest itself is wrong.
     #[error("{MANIFEST}: {0}")]
@@ -162,6 +175,11 @@ impl Checkpoint {
     /// Opens a checkpoint and verifies every file of it, down to the tensors' digest.
     pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
         let path = dir.join(MANIFEST);
+        if !path.exists() && dir.join(CONFIG).exists() {
+            return Err(CheckpointError::NoManifest {
+                dir: dir.to_owned(),
+            });
+        }
         let bytes = read_at_most(&path, MAX_MANIFEST_BYTES as u64)
             .map_err(|source| io(&path, source))?
             .ok_or(ManifestError::TooLarge)?;
@@ -209,6 +227,7 @@ impl Checkpoint {
                 });
             }
         }
+        huggingface::drop_redundant(&self.config, &mut tensors);
         tensors.check(&self.config)?;
         if tensors.digest() != self.manifest.tensors_digest() {
             return Err(CheckpointError::TensorDigest);

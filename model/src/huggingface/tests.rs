@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    Transformer,
+    Checkpoint, Transformer,
     decode::{
         Decoder, Piece,
         cpu::{CpuDecoder, CpuWeights},
@@ -173,4 +173,65 @@ fn a_directory_that_cannot_be_used_says_why() {
         replaced("model-00001", "model-00002"),
         "missing",
     );
+}
+
+#[test]
+fn an_imported_directory_is_a_checkpoint_of_the_same_bytes() {
+    let work = tempfile::tempdir().unwrap();
+    for (fixture, tokens) in [("qwen3", 40), ("smollm-tied-sharded-bf16", 48)] {
+        let (from, to) = (
+            work.path().join(fixture),
+            work.path().join("out").join(fixture),
+        );
+        fs::create_dir(&from).unwrap();
+        for entry in fs::read_dir(fixtures().join(fixture)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, from.join(path.file_name().unwrap())).unwrap();
+        }
+        let hint = Checkpoint::open(&from).unwrap_err().to_string();
+        assert!(hint.contains("athanor-distill import --from"), "{hint}");
+        let error = Checkpoint::import(&from, &to).unwrap_err().to_string();
+        assert!(error.contains("tokenizer.json"), "{error}");
+        assert!(
+            !to.exists(),
+            "nothing was written before everything was checked"
+        );
+
+        fs::write(from.join("tokenizer.json"), tokenizer(tokens)).unwrap();
+        let imported = Checkpoint::import(&from, &to).unwrap();
+        let opened = Checkpoint::open(&to).unwrap();
+        assert_eq!(opened.digest(), imported.digest());
+        assert_eq!(opened.tensors().unwrap(), open(&from).unwrap().1);
+        for file in &opened.manifest.files {
+            let (old, new) = (from.join(&file.name), to.join(&file.name));
+            assert_eq!(
+                fs::read(old).unwrap(),
+                fs::read(new).unwrap(),
+                "{}",
+                file.name
+            );
+        }
+        fs::write(from.join("tokenizer.json"), tokenizer(49)).unwrap();
+        let error = Checkpoint::import(&from, &to).unwrap_err().to_string();
+        assert!(error.contains("49 tokens"), "{error}");
+    }
+}
+
+/// A tokenizer of that many words.
+fn tokenizer(tokens: usize) -> String {
+    let vocab: serde_json::Map<String, Value> = (0..tokens)
+        .map(|id| (format!("w{id}"), id.into()))
+        .collect();
+    serde_json::json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": [],
+        "normalizer": null,
+        "pre_tokenizer": null,
+        "post_processor": null,
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0"},
+    })
+    .to_string()
 }
