@@ -32,6 +32,11 @@ impl Batch {
         self.tokens.len()
     }
 
+    /// Number of wanted rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Logits at the wanted rows, `[rows, vocab]`.
     pub(crate) fn logits<B: ModelBackend>(&self, model: &Transformer<B>) -> Tensor<B, 2> {
         let device = model.device();
@@ -51,6 +56,14 @@ impl Batch {
     ) -> Tensor<B, 2> {
         B::log_probabilities(self.logits(model))
     }
+}
+
+/// Log-probabilities of rows of logits at a temperature, `[rows, vocab]`.
+pub(crate) fn tempered<B: ModelBackend>(logits: Tensor<B, 2>, temperature: f32) -> Tensor<B, 2> {
+    if temperature == 1.0 {
+        return B::log_probabilities(logits);
+    }
+    B::log_probabilities(logits.div_scalar(temperature))
 }
 
 /// Packs examples into batches of bounded size, in order; all their counted rows are wanted.

@@ -4,6 +4,7 @@
 //! read after every item and stopped whenever it is convincing, and it still publishes a checkpoint that is no better
 //! with probability at most alpha over the whole life of the gate.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The stakes that are averaged, as fractions of the wealth.
@@ -53,6 +54,15 @@ pub struct Gate {
     wealth: [f64; STAKES.len()],
     observed: u64,
     /// One-based number of the current candidate.
+    candidate: u32,
+}
+
+/// What a gate has seen, to be gone on with later; wealth as the bits of f64, so that nothing is rounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Evidence {
+    wealth: [u64; STAKES.len()],
+    observed: u64,
     candidate: u32,
 }
 
@@ -118,6 +128,22 @@ impl Gate {
     /// The candidate's one-based number.
     pub fn candidate(&self) -> u32 {
         self.candidate
+    }
+
+    /// What it has seen so far.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence {
+            wealth: self.wealth.map(f64::to_bits),
+            observed: self.observed,
+            candidate: self.candidate,
+        }
+    }
+
+    /// Goes on with what was seen before.
+    pub(crate) fn resume(&mut self, evidence: &Evidence) {
+        self.wealth = evidence.wealth.map(f64::from_bits);
+        self.observed = evidence.observed;
+        self.candidate = evidence.candidate.max(1);
     }
 
     /// Puts the gate in front of the next candidate, whose evidence starts at one.

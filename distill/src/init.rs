@@ -3,11 +3,14 @@
 use athanor_model::{
     Checkpoint, Config, HostTensor, Tensors,
     checkpoint::CheckpointError,
+    config::ConfigError,
     tensors::{EMBEDDING, FINAL_NORM, HEAD, expected_in_layer},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
+
+use crate::prune::{WidthError, Widths};
 
 /// How a student is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +29,12 @@ pub enum StudentError {
     /// The teacher does not open.
     #[error(transparent)]
     Teacher(#[from] CheckpointError),
+    /// The widths are not the teacher's or less.
+    #[error(transparent)]
+    Widths(#[from] WidthError),
+    /// The shape makes no model.
+    #[error(transparent)]
+    Shape(#[from] ConfigError),
     /// No layer, a layer that the teacher does not have, or layers that do not ascend.
     #[error("layers {layers:?} are not an ascending choice among the teacher's {teacher}")]
     Layers {
@@ -57,8 +66,34 @@ pub fn student(
     cut(&teacher.config, &teacher.tensors()?, plan)
 }
 
+/// [`student`] of a teacher that is made narrower first.
+pub fn narrow_student(
+    teacher: &Checkpoint,
+    plan: &StudentPlan,
+    widths: Widths,
+) -> Result<(Config, Tensors), StudentError> {
+    let (config, weights) = widths.prune(&teacher.config, &teacher.tensors()?)?;
+    cut(&config, &weights, plan)
+}
+
+/// A student with random weights: the teacher's shape, with so many layers and these widths.
+pub fn scratch(
+    teacher: &Config,
+    layers: usize,
+    widths: Widths,
+    seed: u64,
+) -> Result<(Config, Tensors), StudentError> {
+    let config = Config {
+        num_hidden_layers: layers,
+        ..widths.of(teacher)?
+    };
+    config.check()?;
+    let tensors = fresh(&config, seed);
+    Ok((config, tensors))
+}
+
 /// Draws fresh weights: normal with deviation 1/sqrt(inputs), the projections that write to the residual stream scaled
-/// down by the root of twice the depth, embeddings with deviation 0.02, gains at one.
+/// down by the root of twice the depth, embeddings with deviation 0.02, gains at one, biases at zero.
 pub(crate) fn fresh(config: &Config, seed: u64) -> Tensors {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let residual = 1.0 / (2.0_f32 * config.num_hidden_layers as f32).sqrt();
@@ -71,7 +106,8 @@ pub(crate) fn fresh(config: &Config, seed: u64) -> Tensors {
             }
             [_, inputs] => 1.0 / (inputs as f32).sqrt(),
             _ => {
-                let data = vec![1.0; shape.iter().product()];
+                let first = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+                let data = vec![first; shape.iter().product()];
                 tensors.insert(name, HostTensor { shape, data });
                 continue;
             }

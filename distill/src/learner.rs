@@ -4,6 +4,7 @@ use athanor_model::{Tensors, TrainBackend, Transformer};
 use burn::{
     module::AutodiffModule,
     optim::{GradientsAccumulator, GradientsParams},
+    record::RecorderError,
     tensor::Tensor,
 };
 
@@ -11,9 +12,6 @@ use crate::{
     batch::Batch,
     optimiser::{Optimiser, Rule},
 };
-
-/// The bound of the gradient's norm.
-const CLIP: f32 = 1.0;
 
 /// A decoder in training.
 pub(crate) struct Learner<B: TrainBackend> {
@@ -30,10 +28,10 @@ pub(crate) struct Part {
 }
 
 impl<B: TrainBackend> Learner<B> {
-    /// Takes up a decoder, with fresh optimiser state.
-    pub(crate) fn new(model: Transformer<B>, rule: Rule) -> Self {
+    /// Takes up a decoder, with fresh optimiser state; the norm of the gradient is bounded by `clip`.
+    pub(crate) fn new(model: Transformer<B>, rule: Rule, clip: f32) -> Self {
         Self {
-            optimiser: Optimiser::new(rule, model.config(), CLIP),
+            optimiser: Optimiser::new(rule, model.config(), clip),
             model,
         }
     }
@@ -48,9 +46,19 @@ impl<B: TrainBackend> Learner<B> {
         self.decoder().to_tensors()
     }
 
+    /// The optimiser's state, exactly.
+    pub(crate) fn moments(&self) -> Result<Vec<u8>, RecorderError> {
+        self.optimiser.to_bytes()
+    }
+
+    /// Goes on with an optimiser's state.
+    pub(crate) fn resume(&mut self, moments: &[u8]) -> Result<(), RecorderError> {
+        self.optimiser.load(moments, &self.model.device())
+    }
+
     /// Adds up the gradients of the parts' losses and makes one update.
     ///
-    /// `loss` gets a part's number and the log-probabilities at its rows, and returns what is to fall.
+    /// `loss` gets a part's number and the logits at its rows, and returns what is to fall.
     pub(crate) fn update(
         &mut self,
         parts: &[Part],
@@ -64,7 +72,7 @@ impl<B: TrainBackend> Learner<B> {
                 None => self.model.clone(),
             };
             let logits = part.batch.logits(&model);
-            let gradients = loss(index, B::log_probabilities(logits)).backward();
+            let gradients = loss(index, logits).backward();
             sum.accumulate(
                 &self.model,
                 GradientsParams::from_grads(gradients, &self.model),

@@ -7,14 +7,18 @@
 
 mod batch;
 pub mod bundled;
+mod config;
 pub mod evaluation;
 pub mod gate;
 pub mod init;
 mod learner;
 mod loss;
 mod optimiser;
+pub mod prune;
 mod recorder;
+pub mod resume;
 mod sample;
+pub mod schedule;
 pub mod shard;
 pub mod source;
 pub mod stream;

@@ -24,39 +24,40 @@ pub(crate) fn cross_entropy<B: ModelBackend>(
     log_q.gather(1, index).neg().reshape([rows])
 }
 
-/// Forward KL( p || q ) of a teacher of which the likeliest tokens are known, all others being one outcome, the tail; a
-/// share of `hard` of the loss is the cross-entropy with the true token instead.
+/// Forward KL( p || q ) of a teacher of which the likeliest tokens are known, all others being one outcome, the tail.
 ///
 /// A coarser partition of the outcomes never overstates the KL, and unlike an even spread of the tail it does not teach one.
 pub(crate) fn forward_kl<'a, B: ModelBackend>(
     log_q: Tensor<B, 2>,
-    rows: impl Iterator<Item = (&'a Top, u32)>,
-    hard: f32,
+    rows: impl Iterator<Item = &'a Top>,
 ) -> Tensor<B, 1> {
-    const COLUMNS: usize = KEPT + 1;
     let (mut index, mut weights) = (Vec::new(), Vec::new());
     let (mut constants, mut tails) = (Vec::new(), Vec::new());
-    let soft = 1.0 - hard;
-    for (top, target) in rows {
-        index.extend(
-            top.tokens
-                .iter()
-                .chain([&target])
-                .map(|&token| token as i32),
-        );
-        weights.extend(top.probabilities.iter().map(|p| soft * p).chain([hard]));
-        constants.push(soft * top.negative_entropy());
-        tails.push(soft * top.tail());
+    for top in rows {
+        index.extend(top.tokens.iter().map(|&token| token as i32));
+        weights.extend(top.probabilities);
+        constants.push(top.negative_entropy());
+        tails.push(top.tail());
     }
     let (count, device) = (tails.len(), log_q.device());
-    let index = Tensor::<B, 2, Int>::from_data(TensorData::new(index, [count, COLUMNS]), &device);
-    let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [count, COLUMNS]), &device);
+    let index = Tensor::<B, 2, Int>::from_data(TensorData::new(index, [count, KEPT]), &device);
+    let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [count, KEPT]), &device);
     let column = |data| Tensor::<B, 2>::from_data(TensorData::new(data, [count, 1]), &device);
-    let picked = log_q.gather(1, index);
-    let kept = picked.clone().narrow(1, 0, KEPT).exp().sum_dim(1);
-    let log_tail = kept.neg().add_scalar(1.0).clamp_min(LEAST_TAIL).log();
-    let loss = column(constants) - (picked * weights).sum_dim(1) - column(tails) * log_tail;
+    let kept = log_q.gather(1, index);
+    let q_tail = kept.clone().exp().sum_dim(1).neg().add_scalar(1.0);
+    let log_tail = q_tail.clamp_min(LEAST_TAIL).log();
+    let loss = column(constants) - (kept * weights).sum_dim(1) - column(tails) * log_tail;
     loss.reshape([count])
+}
+
+/// Forward KL( p || q ) over the whole vocabulary; `teacher` holds the teacher's log-probabilities.
+pub(crate) fn full_forward_kl<B: ModelBackend>(
+    log_q: Tensor<B, 2>,
+    teacher: Tensor<B, 2>,
+) -> Tensor<B, 1> {
+    let [rows, _] = log_q.dims();
+    let ratio = teacher.clone() - log_q;
+    (teacher.exp() * ratio).sum_dim(1).reshape([rows])
 }
 
 /// Skewed reverse KL( q || (1-s) p + s q ), the loss that grades a miner's own answers. `teacher` holds the teacher's

@@ -24,6 +24,8 @@ enum Command {
     Import(command::import::Arguments),
     /// Measure a checkpoint on text and tasks that training never saw.
     Eval(command::eval::Arguments),
+    /// Print the logits of a few tokens, for comparison with other programs.
+    Logits(command::logits::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => command::train::run(arguments),
         Command::Import(arguments) => command::import::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
+        Command::Logits(arguments) => command::logits::run(arguments),
     };
     athanor_cli::report(result)
 }

@@ -14,6 +14,7 @@ use burn::{
         AdamW, AdamWConfig, GradientsParams, Muon, MuonConfig, Optimizer,
         adaptor::OptimizerAdaptor, decay::WeightDecayConfig,
     },
+    record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder, RecorderError},
     tensor::Tensor,
 };
 
@@ -132,6 +133,49 @@ impl<B: TrainBackend> Optimiser<B> {
             };
         }
         model
+    }
+
+    /// The moments of all parameters, exactly: each group's record behind its length.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, RecorderError> {
+        let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
+        let mut bytes = Vec::new();
+        for group in &self.groups {
+            let record = match &group.state {
+                State::AdamW(adam) => {
+                    Recorder::<B>::record(&recorder, Optimizer::to_record(adam), ())?
+                }
+                State::Muon(muon) => {
+                    Recorder::<B>::record(&recorder, Optimizer::to_record(muon), ())?
+                }
+            };
+            bytes.extend((record.len() as u64).to_le_bytes());
+            bytes.extend(record);
+        }
+        Ok(bytes)
+    }
+
+    /// Takes up moments that [`Self::to_bytes`] wrote for a decoder of the same configuration.
+    pub(crate) fn load(&mut self, bytes: &[u8], device: &B::Device) -> Result<(), RecorderError> {
+        let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
+        let short = || RecorderError::Unknown("it ends early".into());
+        let mut rest = bytes;
+        for group in &mut self.groups {
+            let (length, after) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+            let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
+            let (record, after) = after.split_at_checked(length).ok_or_else(short)?;
+            rest = after;
+            match &mut group.state {
+                State::AdamW(adam) => {
+                    let record = Recorder::<B>::load(&recorder, record.to_vec(), device)?;
+                    *adam = adam.clone().load_record(record);
+                }
+                State::Muon(muon) => {
+                    let record = Recorder::<B>::load(&recorder, record.to_vec(), device)?;
+                    *muon = muon.clone().load_record(record);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What Adam's gradient is multiplied by so that its norm stays below the bound.

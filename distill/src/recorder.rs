@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
 use crate::{
-    batch::{Batch, packed, values},
+    batch::{Batch, packed, tempered, values},
     sample::continue_all,
     shard::{KEPT, Recorded, Shard, ShardPlan, Top},
     source::Source,
@@ -61,11 +61,12 @@ impl<B: ModelBackend> Recorder<B> {
         })
     }
 
-    /// Asks about examples drawn from a stream.
+    /// Asks about examples drawn from a stream; the answers are flattened (above 1) or sharpened by `temperature`.
     pub(crate) fn record(
         &mut self,
         stream: &Stream,
         plan: &ShardPlan,
+        temperature: f32,
     ) -> Result<Shard, TokenizerError> {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let mut examples = Vec::with_capacity(plan.items + plan.passages + plan.continuations);
@@ -91,7 +92,7 @@ impl<B: ModelBackend> Recorder<B> {
         examples.shuffle(&mut rng);
         let mut recorded = Vec::with_capacity(examples.len());
         for (batch, taken) in packed(&examples) {
-            let log_p = values(batch.log_probabilities(&self.teacher));
+            let log_p = values(self.log_probabilities(&batch, temperature));
             let mut rows = log_p.chunks_exact(self.teacher.config().vocab_size);
             for example in taken {
                 let rows = rows.by_ref().take(example.counted().len());
@@ -104,13 +105,14 @@ impl<B: ModelBackend> Recorder<B> {
         Ok(Shard {
             teacher: self.digest,
             vocab: self.teacher.config().vocab_size,
+            temperature,
             examples: recorded,
         })
     }
 
-    /// The teacher's log-probabilities at a batch's rows, `[rows, vocab]`.
-    pub(crate) fn log_probabilities(&self, batch: &Batch) -> Tensor<B, 2> {
-        batch.log_probabilities(&self.teacher)
+    /// The teacher's log-probabilities at a batch's rows and at a temperature, `[rows, vocab]`.
+    pub(crate) fn log_probabilities(&self, batch: &Batch, temperature: f32) -> Tensor<B, 2> {
+        tempered(batch.logits(&self.teacher), temperature)
     }
 }
 
@@ -126,7 +128,7 @@ impl OnDevice for Record<'_> {
 
     fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
         let mut recorder = Recorder::<B::InnerBackend>::open(self.source, &device)?;
-        Ok(recorder.record(self.stream, self.plan)?)
+        Ok(recorder.record(self.stream, self.plan, 1.0)?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 /// Likeliest tokens kept of each position.
 pub const KEPT: usize = 32;
 /// The first bytes of a shard's file: name and version.
-const MAGIC: &[u8; 8] = b"athshrd1";
+const MAGIC: &[u8; 8] = b"athshrd2";
 /// The most examples and tokens per example that a file may declare.
 const LIMITS: (u32, u32) = (1 << 20, 1 << 14);
 
@@ -39,13 +39,6 @@ pub struct Recorded {
     pub rows: Vec<Top>,
 }
 
-impl Recorded {
-    /// What the teacher says of each counted position, with the token that really follows.
-    pub(crate) fn labelled(&self) -> impl Iterator<Item = (&Top, u32)> {
-        self.rows.iter().zip(self.example.targets())
-    }
-}
-
 /// Examples recorded from one teacher.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shard {
@@ -53,6 +46,8 @@ pub struct Shard {
     pub teacher: [u8; 32],
     /// Size of the vocabulary.
     pub vocab: usize,
+    /// The temperature of the teacher's probabilities; 1 as it speaks.
+    pub temperature: f32,
     /// The examples, in random order.
     pub examples: Vec<Recorded>,
 }
@@ -105,6 +100,7 @@ impl Shard {
         bytes.extend(self.teacher);
         let mut word = |word: u32| bytes.extend(word.to_le_bytes());
         word(self.vocab as u32);
+        word(self.temperature.to_bits());
         word(self.examples.len() as u32);
         for Recorded { example, rows } in &self.examples {
             let family = example
@@ -146,6 +142,7 @@ impl Shard {
             }
         };
         let vocab = word(1 << 20)?;
+        let temperature = f32::from_bits(word(f32::INFINITY.to_bits())?);
         let count = word(LIMITS.0)?;
         let mut examples = Vec::new();
         for _ in 0..count {
@@ -183,6 +180,7 @@ impl Shard {
         Ok(Shard {
             teacher: *teacher,
             vocab: vocab as usize,
+            temperature,
             examples,
         })
     }

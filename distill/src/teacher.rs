@@ -27,6 +27,7 @@ use crate::{
     learner::{Learner, Part},
     loss::cross_entropy,
     optimiser::Rule,
+    schedule::{Decay, Schedule, ScheduleError},
     stream::Stream,
     vocabulary::{self, VocabularyError},
 };
@@ -35,6 +36,12 @@ use crate::{
 const VOCABULARY: usize = 1024;
 /// Batches of a step: each draws its own subset of the layers.
 const PARTS: usize = 2;
+/// The bound of the norm of the gradient that Adam sees.
+const CLIP: f32 = 1.0;
+/// Warm-up over 200 steps, then a cosine down to a twentieth.
+const WARM_UP: u64 = 200;
+/// The last learning rate over the highest.
+const FLOOR: f64 = 0.05;
 /// Weight of an answer's token beside one of text: answers are short, and they are what correctness is graded by.
 const ANSWER_WEIGHT: f32 = 2.0;
 /// Share of batches that run through a subset of the layers only, so that students cut from the teacher's layers speak.
@@ -115,6 +122,9 @@ pub enum TeacherError {
     /// A checkpoint could not be opened or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The learning rate makes no schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// The device does not work.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -203,7 +213,7 @@ fn train_on<B: TrainBackend>(
         }
     };
     let model = Transformer::<B>::from_tensors(&config, &tensors, device)?;
-    let mut teacher = Learner::new(model, Rule::Muon);
+    let mut teacher = Learner::new(model, Rule::Muon, CLIP);
     let before = from
         .as_ref()
         .map(|checkpoint| checkpoint.manifest.training.clone())
@@ -211,6 +221,12 @@ fn train_on<B: TrainBackend>(
     let parent = from.as_ref().map(Checkpoint::digest);
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed ^ 0x7465_6163_6865_7200 ^ before.steps);
 
+    let schedule = Schedule {
+        rate: plan.rate.into(),
+        warm_up: WARM_UP,
+        decay: Decay::Cosine { floor: FLOOR },
+    };
+    schedule.check()?;
     let start = Instant::now();
     let (mut step, mut tokens) = (0, 0);
     let mut best: Option<(f32, Checkpoint)> = None;
@@ -222,7 +238,7 @@ fn train_on<B: TrainBackend>(
         };
         let finished = done >= 1.0;
         if !finished {
-            let rate = plan.rate * schedule(done, step);
+            let rate = schedule.at(step, done);
             let (loss, seen) = train_step(plan, &stream, &mut teacher, &config, rate, &mut rng)?;
             step += 1;
             tokens += seen;
@@ -287,12 +303,6 @@ impl TeacherConfig {
     }
 }
 
-/// Warm-up over 200 steps, then a cosine down to a twentieth.
-fn schedule(done: f64, step: u64) -> f32 {
-    let warm = ((step + 1) as f64 / 200.0).min(1.0);
-    (warm * (0.05 + 0.95 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))) as f32
-}
-
 /// Losses and counts of a step: text, answers.
 #[derive(Clone, Copy, Default)]
 struct Losses {
@@ -319,7 +329,7 @@ fn train_step<B: TrainBackend>(
     stream: &Stream,
     teacher: &mut Learner<B>,
     config: &Config,
-    rate: f32,
+    rate: f64,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Losses, u64), TeacherError> {
     let mut parts = Vec::with_capacity(PARTS);
@@ -344,8 +354,9 @@ fn train_step<B: TrainBackend>(
     let weight = |&(_, answer): &(u32, bool)| if answer { ANSWER_WEIGHT } else { 1.0 };
     let total: f32 = targets.iter().flatten().map(weight).sum();
     let mut losses = Losses::default();
-    teacher.update(&parts, rate.into(), |index, log_q| {
+    teacher.update(&parts, rate, |index, logits| {
         let targets = &targets[index];
+        let log_q = B::log_probabilities(logits);
         let loss = cross_entropy(log_q, targets.iter().map(|(token, _)| *token));
         // What a subset of the layers loses says little about the whole.
         if parts[index].layers.is_none() {
@@ -385,7 +396,7 @@ struct Window {
 }
 
 impl Window {
-    fn add(&mut self, loss: Losses, tokens: u64, rate: f32) {
+    fn add(&mut self, loss: Losses, tokens: u64, rate: f64) {
         self.losses.text = (
             self.losses.text.0 + loss.text.0,
             self.losses.text.1 + loss.text.1,
@@ -395,7 +406,7 @@ impl Window {
             self.losses.answers.1 + loss.answers.1,
         );
         self.tokens += tokens;
-        self.rate = rate;
+        self.rate = rate as f32;
     }
 
     fn report(

@@ -10,6 +10,7 @@ use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance}
 use crate::{
     bundled,
     init::{StudentPlan, student},
+    schedule::Schedule,
     shard::{Shard, ShardPlan},
     source::Source,
     trainer::TrainerConfig,
@@ -63,15 +64,19 @@ pub(crate) fn write_student(dir: &Path) -> Checkpoint {
 
 /// The settings that small students are really trained with, on fewer examples.
 pub(crate) fn config(seed: u64) -> TrainerConfig {
+    let small = TrainerConfig::small(seed);
     TrainerConfig {
         held_out: 12,
-        warm_up: 1,
+        schedule: Schedule {
+            warm_up: 1,
+            ..small.schedule
+        },
         shard: ShardPlan {
             seed,
             items: 32,
             passages: 0,
             continuations: 32,
         },
-        ..TrainerConfig::small(seed)
+        ..small
     }
 }

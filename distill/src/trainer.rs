@@ -14,72 +14,22 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
+pub use crate::config::{ConfigError, Objective, TrainerConfig, Vocabulary};
 use crate::{
-    batch::{Batch, packed, values},
+    batch::{Batch, packed, tempered, values},
     gate::Gate,
     learner::{Learner, Part},
-    loss::{forward_kl, skewed_reverse_kl},
+    loss::{cross_entropy, forward_kl, full_forward_kl, skewed_reverse_kl},
     optimiser::Rule,
     recorder::{RecordError, Recorder, continued},
+    resume::{Place, Resume, ResumeError},
     shard::{Recorded, Shard, ShardPlan},
     source::Source,
 };
 
 /// The part of the examples that one refresh replaces is one in so many: a short step stays short, and at the pace of
 /// [`TrainerConfig::small`] an example is seen about five times before it goes.
-const REFRESHED: usize = 32;
-
-/// How a student is trained.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrainerConfig {
-    /// Seed of the order of examples and of the student's own rollouts.
-    pub seed: u64,
-    /// Learning rate after warm-up; constant, since distillation has no planned end.
-    pub rate: f32,
-    /// Steps until the rate is reached.
-    pub warm_up: u64,
-    /// Tokens of a step; 384 take a three-layer student of width 128 about 80 ms on one core.
-    pub step_tokens: usize,
-    /// Weight of the true next token beside the teacher's distribution.
-    pub hard_share: f32,
-    /// Every so many steps the student learns from its own rollouts by the loss that grades them; 0 for never.
-    pub rollout_every: u64,
-    /// Skew of the reverse KL, as the subnet's spec has it.
-    pub skew: f32,
-    /// Prompts of a step of rollouts.
-    pub rollouts: usize,
-    /// Examples of the held-out set that [`Trainer::evaluate`] measures.
-    pub held_out: usize,
-    /// What the student learns from at first.
-    pub shard: ShardPlan,
-    /// Every so many steps a [`REFRESHED`]th of it is replaced by fresh examples; 0 for never.
-    pub refresh_every: u64,
-}
-
-impl TrainerConfig {
-    /// The settings that suit a small student on a shared CPU.
-    pub fn small(seed: u64) -> TrainerConfig {
-        TrainerConfig {
-            seed,
-            // Students start near their teacher: at three times this rate small batches carry them away from it.
-            rate: 3e-4,
-            warm_up: 20,
-            step_tokens: 384,
-            hard_share: 0.1,
-            rollout_every: 4,
-            skew: 0.1,
-            rollouts: 6,
-            held_out: 48,
-            shard: ShardPlan {
-                seed,
-                items: 224,
-                passages: 32,
-                continuations: 96,
-            },
-            refresh_every: 4,
-        }
-    }
-}
+pub(crate) const REFRESHED: usize = 32;
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,9 +59,15 @@ pub enum TrainerError {
     /// The tokenizer failed.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// The settings make no training.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The shard holds nothing, or another teacher's words.
-    #[error("the shard holds no examples of this teacher: record one from it")]
+    #[error("the shard holds no examples of this teacher at this temperature: record one from it")]
     Shard,
+    /// The state of the run cannot be written or gone on with.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// Teacher and student write in different vocabularies.
     #[error("the student has {student} tokens, the teacher {teacher}: they need one tokenizer")]
     Vocabulary {
@@ -158,6 +114,62 @@ impl<B: TrainBackend> Trainer<B> {
         student: &Checkpoint,
         device: B::Device,
     ) -> Result<Self, TrainerError> {
+        let mut trainer = Trainer::open(config, source, student, device)?;
+        trainer.pool = match shard {
+            Some(shard) if trainer.takes(shard) => shard.examples.clone(),
+            Some(_) => return Err(TrainerError::Shard),
+            None => {
+                let temperature = config.objective.temperature;
+                let stream = &trainer.source.training;
+                let shard = trainer.teacher.record(stream, &config.shard, temperature)?;
+                shard.examples
+            }
+        };
+        if trainer.pool.is_empty() {
+            return Err(TrainerError::Shard);
+        }
+        trainer.shuffle();
+        Ok(trainer)
+    }
+
+    /// Goes on with a run from the state that it left beside its weights.
+    pub(crate) fn resume(
+        config: TrainerConfig,
+        source: Arc<Source>,
+        student: &Checkpoint,
+        state: Resume,
+        device: B::Device,
+    ) -> Result<Self, TrainerError> {
+        let mut trainer = Trainer::open(config, source, student, device)?;
+        if !trainer.takes(&state.pool) || state.pool.examples.is_empty() {
+            return Err(TrainerError::Shard);
+        }
+        trainer
+            .student
+            .resume(&state.optimiser)
+            .map_err(ResumeError::Optimiser)?;
+        trainer.pool = state.pool.examples;
+        let Place {
+            run_steps,
+            pass,
+            order,
+            next,
+            oldest,
+            gate: _,
+        } = state.place;
+        (trainer.run_steps, trainer.pass) = (run_steps, pass);
+        (trainer.order, trainer.next, trainer.oldest) = (order, next, oldest);
+        Ok(trainer)
+    }
+
+    /// A trainer that has nothing to learn from yet.
+    fn open(
+        config: TrainerConfig,
+        source: Arc<Source>,
+        student: &Checkpoint,
+        device: B::Device,
+    ) -> Result<Self, TrainerError> {
+        config.check()?;
         let (found, expected) = (
             student.config.vocab_size,
             source.checkpoint.config.vocab_size,
@@ -169,14 +181,6 @@ impl<B: TrainBackend> Trainer<B> {
             });
         }
         let mut teacher = Recorder::open(&source, &device)?;
-        let pool = match shard {
-            Some(shard) if shard.teacher == source.digest => shard.examples.clone(),
-            Some(_) => return Err(TrainerError::Shard),
-            None => teacher.record(&source.training, &config.shard)?.examples,
-        };
-        if pool.is_empty() {
-            return Err(TrainerError::Shard);
-        }
         let count = config.held_out;
         let plan = ShardPlan {
             seed: !config.seed,
@@ -186,9 +190,9 @@ impl<B: TrainBackend> Trainer<B> {
         };
         let training = &student.manifest.training;
         let model = Transformer::from_tensors(&student.config, &student.tensors()?, &device)?;
-        let mut trainer = Trainer {
-            held_out: teacher.record(&source.held_out, &plan)?,
-            student: Learner::new(model, Rule::AdamW),
+        Ok(Trainer {
+            held_out: teacher.record(&source.held_out, &plan, 1.0)?,
+            student: Learner::new(model, Rule::AdamW, config.clip),
             student_config: student.config.clone(),
             teacher,
             device,
@@ -201,11 +205,15 @@ impl<B: TrainBackend> Trainer<B> {
             next: 0,
             config,
             source,
-            pool,
+            pool: Vec::new(),
             oldest: 0,
-        };
-        trainer.shuffle();
-        Ok(trainer)
+        })
+    }
+
+    /// Whether a shard was recorded from this teacher as the objective wants it.
+    fn takes(&self, shard: &Shard) -> bool {
+        shard.teacher == self.source.digest
+            && shard.temperature == self.config.objective.temperature
     }
 
     /// Steps since random weights.
@@ -215,7 +223,7 @@ impl<B: TrainBackend> Trainer<B> {
 
     /// One step. The same configuration, source and student give the same sequence of steps.
     pub fn step(&mut self) -> Result<StepReport, TrainerError> {
-        let every = self.config.rollout_every;
+        let every = self.config.objective.rollout_every;
         let rollout = every > 0 && self.steps % every == every - 1;
         let refresh = self.config.refresh_every;
         if refresh > 0 && self.steps % refresh == refresh - 1 {
@@ -224,7 +232,7 @@ impl<B: TrainBackend> Trainer<B> {
         let (loss, tokens) = if rollout {
             self.learn_from_rollouts()?
         } else {
-            self.learn_from_pool()
+            self.learn_from_pool()?
         };
         self.steps += 1;
         self.run_steps += 1;
@@ -267,7 +275,7 @@ impl<B: TrainBackend> Trainer<B> {
                 passages: 0,
                 continuations: count - count / 2,
             };
-            let fresh = self.teacher.record(&self.source.held_out, &plan)?;
+            let fresh = self.teacher.record(&self.source.held_out, &plan, 1.0)?;
             let (before, now) = (
                 divergences(&served, &fresh.examples),
                 divergences(&student, &fresh.examples),
@@ -307,6 +315,32 @@ impl<B: TrainBackend> Trainer<B> {
         )?)
     }
 
+    /// Writes everything that [`Self::resume`] needs into a directory.
+    pub(crate) fn save(&self, dir: &Path, gate: &Gate) -> Result<(), TrainerError> {
+        let checkpoint = self.publish(dir, Precision::F32)?;
+        let place = Place {
+            run_steps: self.run_steps,
+            pass: self.pass,
+            order: self.order.clone(),
+            next: self.next,
+            oldest: self.oldest,
+            gate: gate.evidence(),
+        };
+        let pool = Shard {
+            teacher: self.source.digest,
+            vocab: self.student_config.vocab_size,
+            temperature: self.config.objective.temperature,
+            examples: self.pool.clone(),
+        };
+        let optimiser = self.student.moments().map_err(ResumeError::Optimiser)?;
+        let state = Resume {
+            place,
+            optimiser,
+            pool,
+        };
+        Ok(state.write(dir, checkpoint.digest())?)
+    }
+
     /// Names the checkpoint that later ones descend from.
     pub fn set_parent(&mut self, digest: [u8; 32]) {
         self.parent = digest;
@@ -320,8 +354,11 @@ impl<B: TrainBackend> Trainer<B> {
     }
 
     fn rate(&self) -> f64 {
-        let warm = (self.run_steps + 1) as f64 / self.config.warm_up.max(1) as f64;
-        f64::from(self.config.rate) * warm.min(1.0)
+        let done = match self.config.planned_steps {
+            Some(planned) => self.run_steps as f64 / planned.max(1) as f64,
+            None => 0.0,
+        };
+        self.config.schedule.at(self.run_steps, done)
     }
 
     fn shuffle(&mut self) {
@@ -346,7 +383,11 @@ impl<B: TrainBackend> Trainer<B> {
             passages: passages / REFRESHED,
             continuations: continuations / REFRESHED,
         };
-        for fresh in self.teacher.record(&self.source.training, &plan)?.examples {
+        let temperature = self.config.objective.temperature;
+        let shard = self
+            .teacher
+            .record(&self.source.training, &plan, temperature)?;
+        for fresh in shard.examples {
             if !self.pool.is_empty() {
                 self.oldest %= self.pool.len();
                 self.pool[self.oldest] = fresh;
@@ -356,14 +397,13 @@ impl<B: TrainBackend> Trainer<B> {
         Ok(())
     }
 
-    /// Goes through the pool, in a new order after every pass.
-    fn learn_from_pool(&mut self) -> (f32, u64) {
+    /// The next batch of the pool, and which examples are in it; a new order after every pass.
+    fn next_batch(&mut self) -> (Batch, Vec<usize>) {
         if self.next >= self.order.len() {
             self.pass += 1;
             self.shuffle();
         }
-        let mut batch = Batch::default();
-        let mut taken = Vec::new();
+        let (mut batch, mut taken) = (Batch::default(), Vec::new());
         while self.next < self.order.len() && batch.tokens() < self.config.step_tokens {
             let at = self.order[self.next];
             let Recorded { example, .. } = &self.pool[at];
@@ -371,20 +411,57 @@ impl<B: TrainBackend> Trainer<B> {
             taken.push(at);
             self.next += 1;
         }
-        let (hard, rate, tokens) = (self.config.hard_share, self.rate(), batch.tokens());
-        let pool = &self.pool;
-        let loss = descend(&mut self.student, batch, rate, |log_q| {
-            let rows = taken.iter().flat_map(|&at| pool[at].labelled());
-            forward_kl(log_q, rows, hard)
-        });
-        (loss, tokens as u64)
+        (batch, taken)
+    }
+
+    /// Moves the student towards what the teacher says about the pool's examples.
+    fn learn_from_pool(&mut self) -> Result<(f32, u64), TrainerError> {
+        let batches = (0..self.config.accumulate.get()).map(|_| self.next_batch());
+        let (batches, taken): (Vec<Batch>, Vec<Vec<usize>>) = batches.unzip();
+        let Objective {
+            hard_share,
+            temperature,
+            vocabulary,
+            ..
+        } = self.config.objective;
+        // The live teacher is asked only where the record does not hold what is wanted.
+        let full: Vec<_> = match vocabulary {
+            Vocabulary::Full => batches
+                .iter()
+                .map(|batch| Some(self.teacher.log_probabilities(batch, temperature)))
+                .collect(),
+            Vocabulary::Top => vec![None; batches.len()],
+        };
+        let (rate, pool) = (self.rate(), &self.pool);
+        let loss = |part: usize, logits: Tensor<B, 2>| {
+            let examples = || taken[part].iter().map(|&at| &pool[at]);
+            let log_q = tempered(logits.clone(), temperature);
+            let soft = match &full[part] {
+                Some(teacher) => {
+                    full_forward_kl(log_q.clone(), Tensor::from_inner(teacher.clone()))
+                }
+                None => forward_kl(log_q.clone(), examples().flat_map(|one| &one.rows)),
+            };
+            // The square keeps the gradient's size whatever the temperature (Hinton et al., 2015).
+            let soft = soft.mul_scalar((1.0 - hard_share) * temperature * temperature);
+            if hard_share == 0.0 {
+                return soft;
+            }
+            let log_q = match temperature {
+                1.0 => log_q,
+                _ => tempered(logits, 1.0),
+            };
+            let targets = examples().flat_map(|one| one.example.targets());
+            soft + cross_entropy(log_q, targets).mul_scalar(hard_share)
+        };
+        Ok(descend(&mut self.student, batches, rate, loss))
     }
 
     /// Lets the student answer, and moves it towards what the teacher thinks of those answers.
     fn learn_from_rollouts(&mut self) -> Result<(f32, u64), TrainerError> {
         let mut rng = self.rng(0);
         let stream = &self.source.training;
-        let prompts: Vec<Vec<u32>> = (0..self.config.rollouts)
+        let prompts: Vec<Vec<u32>> = (0..self.config.objective.rollouts)
             .map(|_| {
                 let example = &self.pool[rng.random_range(0..self.pool.len())].example;
                 let cut = if example.from > 0 {
@@ -402,33 +479,39 @@ impl<B: TrainBackend> Trainer<B> {
         for example in &examples {
             batch.push(&example.tokens, example.counted());
         }
-        let teacher = self.teacher.log_probabilities(&batch);
-        let (skew, rate, tokens) = (self.config.skew, self.rate(), batch.tokens());
-        let loss = descend(&mut self.student, batch, rate, |log_q| {
-            skewed_reverse_kl(log_q, Tensor::from_inner(teacher), skew)
-        });
-        Ok((loss, tokens as u64))
+        let teacher = self.teacher.log_probabilities(&batch, 1.0);
+        let (skew, rate) = (self.config.objective.skew, self.rate());
+        let loss = |_, logits| {
+            let teacher = Tensor::from_inner(teacher.clone());
+            skewed_reverse_kl(tempered(logits, 1.0), teacher, skew)
+        };
+        Ok(descend(&mut self.student, vec![batch], rate, loss))
     }
 }
 
-/// One update along the mean of a loss per row, which is returned.
+/// One update along the mean of a loss per row of all batches; that mean, and the tokens.
 fn descend<B: TrainBackend>(
     student: &mut Learner<B>,
-    batch: Batch,
+    batches: Vec<Batch>,
     rate: f64,
-    loss: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 1>,
-) -> f32 {
-    let part = Part {
-        batch,
-        layers: None,
-    };
-    let (mut loss, mut mean) = (Some(loss), f32::NAN);
-    student.update(&[part], rate, |_, log_q| {
-        let loss = loss.take().expect("there is one part")(log_q).mean();
-        mean = values(loss.clone().inner())[0];
+    loss: impl Fn(usize, Tensor<B, 2>) -> Tensor<B, 1>,
+) -> (f32, u64) {
+    let rows: usize = batches.iter().map(Batch::rows).sum();
+    let tokens = batches.iter().map(|batch| batch.tokens() as u64).sum();
+    let parts: Vec<Part> = batches
+        .into_iter()
+        .map(|batch| Part {
+            batch,
+            layers: None,
+        })
+        .collect();
+    let mut mean = 0.0;
+    student.update(&parts, rate, |part, logits| {
+        let loss = loss(part, logits).sum().div_scalar(rows as f32);
+        mean += values(loss.clone().inner()).iter().sum::<f32>();
         loss
     });
-    mean
+    (mean, tokens)
 }
 
 /// Mean KL( teacher || student ) of each example, nats per counted token.
@@ -437,8 +520,8 @@ fn divergences<B: ModelBackend>(model: &Transformer<B>, examples: &[Recorded]) -
     let mut recorded = examples.iter();
     for (batch, taken) in packed(examples.iter().map(|recorded| &recorded.example)) {
         let count = taken.len();
-        let rows = recorded.clone().take(count).flat_map(Recorded::labelled);
-        let losses = values(forward_kl(batch.log_probabilities(model), rows, 0.0));
+        let rows = recorded.clone().take(count).flat_map(|one| &one.rows);
+        let losses = values(forward_kl(batch.log_probabilities(model), rows));
         let mut losses = losses.iter();
         found.extend(recorded.by_ref().take(count).map(|Recorded { rows, .. }| {
             losses.by_ref().take(rows.len()).sum::<f32>() / rows.len().max(1) as f32

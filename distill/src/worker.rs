@@ -1,9 +1,9 @@
 //! Keep a student in training on a thread of its own, and publish what the gate lets through.
 //!
 //! The thread owns the trainer. It leaves the rest of the machine its share: after every step it rests in proportion to the
-//! step's length. Its directory holds `state-a` and `state-b` (the newest whole state of two, f32) and `published/STEP`.
-//! After a kill at any moment a new worker goes on from the newest state that verifies: weights and step count as they were,
-//! the optimiser's moments fresh.
+//! step's length. Its directory holds `state-a` and `state-b` (the newest whole state of two, f32), `published/STEP` and
+//! `best/STEP` (the checkpoints with the lowest held-out loss). After a kill at any moment a new worker goes on from the
+//! newest whole state, bit for bit on the CPU: weights, the optimiser's moments, the examples and their order, the gate.
 
 use std::{
     fs, io,
@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::{
     gate::{Gate, GateError, GateSettings},
+    resume::Resume,
     shard::Shard,
     source::Source,
     trainer::{StepReport, Trainer, TrainerConfig, TrainerError},
@@ -53,6 +54,8 @@ pub struct WorkerConfig {
     pub judge_examples: usize,
     /// Steps between two states on disk, which bounds what a kill loses.
     pub save_every: u64,
+    /// Candidates with the lowest held-out loss that are kept, whether or not they were published.
+    pub keep_best: usize,
     /// Stop by itself at this step count; `None` goes on until stopped.
     pub until_step: Option<u64>,
 }
@@ -71,6 +74,7 @@ impl WorkerConfig {
             judge_every: 60,
             judge_examples: 96,
             save_every: 30,
+            keep_best: 0,
             until_step: None,
         }
     }
@@ -338,18 +342,26 @@ impl<F: FnMut(DistillEvent)> OnDevice for Run<'_, F> {
             on_event,
         } = self;
         let mut gate = Gate::new(config.gate)?;
-        let state = newest(&[config.dir.join("state-a"), config.dir.join("state-b")]);
-        let served = match state.as_ref().and_then(|state| published_as(config, state)) {
-            Some(checkpoint) => checkpoint,
-            None => config.student.clone(),
+        let state = newest(&states(config));
+        let served = state
+            .as_ref()
+            .and_then(|(state, _)| published_as(config, state));
+        let served = served.unwrap_or_else(|| config.student.clone());
+        let resumed = state.is_some();
+        let mut trainer = match state {
+            Some((checkpoint, state)) => {
+                gate.resume(&state.place.gate);
+                Trainer::<B>::resume(config.trainer, source, &checkpoint, state, device)?
+            }
+            None => {
+                let student = &config.student;
+                Trainer::new(config.trainer, source, shard.as_deref(), student, device)?
+            }
         };
-        let start = state.as_ref().unwrap_or(&config.student);
-        let shard = shard.as_deref();
-        let mut trainer = Trainer::<B>::new(config.trainer, source, shard, start, device)?;
         trainer.set_parent(served.digest());
         on_event(DistillEvent::Started {
             step: trainer.steps(),
-            resumed: state.is_some(),
+            resumed,
             heldout_loss: mean(&trainer.evaluate()),
         });
         train(config, &mut trainer, &mut gate, served, control, on_event)
@@ -372,9 +384,11 @@ fn train<B: TrainBackend>(
         let step = trainer.steps();
         if step.is_multiple_of(config.judge_every.max(1)) {
             let open = trainer.judge(gate, &served, config.judge_examples)?;
+            let heldout_loss = mean(&trainer.evaluate());
+            keep_best(config, trainer, heldout_loss)?;
             on_event(DistillEvent::Judged {
                 step,
-                heldout_loss: mean(&trainer.evaluate()),
+                heldout_loss,
                 e_value: gate.e_value(),
                 threshold: gate.threshold(),
                 examples: gate.observed(),
@@ -386,7 +400,7 @@ fn train<B: TrainBackend>(
                 )?;
                 trainer.set_parent(served.digest());
                 gate.reset();
-                save(config, trainer)?;
+                save(config, trainer, gate)?;
                 prune(&config.dir.join("published"));
                 on_event(DistillEvent::Published {
                     step,
@@ -396,33 +410,88 @@ fn train<B: TrainBackend>(
                 gate.next();
             }
         } else if step.is_multiple_of(config.save_every.max(1)) {
-            save(config, trainer)?;
+            save(config, trainer, gate)?;
         }
         if !control.rest(began.elapsed().mul_f64((1.0 - config.duty) / config.duty)) {
             break;
         }
     }
-    save(config, trainer)?;
+    save(config, trainer, gate)?;
     Ok(trainer.steps())
 }
 
-/// Writes the state over the older one of the two, so that one whole state exists at any moment.
-fn save<B: TrainBackend>(config: &WorkerConfig, trainer: &Trainer<B>) -> Result<(), WorkerError> {
-    let [a, b] = ["state-a", "state-b"].map(|name| config.dir.join(name));
-    let steps = |dir: &Path| {
-        Checkpoint::open(dir)
-            .ok()
-            .map(|checkpoint| checkpoint.manifest.training.steps)
-    };
-    let older = if steps(&a) <= steps(&b) { a } else { b };
-    trainer.publish(&older, Precision::F32)?;
-    Ok(())
+fn states(config: &WorkerConfig) -> [PathBuf; 2] {
+    ["state-a", "state-b"].map(|name| config.dir.join(name))
 }
 
-/// The state with the most steps among those that verify.
-fn newest(dirs: &[PathBuf]) -> Option<Checkpoint> {
-    let found = dirs.iter().filter_map(|dir| Checkpoint::open(dir).ok());
-    found.max_by_key(|checkpoint| checkpoint.manifest.training.steps)
+/// Writes the state over the older one of the two, so that one whole state exists at any moment.
+fn save<B: TrainBackend>(
+    config: &WorkerConfig,
+    trainer: &Trainer<B>,
+    gate: &Gate,
+) -> Result<(), WorkerError> {
+    let [a, b] = states(config);
+    let steps = |dir: &Path| {
+        let state = whole(dir).ok()?;
+        Some(state.0.manifest.training.steps)
+    };
+    let older = if steps(&a) <= steps(&b) { a } else { b };
+    Ok(trainer.save(&older, gate)?)
+}
+
+/// A state whose checkpoint verifies and whose rest belongs to it.
+fn whole(dir: &Path) -> Result<(Checkpoint, Resume), TrainerError> {
+    let checkpoint = Checkpoint::open(dir)?;
+    let rest = Resume::read(dir, checkpoint.digest())?;
+    Ok((checkpoint, rest))
+}
+
+/// The state with the most steps among those that are whole; the log says what is wrong with the others.
+fn newest(dirs: &[PathBuf]) -> Option<(Checkpoint, Resume)> {
+    let found = dirs
+        .iter()
+        .filter(|dir| dir.exists())
+        .filter_map(|dir| match whole(dir) {
+            Ok(state) => Some(state),
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "a state of training cannot be gone on with");
+                None
+            }
+        });
+    found.max_by_key(|(checkpoint, _)| checkpoint.manifest.training.steps)
+}
+
+/// Keeps the student if it is among the best so far.
+fn keep_best<B: TrainBackend>(
+    config: &WorkerConfig,
+    trainer: &Trainer<B>,
+    loss: f32,
+) -> Result<(), WorkerError> {
+    if config.keep_best == 0 {
+        return Ok(());
+    }
+    let dir = config.dir.join("best");
+    let mut kept: Vec<Checkpoint> = fs::read_dir(&dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Checkpoint::open(&entry.ok()?.path()).ok())
+        .collect();
+    let loss_of = |checkpoint: &Checkpoint| checkpoint.manifest.training.heldout_loss;
+    kept.sort_by(|a, b| loss_of(a).total_cmp(&loss_of(b)));
+    let full = kept.len() >= config.keep_best;
+    if full
+        && kept
+            .get(config.keep_best - 1)
+            .is_some_and(|worst| loss_of(worst) <= loss)
+    {
+        return Ok(());
+    }
+    let name = format!("{:09}", trainer.steps());
+    trainer.publish(&dir.join(name), Precision::F16)?;
+    for worse in kept.iter().skip(config.keep_best - 1) {
+        remove(&worse.dir);
+    }
+    Ok(())
 }
 
 /// The published checkpoint that a state names as its parent.
@@ -435,7 +504,7 @@ fn published_as(config: &WorkerConfig, state: &Checkpoint) -> Option<Checkpoint>
         .find(|checkpoint| checkpoint.digest() == parent)
 }
 
-/// Removes all but the newest published checkpoints. One that cannot be removed does no harm.
+/// Removes all but the newest published checkpoints.
 fn prune(published: &Path) {
     let Ok(entries) = fs::read_dir(published) else {
         return;
@@ -444,10 +513,13 @@ fn prune(published: &Path) {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     dirs.sort_unstable();
-    for dir in dirs.iter().rev().skip(KEPT) {
-        if let Err(error) = fs::remove_dir_all(dir) {
-            tracing::warn!(dir = %dir.display(), %error, "an old checkpoint could not be removed");
-        }
+    dirs.iter().rev().skip(KEPT).for_each(|dir| remove(dir));
+}
+
+/// Removes an old checkpoint. One that cannot be removed does no harm.
+fn remove(dir: &Path) {
+    if let Err(error) = fs::remove_dir_all(dir) {
+        tracing::warn!(dir = %dir.display(), %error, "an old checkpoint could not be removed");
     }
 }
 

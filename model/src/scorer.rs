@@ -7,6 +7,7 @@ use crate::config::Config;
 pub use crate::decode::LoadError;
 use crate::decode::{Piece, Weights};
 use crate::device::DeviceChoice;
+use crate::tensors::Tensors;
 
 /// A model that replays. Cheap to share: each call has its own state.
 pub struct Scorer {
@@ -73,6 +74,18 @@ impl Scorer {
         let weights = Weights::load(checkpoint, device)?;
         let config = checkpoint.config.clone();
         Ok(Self { weights, config })
+    }
+
+    /// Takes weights that lie in memory.
+    pub fn from_tensors(
+        config: &Config,
+        tensors: &Tensors,
+        device: DeviceChoice,
+    ) -> Result<Self, LoadError> {
+        Ok(Self {
+            weights: Weights::new(config, tensors, device)?,
+            config: config.clone(),
+        })
     }
 
     /// The model's configuration.

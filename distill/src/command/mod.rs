@@ -2,6 +2,8 @@
 
 pub(crate) mod eval;
 pub(crate) mod import;
+mod log;
+pub(crate) mod logits;
 pub(crate) mod teacher;
 pub(crate) mod train;
 
@@ -12,9 +14,13 @@ use std::{
 
 use athanor_distill::{
     bundled::BundledError, evaluation::EvaluationError, init::StudentError, source::SourceError,
-    teacher::TeacherError, worker::WorkerError,
+    teacher::TeacherError, trainer::TrainerError, worker::WorkerError,
 };
-use athanor_model::checkpoint::{CheckpointError, ImportError};
+use athanor_model::{
+    checkpoint::{CheckpointError, ImportError},
+    huggingface::OpenError,
+    scorer::{LoadError, ScoreError},
+};
 use thiserror::Error;
 
 /// Why a subcommand ended early. Each prints as one line that says what to do next where that is not plain.
@@ -41,6 +47,16 @@ pub(crate) enum CommandError {
     Worker(#[from] WorkerError),
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    #[error("invalid settings: {0}")]
+    Settings(#[from] TrainerError),
+    #[error("cannot write {}: {source}", path.display())]
+    Log { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Model(#[from] OpenError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
     #[error("--{flag} {value} makes no sense: {expected}")]

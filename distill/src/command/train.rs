@@ -3,40 +3,35 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use athanor_distill::{
-    DistillEvent, WorkerConfig, bundled,
-    init::{StudentPlan, layers, student},
+    WorkerConfig, bundled,
+    init::{StudentPlan, layers, narrow_student, scratch},
+    prune::Widths,
+    schedule::{Decay, Schedule},
     source::Source,
     spawn,
-    trainer::TrainerConfig,
+    trainer::{Objective, TrainerConfig, TrainerError, Vocabulary},
 };
 use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkpoint::Provenance};
-use serde_json::json;
 
-use super::{CommandError, print};
+use super::{CommandError, log::Log};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of states and published checkpoints; an interrupted run goes on from it.
+    /// Directory of states, checkpoints and log.jsonl; an interrupted run goes on from it, bit for bit on the CPU.
     #[arg(long)]
     out: PathBuf,
     /// Directory of the teacher; without it the bundled one, unpacked to OUT/teacher.
     #[arg(long)]
     teacher: Option<PathBuf>,
-    /// Directory of the student to start from; without it one is cut out of the teacher.
-    #[arg(long, conflicts_with_all = ["layers", "noise"])]
-    student: Option<PathBuf>,
-    /// Layers of a student that is cut out of the teacher.
-    #[arg(long, default_value_t = 2)]
-    layers: usize,
-    /// Noise that sets such students apart, as a share of each tensor's own deviation.
-    #[arg(long, default_value_t = 0.15)]
-    noise: f32,
-    /// Seed of the noise, of the examples and of their order.
+    #[command(flatten)]
+    student: StudentArguments,
+    /// Seed of the student, of the examples and of their order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Learning rate.
-    #[arg(long, default_value_t = 3e-4)]
-    rate: f32,
+    #[command(flatten)]
+    objective: ObjectiveArguments,
+    #[command(flatten)]
+    descent: DescentArguments,
     /// Where to train: cpu, cuda:N, or auto for the first card that works.
     #[arg(long, default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
@@ -52,9 +47,139 @@ pub(crate) struct Arguments {
     /// Stop after so many minutes.
     #[arg(long)]
     minutes: Option<f64>,
+    /// Steps between two candidates for publication.
+    #[arg(long, default_value_t = 60)]
+    judge_every: u64,
+    /// Steps between two states on disk: what a kill may cost.
+    #[arg(long, default_value_t = 30)]
+    save_every: u64,
+    /// Candidates with the lowest held-out loss to keep in OUT/best.
+    #[arg(long, default_value_t = 3)]
+    keep_best: usize,
     /// Print events as JSON lines.
     #[arg(long)]
     json: bool,
+}
+
+/// What the student starts from.
+#[derive(clap::Args)]
+struct StudentArguments {
+    /// Directory of the student to start from; without it one is cut out of the teacher.
+    #[arg(long, conflicts_with_all = ["layers", "noise", "width", "feed_forward", "scratch"])]
+    student: Option<PathBuf>,
+    /// Start from random weights in the teacher's shape.
+    #[arg(long, conflicts_with = "noise")]
+    scratch: bool,
+    /// Layers of a student that is cut out of the teacher, or made from scratch.
+    #[arg(long, default_value_t = 2)]
+    layers: usize,
+    /// Channels of such a student; without it the teacher's.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Feed-forward units of such a student; without it the teacher's.
+    #[arg(long)]
+    feed_forward: Option<usize>,
+    /// Noise that sets such students apart, as a share of each tensor's own deviation.
+    #[arg(long, default_value_t = 0.15)]
+    noise: f32,
+}
+
+/// What is minimised.
+#[derive(clap::Args)]
+struct ObjectiveArguments {
+    /// Weight of the true next token beside the teacher's distribution.
+    #[arg(long, default_value_t = 0.1)]
+    hard_share: f32,
+    /// Temperature of the forward KL.
+    #[arg(long, default_value_t = 1.0)]
+    temperature: f32,
+    /// Take the forward KL over the whole vocabulary, not over the teacher's likeliest tokens.
+    #[arg(long)]
+    full_vocabulary: bool,
+    /// Every so many steps learn from the student's own rollouts; 0 for never.
+    #[arg(long, default_value_t = 4)]
+    rollout_every: u64,
+    /// Skew of the reverse KL on rollouts.
+    #[arg(long, default_value_t = 0.1)]
+    skew: f32,
+}
+
+/// How it is minimised.
+#[derive(clap::Args)]
+struct DescentArguments {
+    /// Highest learning rate.
+    #[arg(long, default_value_t = 3e-4)]
+    rate: f64,
+    /// Steps until it is reached.
+    #[arg(long, default_value_t = 20)]
+    warm_up: u64,
+    /// What the learning rate does then; cosine and wsd need --steps.
+    #[arg(long, value_enum, default_value_t = Shape::Constant)]
+    schedule: Shape,
+    /// Last learning rate over the highest, of cosine and wsd.
+    #[arg(long, default_value_t = 0.1)]
+    floor: f64,
+    /// Part of the run in which wsd goes down.
+    #[arg(long, default_value_t = 0.2)]
+    decay_share: f64,
+    /// Tokens of a batch.
+    #[arg(long, default_value_t = 384)]
+    tokens: usize,
+    /// Batches whose gradients are added up for one step.
+    #[arg(long, default_value_t = NonZeroUsize::MIN)]
+    accumulate: NonZeroUsize,
+    /// Upper bound of the gradient's norm.
+    #[arg(long, default_value_t = 1.0)]
+    clip: f32,
+}
+
+/// Shapes of a schedule.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Shape {
+    /// Constant after warm-up.
+    Constant,
+    /// Half a cosine down to the floor.
+    Cosine,
+    /// Stable, then linearly down to the floor.
+    Wsd,
+}
+
+impl Arguments {
+    fn trainer(&self) -> TrainerConfig {
+        let small = TrainerConfig::small(self.seed);
+        let (descent, objective) = (&self.descent, &self.objective);
+        let floor = descent.floor;
+        TrainerConfig {
+            schedule: Schedule {
+                rate: descent.rate,
+                warm_up: descent.warm_up,
+                decay: match descent.schedule {
+                    Shape::Constant => Decay::Constant,
+                    Shape::Cosine => Decay::Cosine { floor },
+                    Shape::Wsd => Decay::Wsd {
+                        share: descent.decay_share,
+                        floor,
+                    },
+                },
+            },
+            planned_steps: self.steps,
+            clip: descent.clip,
+            step_tokens: descent.tokens,
+            accumulate: descent.accumulate,
+            objective: Objective {
+                hard_share: objective.hard_share,
+                temperature: objective.temperature,
+                vocabulary: match objective.full_vocabulary {
+                    true => Vocabulary::Full,
+                    false => Vocabulary::Top,
+                },
+                rollout_every: objective.rollout_every,
+                skew: objective.skew,
+                ..small.objective
+            },
+            ..small
+        }
+    }
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
@@ -73,35 +198,35 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
             expected: "give a positive number of minutes",
         });
     }
+    let trainer = arguments.trainer();
+    trainer.check().map_err(TrainerError::from)?;
     let teacher = match &arguments.teacher {
         Some(dir) => open(dir)?,
         None => bundled::write_teacher(&arguments.out.join("teacher"))?,
     };
-    let start = match &arguments.student {
+    let start = match &arguments.student.student {
         Some(dir) => open(dir)?,
         None => cut(&arguments, &teacher)?,
     };
     let source = Arc::new(Source::open(&teacher)?);
+    let mut log = Log::open(&arguments.out, arguments.steps, arguments.json)?;
     let small = WorkerConfig::small(arguments.out, start, arguments.seed);
     let config = WorkerConfig {
-        trainer: TrainerConfig {
-            rate: arguments.rate,
-            ..small.trainer
-        },
+        trainer,
         device: arguments.device,
         threads: arguments
             .threads
             .or_else(|| std::thread::available_parallelism().ok())
             .unwrap_or(NonZeroUsize::MIN),
         duty: arguments.duty,
+        judge_every: arguments.judge_every,
+        save_every: arguments.save_every,
+        keep_best: arguments.keep_best,
         until_step: arguments.steps,
         ..small
     };
-    let json = arguments.json;
     // A lost reader of the events does not stop a training run.
-    let worker = spawn(config, source, None, move |event| {
-        drop(report(&event, json))
-    })?;
+    let worker = spawn(config, source, None, move |event| drop(log.tell(&event)))?;
     match arguments.minutes {
         Some(_) => {
             std::thread::sleep(Duration::from_secs_f64(minutes * 60.0));
@@ -114,15 +239,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Cuts a student out of the teacher and writes it to OUT/start, the same one for the same arguments.
+/// Makes a student and writes it to OUT/start, the same one for the same arguments.
 fn cut(arguments: &Arguments, teacher: &Checkpoint) -> Result<Checkpoint, CommandError> {
-    let chosen = layers(teacher.config.num_hidden_layers, arguments.layers);
-    let plan = StudentPlan {
-        layers: chosen,
-        seed: arguments.seed,
-        noise: arguments.noise,
+    let wanted = &arguments.student;
+    let widths = Widths {
+        hidden: wanted.width,
+        feed_forward: wanted.feed_forward,
     };
-    let (config, tensors) = student(teacher, &plan)?;
+    let (config, tensors) = match wanted.scratch {
+        true => scratch(&teacher.config, wanted.layers, widths, arguments.seed)?,
+        false => {
+            let plan = StudentPlan {
+                layers: layers(teacher.config.num_hidden_layers, wanted.layers),
+                seed: arguments.seed,
+                noise: wanted.noise,
+            };
+            narrow_student(teacher, &plan, widths)?
+        }
+    };
     let provenance = Provenance {
         parent: Some(teacher.digest()),
         training: TrainingSummary::default(),
@@ -136,53 +270,4 @@ fn cut(arguments: &Arguments, teacher: &Checkpoint) -> Result<Checkpoint, Comman
         &provenance,
         Precision::F16,
     )?)
-}
-
-fn report(event: &DistillEvent, as_json: bool) -> std::io::Result<()> {
-    let object = match event {
-        DistillEvent::Started {
-            step,
-            resumed,
-            heldout_loss,
-        } => {
-            json!({"event": "started", "step": step, "resumed": resumed, "heldout_loss": heldout_loss})
-        }
-        DistillEvent::Step(report) => {
-            // Every step is too much for a person; a program gets them all.
-            if !as_json && !report.step.is_multiple_of(10) {
-                return Ok(());
-            }
-            json!({"event": "step", "step": report.step, "loss": report.loss, "tokens": report.tokens, "rollout": report.rollout})
-        }
-        DistillEvent::Judged {
-            step,
-            heldout_loss,
-            e_value,
-            threshold,
-            examples,
-        } => {
-            json!({"event": "judged", "step": step, "heldout_loss": heldout_loss, "e_value": e_value, "threshold": threshold, "examples": examples})
-        }
-        DistillEvent::Published { step, checkpoint } => {
-            json!({"event": "published", "step": step, "dir": checkpoint.dir})
-        }
-        DistillEvent::Stopped { step } => json!({"event": "stopped", "step": step}),
-        DistillEvent::Failed { error } => json!({"event": "failed", "error": error}),
-    };
-    if as_json {
-        return print(object);
-    }
-    let fields = object
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != "event");
-    let fields: Vec<String> = fields
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
-    print(format_args!(
-        "{:<9}  {}",
-        object["event"].as_str().unwrap_or_default(),
-        fields.join("  ")
-    ))
 }

@@ -5,6 +5,7 @@ use burn::backend::{Autodiff, Flex};
 use super::*;
 use crate::{
     gate::GateSettings,
+    schedule::Decay,
     tests::{config, shard, source, teacher, write_student},
 };
 
@@ -90,6 +91,74 @@ fn a_resumed_run_goes_on_counting_and_names_its_parent() {
     let mut second = start(1, &saved).unwrap();
     assert_eq!(second.evaluate(), first.evaluate());
     assert_eq!(second.step().unwrap().step, 4);
+}
+
+#[test]
+fn a_saved_run_goes_on_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::new(GateSettings::default()).unwrap();
+    let (state, ends) = (
+        dir.path().join("state"),
+        ["a", "b"].map(|end| dir.path().join(end)),
+    );
+    let mut whole = trainer(dir.path(), 1);
+    for _ in 0..5 {
+        whole.step().unwrap();
+    }
+    whole.save(&state, &gate).unwrap();
+    let saved = Checkpoint::open(&state).unwrap();
+    let rest = Resume::read(&state, saved.digest()).unwrap();
+    let device = Default::default();
+    let mut resumed = Trainer::<Train>::resume(config(1), source(), &saved, rest, device).unwrap();
+    resumed.set_parent(whole.parent);
+    for _ in 0..7 {
+        assert_eq!(whole.step().unwrap(), resumed.step().unwrap());
+    }
+    let ended = [(&whole, &ends[0]), (&resumed, &ends[1])].map(|(trainer, dir)| {
+        trainer.save(dir, &gate).unwrap();
+        let checkpoint = Checkpoint::open(dir).unwrap();
+        let rest = Resume::read(dir, checkpoint.digest()).unwrap();
+        (checkpoint.digest(), rest.place, rest.pool)
+    });
+    assert_eq!(ended[0], ended[1]);
+}
+
+/// The held-out loss before and after 30 steps of an objective.
+fn taught(change: impl Fn(&mut TrainerConfig)) -> (f32, f32) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(1);
+    change(&mut config);
+    let (student, device) = (write_student(dir.path()), Default::default());
+    let mut trainer = Trainer::<Train>::new(config, source(), None, &student, device).unwrap();
+    let before = mean(&trainer.evaluate());
+    for _ in 0..30 {
+        assert!(trainer.step().unwrap().loss.is_finite());
+    }
+    (before, mean(&trainer.evaluate()))
+}
+
+#[test]
+fn every_objective_teaches() {
+    let check = |name, change: &dyn Fn(&mut TrainerConfig)| {
+        let (before, after) = taught(change);
+        assert!(
+            after < 0.97 * before,
+            "{name}: {before} before, {after} after"
+        );
+    };
+    check("temperature", &|config| config.objective.temperature = 2.0);
+    check("full vocabulary", &|config| {
+        config.objective.vocabulary = Vocabulary::Full;
+    });
+    check("own rollouts only", &|config| {
+        config.objective.rollout_every = 1
+    });
+    check("accumulated and decaying", &|config| {
+        config.accumulate = 2.try_into().unwrap();
+        config.step_tokens /= 2;
+        config.planned_steps = Some(30);
+        config.schedule.decay = Decay::Cosine { floor: 0.1 };
+    });
 }
 
 #[test]

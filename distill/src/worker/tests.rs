@@ -48,12 +48,72 @@ fn a_state_that_a_kill_left_half_written_costs_only_the_steps_since_the_one_befo
     let dir = tempfile::tempdir().unwrap();
     let (worker, _events) = start(dir.path(), Some(8));
     worker.wait().unwrap();
-    let newest = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
+    let (newest, _) = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
     assert_eq!(newest.manifest.training.steps, 8);
-    fs::write(newest.dir.join("model.safetensors"), b"torn").unwrap();
-    let (worker, events) = start(dir.path(), Some(8));
-    assert_eq!(started(&events), (6, true));
-    worker.wait().unwrap();
+    for file in ["model.safetensors", "resume.bin", "manifest.json"] {
+        fs::write(newest.dir.join(file), b"torn").unwrap();
+        let (worker, events) = start(dir.path(), Some(8));
+        assert_eq!(started(&events), (6, true), "{file}");
+        worker.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_run_in_pieces_ends_in_the_very_state_of_a_run_in_one() {
+    let digest = |stops: &[u64]| {
+        let dir = tempfile::tempdir().unwrap();
+        for &stop in stops {
+            let (worker, _events) = start(dir.path(), Some(stop));
+            worker.wait().unwrap();
+        }
+        let (checkpoint, rest) = newest(&states(&WorkerConfig::small(
+            dir.path().to_owned(),
+            write_student(&dir.path().join("start")),
+            1,
+        )))
+        .unwrap();
+        (checkpoint.digest(), rest.place, rest.pool)
+    };
+    assert_eq!(digest(&[9]), digest(&[2, 3, 7, 9]));
+}
+
+#[test]
+fn the_best_candidates_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (send, events) = channel();
+    let config = WorkerConfig {
+        trainer: config(1),
+        duty: 1.0,
+        judge_every: 2,
+        judge_examples: 1,
+        keep_best: 2,
+        until_step: Some(8),
+        ..WorkerConfig::small(
+            dir.path().to_owned(),
+            write_student(&dir.path().join("start")),
+            1,
+        )
+    };
+    let worker = spawn(config, source(), Some(shard()), move |event| {
+        drop(send.send(event))
+    });
+    worker.unwrap().wait().unwrap();
+    let mut judged: Vec<f32> = events
+        .iter()
+        .filter_map(|event| match event {
+            DistillEvent::Judged { heldout_loss, .. } => Some(heldout_loss),
+            _ => None,
+        })
+        .collect();
+    judged.sort_by(f32::total_cmp);
+    let mut kept: Vec<f32> = fs::read_dir(dir.path().join("best"))
+        .unwrap()
+        .map(|entry| Checkpoint::open(&entry.unwrap().path()).unwrap())
+        .map(|checkpoint| checkpoint.manifest.training.heldout_loss)
+        .collect();
+    kept.sort_by(f32::total_cmp);
+    assert_eq!(judged.len(), 4);
+    assert_eq!(kept, judged[..2]);
 }
 
 #[test]
@@ -68,7 +128,7 @@ fn what_is_published_verifies_and_is_what_the_next_run_measures_against() {
     let published =
         Checkpoint::open(&published.expect("a student this noisy improves").dir).unwrap();
     assert!(published.manifest.training.steps.is_multiple_of(50));
-    let state = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
+    let (state, _) = newest(&[dir.path().join("state-a"), dir.path().join("state-b")]).unwrap();
     let config = WorkerConfig::small(dir.path().to_owned(), published.clone(), 1);
     assert!(published_as(&config, &state).is_some());
 }

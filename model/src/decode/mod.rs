@@ -11,8 +11,9 @@ use std::sync::Mutex;
 use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::Config;
 use crate::device::{Device, DeviceChoice, DeviceError};
-use crate::tensors::TensorsError;
+use crate::tensors::{Tensors, TensorsError};
 
 /// Why a checkpoint could not be put to work.
 #[derive(Debug, Error)]
@@ -81,14 +82,20 @@ pub(crate) struct OnCard {
 
 impl Weights {
     pub(crate) fn load(checkpoint: &Checkpoint, device: DeviceChoice) -> Result<Self, LoadError> {
-        let device = device.resolve()?;
-        let (config, tensors) = (&checkpoint.config, checkpoint.tensors()?);
-        match device {
-            Device::Cpu => Ok(Self::Cpu(Arc::new(cpu::CpuWeights::new(config, &tensors)?))),
+        Self::new(&checkpoint.config, &checkpoint.tensors()?, device)
+    }
+
+    pub(crate) fn new(
+        config: &Config,
+        tensors: &Tensors,
+        device: DeviceChoice,
+    ) -> Result<Self, LoadError> {
+        match device.resolve()? {
+            Device::Cpu => Ok(Self::Cpu(Arc::new(cpu::CpuWeights::new(config, tensors)?))),
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 let device = burn_cuda::CudaDevice { index };
-                let model = crate::Transformer::from_tensors(config, &tensors, &device)?;
+                let model = crate::Transformer::from_tensors(config, tensors, &device)?;
                 Ok(Self::Cuda(Arc::new(Mutex::new(OnCard { model, device }))))
             }
         }
