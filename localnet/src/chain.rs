@@ -133,7 +133,7 @@ pub fn write_wallets(dir: &Path, roster: &[Participant]) -> Result<(), LocalnetE
         ] {
             // A data directory that is used again holds the same keys already.
             if !wallet.key_file(kind)?.exists() {
-                wallet.import(kind, &key.secret())?;
+                wallet.import(kind, &key.secret(), None)?;
             }
         }
     }

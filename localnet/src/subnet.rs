@@ -255,7 +255,7 @@ impl Setup<'_> {
             .filter(|p| matches!(p.part, Part::Validator { .. }));
         try_join_all(validators.map(|participant| async {
             let config = ValidatorConfig {
-                endpoint: self.endpoint.clone(),
+                endpoints: self.endpoint.clone().into(),
                 hotkey: participant.hotkey.pair.clone(),
                 spec: self.spec.clone(),
                 teacher: self.teacher.dir.clone(),

@@ -5,7 +5,7 @@ mod model;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use athanor_chain::{Client, ConnectError, ReadError, RegisterError, WalletError};
+use athanor_chain::{Client, ConnectError, ReadError, WalletError};
 use athanor_distill::{
     bundled::BundledError,
     init::StudentError,
@@ -16,7 +16,8 @@ use athanor_miner::{
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
-    Feed, args::SpecFileError, feed::FeedError, logging::LoggingError, shutdown,
+    Feed, NodeArgs, args::SpecFileError, feed::FeedError, logging::LoggingError,
+    overview::OverviewError, register::RegisterCommandError, shutdown,
     wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec};
@@ -24,7 +25,7 @@ use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
 
 pub(crate) use arguments::Arguments;
-use arguments::{Command, NodeArgs, RunArgs};
+use arguments::{Command, RunArgs};
 
 /// How long work that cannot be interrupted may hold up the exit.
 pub(crate) const LAST_WORK: Duration = Duration::from_secs(2);
@@ -49,7 +50,9 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Chain(#[from] ReadError),
     #[error(transparent)]
-    Register(#[from] RegisterError),
+    Register(#[from] RegisterCommandError),
+    #[error(transparent)]
+    Overview(#[from] OverviewError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointRefused),
     #[error("the bundled teacher cannot be unpacked: {0}")]
@@ -78,9 +81,16 @@ pub(crate) async fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(arguments) => serve(*arguments).await,
         Command::Check(arguments) => check(*arguments).await,
-        Command::Register(arguments) => register(arguments).await,
+        Command::Register(arguments) => {
+            println!("{}", arguments.run().await?);
+            Ok(())
+        }
+        Command::Overview(arguments) => {
+            println!("{}", arguments.run().await?);
+            Ok(())
+        }
         Command::Wallet { wallet, command } => {
-            println!("{}", command.run(&wallet)?);
+            println!("{}", command.run(&wallet).await?);
             Ok(())
         }
     }
@@ -97,7 +107,7 @@ impl Node {
     async fn open(arguments: &NodeArgs) -> Result<Self, CliError> {
         let spec = arguments.subnet.load()?;
         let hotkey = arguments.wallet.wallet().hotkey()?;
-        let chain = Client::connect(arguments.subtensor.endpoint.url()).await?;
+        let chain = Client::open(arguments.subtensor.endpoints.clone()).await?;
         Ok(Self {
             spec,
             hotkey,
@@ -191,19 +201,6 @@ async fn check(arguments: RunArgs) -> Result<(), CliError> {
         Some(digest) => println!("committed   {digest}"),
         None => println!("committed   nothing yet; `run` commits"),
     }
-    Ok(())
-}
-
-async fn register(arguments: NodeArgs) -> Result<(), CliError> {
-    let coldkey = arguments.wallet.wallet().coldkey()?;
-    let node = Node::open(&arguments).await?;
-    let netuid = node.spec.subnet.netuid;
-    let hotkey = Hotkey(node.hotkey.public().0);
-    let included = node.chain.register(&coldkey, netuid, hotkey).await?;
-    println!(
-        "{hotkey} is registered on subnet {netuid} since block {}",
-        included.block
-    );
     Ok(())
 }
 

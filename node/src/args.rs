@@ -13,5 +13,21 @@ pub use subnet::{SpecFileError, SubnetArgs};
 pub use subtensor::SubtensorArgs;
 pub use wallet::WalletArgs;
 
+use clap::Args;
+
+/// Who, where, by which rules.
+#[derive(Args, Clone, Debug)]
+pub struct NodeArgs {
+    /// Which chain
+    #[command(flatten)]
+    pub subtensor: SubtensorArgs,
+    /// Which keys
+    #[command(flatten)]
+    pub wallet: WalletArgs,
+    /// Which subnet
+    #[command(flatten)]
+    pub subnet: SubnetArgs,
+}
+
 #[cfg(test)]
 mod tests;

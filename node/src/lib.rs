@@ -5,8 +5,10 @@
 pub mod args;
 pub mod feed;
 pub mod logging;
+pub mod overview;
+pub mod register;
 pub mod shutdown;
 pub mod wallet;
 
-pub use args::{LoggingArgs, SubnetArgs, SubtensorArgs, WalletArgs};
+pub use args::{LoggingArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};
 pub use feed::Feed;

@@ -9,6 +9,8 @@ use athanor_node::{
     args::SpecFileError,
     feed::FeedError,
     logging::{self, LoggingError},
+    overview::{OverviewArgs, OverviewError},
+    register::{RegisterArgs, RegisterCommandError},
     shutdown,
     wallet::{WalletCommand, WalletCommandError},
 };
@@ -41,7 +43,11 @@ pub enum Command {
     Run(RunArgs),
     /// Fit the audit's tables on this machine's engine and print the error rates that they give.
     Calibrate(CalibrateArgs),
-    /// Make, restore or show keys.
+    /// Register the hotkey on the subnet; the coldkey pays.
+    Register(RegisterArgs),
+    /// Show how the wallet's hotkeys stand on the subnet.
+    Overview(OverviewArgs),
+    /// Make, restore, list and show keys, and what they hold.
     Wallet {
         /// Which wallet.
         #[command(flatten)]
@@ -121,6 +127,12 @@ pub enum CliError {
     /// Logging cannot be set up.
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    /// The hotkey was not registered.
+    #[error(transparent)]
+    Register(#[from] RegisterCommandError),
+    /// The subnet could not be shown.
+    #[error(transparent)]
+    Overview(#[from] OverviewError),
     /// A wallet verb failed.
     #[error(transparent)]
     WalletCommand(#[from] WalletCommandError),
@@ -135,8 +147,16 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Run(args) => validate(args).await,
         Command::Calibrate(args) => Ok(calibrate::run(&args)?),
+        Command::Register(args) => {
+            println!("{}", args.run().await?);
+            Ok(())
+        }
+        Command::Overview(args) => {
+            println!("{}", args.run().await?);
+            Ok(())
+        }
         Command::Wallet { wallet, command } => {
-            println!("{}", command.run(&wallet)?);
+            println!("{}", command.run(&wallet).await?);
             Ok(())
         }
     }
@@ -158,7 +178,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         Some(path) => Feed::with_file(path)?,
     };
     let config = ValidatorConfig {
-        endpoint: args.subtensor.endpoint,
+        endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
         spec,
         teacher: args.teacher,

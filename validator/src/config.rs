@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use athanor_chain::{ConnectError, Endpoint, ReadError};
+use athanor_chain::{ConnectError, Endpoints, ReadError};
 use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
 use athanor_node::feed::Feed;
 use athanor_scoring::evidence::Calibration;
@@ -15,8 +15,8 @@ use crate::{artifacts::ArtifactError, audit::AuditError, book::BookError};
 /// Everything that a validator runs on.
 #[derive(Clone)]
 pub struct ValidatorConfig {
-    /// Network name or WebSocket URL of the chain.
-    pub endpoint: Endpoint,
+    /// The chain's nodes, best first.
+    pub endpoints: Endpoints,
     /// The key that asks, scores and sets weights.
     pub hotkey: sr25519::Pair,
     /// The rules of the subnet.
@@ -62,7 +62,7 @@ pub enum StartError {
     Read(#[from] ReadError),
     /// The hotkey has no slot.
     #[error(
-        "hotkey {hotkey} is not registered on subnet {netuid}: register it first (btcli subnet register --netuid {netuid})"
+        "hotkey {hotkey} is not registered on subnet {netuid}: register it first (`athanor-validator register --netuid {netuid}`)"
     )]
     NotRegistered {
         /// The hotkey.

@@ -119,7 +119,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         source,
     })?;
 
-    let chain = Chain::connect(config.endpoint.url()).await?;
+    let chain = Chain::open(config.endpoints.clone()).await?;
     let signer = Signer::new(
         config.hotkey.clone(),
         chain.signing_context(config.netuid()),

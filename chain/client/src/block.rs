@@ -109,7 +109,11 @@ impl Cursor {
                         .error("chain_subscribeFinalizedHeads", error)
                         .into());
                 }
-                Ok(Some(Err(_)) | None) | Err(_) => self.heads = None,
+                Ok(Some(Err(_)) | None) => self.heads = None,
+                Err(_) => {
+                    self.heads = None;
+                    self.client.rpc().leave_stalled_node().await;
+                }
             }
         }
     }

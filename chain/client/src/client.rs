@@ -1,32 +1,24 @@
 //! The handle that everything else hangs off.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, Rao, SigningContext};
 use scale_decode::DecodeAsType;
 use subxt::{
     OnlineClient, SubstrateConfig,
-    backend::LegacyBackend,
-    rpcs::{
-        RpcClient,
-        client::reconnecting_rpc_client::{ExponentialBackoff, RpcClient as ReconnectingClient},
-    },
+    backend::LegacyBackend, rpcs::RpcClient,
 };
 use thiserror::Error;
 
 use crate::{
-    BlockRef, Endpoint, ParseEndpointError, ReadError,
-    items::{self, Item},
+    BlockRef, Endpoint, Endpoints, ParseEndpointError, ReadError, contract, items,
     rpc::Rpc,
     state::account,
+    transport::{Failover, Shared},
 };
-
-/// Longest wait for the WebSocket handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// First pause between attempts to reconnect; each is twice the one before, up to [`MAX_BACKOFF`].
-const FIRST_BACKOFF_MS: u64 = 2;
-/// A chain's block takes 12 s: reconnecting faster than this gains nothing, slower loses blocks.
-const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
 /// Why a chain could not be connected to.
 #[derive(Debug, Error)]
@@ -36,13 +28,12 @@ pub enum ConnectError {
     Endpoint(#[from] ParseEndpointError),
     /// Nobody answers there.
     #[error(
-        "no chain answers at {endpoint} ({source}): start one (`athanor-devnet`), or give another endpoint"
+        "no chain answers at {}: start one (`athanor-devnet`), or give another endpoint",
+        attempts(tried)
     )]
     Unreachable {
-        /// The node's address.
-        endpoint: Endpoint,
-        /// The cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The addresses that were tried, each with the reason of its failure.
+        tried: Vec<(Endpoint, Box<dyn std::error::Error + Send + Sync>)>,
     },
     /// The node answers, but its chain cannot be read.
     #[error(transparent)]
@@ -59,63 +50,56 @@ struct Inner {
     rpc: Rpc,
     online: OnlineClient<SubstrateConfig>,
     genesis: Digest,
+    /// The hotkeys of each subnet's last metagraph, to ask about together with the next one.
+    hotkeys: Mutex<HashMap<NetUid, Vec<Hotkey>>>,
 }
 
 impl Client {
-    /// Connects to `endpoint`: a WebSocket address, or the name of a network (`local`, `finney`, `test`, `archive`).
+    /// Connects to `endpoints`: a WebSocket address or the name of a network (`local`, `finney`, `test`, `archive`), or
+    /// several of them with commas in between, which take over from each other.
     ///
-    /// Fails at once if nobody answers; later disconnections are waited out.
-    pub async fn connect(endpoint: &str) -> Result<Self, ConnectError> {
-        let endpoint: Endpoint = endpoint.parse()?;
-        let unreachable =
-            |error: Box<dyn std::error::Error + Send + Sync>| ConnectError::Unreachable {
-                endpoint: endpoint.clone(),
-                source: error,
-            };
-        // The reconnecting client would try for ever, and never say why: this first attempt gives the reason.
-        ReconnectingClient::builder()
-            .retry_policy(std::iter::empty())
-            .connection_timeout(HANDSHAKE)
-            .build(endpoint.url())
-            .await
-            .map_err(|error| unreachable(Box::new(error)))?;
-        let backoff = ExponentialBackoff::from_millis(FIRST_BACKOFF_MS)
-            .factor(50)
-            .max_delay(MAX_BACKOFF);
-        let connecting = ReconnectingClient::builder()
-            .retry_policy(backoff)
-            .connection_timeout(HANDSHAKE)
-            .build(endpoint.url());
-        let socket = tokio::time::timeout(HANDSHAKE, connecting)
-            .await
-            .map_err(|elapsed| unreachable(Box::new(elapsed)))?
-            .map_err(|error| unreachable(Box::new(error)))?;
+    /// Fails at once if nobody answers, or if the chain's runtime is not what this build knows; later disconnections are
+    /// waited out.
+    pub async fn connect(endpoints: &str) -> Result<Self, ConnectError> {
+        Self::open(endpoints.parse()?).await
+    }
 
-        let socket = RpcClient::new(socket);
-        let rpc = Rpc::new(endpoint.clone(), socket.clone());
-        let genesis = rpc
-            .block_hash(athanor_spec::BlockNumber(0))
-            .await?
-            .unwrap_or_default();
-        let backend = LegacyBackend::builder().build(socket);
+    /// As [`Client::connect`], with addresses that are parsed already.
+    pub async fn open(endpoints: Endpoints) -> Result<Self, ConnectError> {
+        let transport = match Failover::connect(endpoints).await {
+            Ok(transport) => Arc::new(transport),
+            Err(failures) => {
+                let tried = failures
+                    .into_iter()
+                    .map(|(endpoint, error)| (endpoint, error.into()))
+                    .collect();
+                return Err(ConnectError::Unreachable { tried });
+            }
+        };
+        let genesis = transport.genesis();
+        let rpc = Rpc::new(transport.clone());
+        let backend = LegacyBackend::builder().build(RpcClient::new(Shared(transport)));
         let config = SubstrateConfig::builder()
             .set_genesis_hash(genesis.0.into())
             .build();
         let online = OnlineClient::from_backend_with_config(config, Arc::new(backend))
             .await
-            .map_err(|error| unreachable(Box::new(error)))?;
+            .map_err(|error| ConnectError::Unreachable {
+                tried: vec![(rpc.endpoint().clone(), Box::new(error))],
+            })?;
         let client = Self {
             inner: Arc::new(Inner {
                 rpc,
                 online,
                 genesis,
+                hotkeys: Mutex::default(),
             }),
         };
         client.check_runtime().await?;
         Ok(client)
     }
 
-    /// The node's address.
+    /// The address of the node in use.
     pub fn endpoint(&self) -> &Endpoint {
         self.inner.rpc.endpoint()
     }
@@ -158,6 +142,18 @@ impl Client {
         Ok(Rao(info.map_or(0, |info| info.data.free)))
     }
 
+    pub(crate) fn hotkeys_of(&self, netuid: NetUid) -> Vec<Hotkey> {
+        let known = self.inner.hotkeys.lock();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        known.get(&netuid).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn remember_hotkeys(&self, netuid: NetUid, hotkeys: Vec<Hotkey>) {
+        let known = self.inner.hotkeys.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        known.insert(netuid, hotkeys);
+    }
+
     pub(crate) fn rpc(&self) -> &Rpc {
         &self.inner.rpc
     }
@@ -166,19 +162,19 @@ impl Client {
         &self.inner.online
     }
 
-    /// Another Substrate chain behind the address should be an error here, not at the first weights.
+    /// Another chain behind the address, or a runtime that changed, should be an error here and not at the first weights.
     async fn check_runtime(&self) -> Result<(), ReadError> {
-        const NEEDED: [Item; 2] = [items::TEMPO, items::COMMITMENT_OF];
         let state = self.state(None).await?;
-        let batch = state.batch();
-        match NEEDED.iter().find(|item| !batch.knows(&[**item])) {
-            Some(item) => Err(ReadError::UnknownName {
-                pallet: item.pallet.to_owned(),
-                name: item.name.to_owned(),
-            }),
-            None => Ok(()),
-        }
+        contract::check(state.at().metadata_ref())
     }
+}
+
+fn attempts(tried: &[(Endpoint, Box<dyn std::error::Error + Send + Sync>)]) -> String {
+    let each: Vec<String> = tried
+        .iter()
+        .map(|(endpoint, reason)| format!("{endpoint} ({reason})"))
+        .collect();
+    each.join(", ")
 }
 
 /// `System.Account`, as far as it is used.

@@ -1,4 +1,4 @@
-//! Where a chain is reached: a WebSocket address, or the name of a network.
+//! Where a chain is reached: WebSocket addresses, or the names of networks.
 
 use std::{fmt, str::FromStr};
 
@@ -30,6 +30,68 @@ impl Endpoint {
     /// The address, starting with `ws://` or `wss://`.
     pub fn url(&self) -> &str {
         &self.0
+    }
+}
+
+/// The nodes of one chain, in the order in which they are tried; at least one.
+///
+/// Written as a list with commas: `wss://first.example:443,finney`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints(Vec<Endpoint>);
+
+impl Endpoints {
+    /// The nodes, best first.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.0.iter()
+    }
+
+    /// All of these, then all of `more`; none twice.
+    pub fn and(mut self, more: Self) -> Self {
+        for endpoint in more.0 {
+            if !self.0.contains(&endpoint) {
+                self.0.push(endpoint);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn list(&self) -> &[Endpoint] {
+        &self.0
+    }
+}
+
+impl From<Endpoint> for Endpoints {
+    fn from(endpoint: Endpoint) -> Self {
+        Self(vec![endpoint])
+    }
+}
+
+impl FromStr for Endpoints {
+    type Err = ParseEndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut endpoints = text
+            .split(',')
+            .map(|part| part.trim().parse().map(|endpoint| Self(vec![endpoint])));
+        // A text without commas is one part, so there is a first one.
+        let first = endpoints.next().unwrap_or_else(|| {
+            Err(ParseEndpointError {
+                text: text.to_owned(),
+            })
+        })?;
+        endpoints.try_fold(first, |all, more| Ok(all.and(more?)))
+    }
+}
+
+impl fmt::Display for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, endpoint) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            endpoint.fmt(f)?;
+        }
+        Ok(())
     }
 }
 
@@ -68,6 +130,25 @@ mod tests {
         assert_eq!(local.url(), "ws://127.0.0.1:9944");
         let own: Endpoint = "ws://10.0.0.1:9945".parse().unwrap();
         assert_eq!(own.url(), "ws://10.0.0.1:9945");
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_and_drops_what_it_has_already() {
+        let list: Endpoints = "ws://b:1, local ,ws://b:1,finney".parse().unwrap();
+        let urls: Vec<&str> = list.iter().map(Endpoint::url).collect();
+        assert_eq!(
+            urls,
+            [
+                "ws://b:1",
+                "ws://127.0.0.1:9944",
+                "wss://entrypoint-finney.opentensor.ai:443"
+            ]
+        );
+        assert_eq!(list.to_string().parse::<Endpoints>().unwrap(), list);
+        for text in ["local,", ",", "local,finny"] {
+            let error = text.parse::<Endpoints>().unwrap_err().to_string();
+            assert!(error.contains("local, finney, test, archive"), "{error}");
+        }
     }
 
     #[test]

@@ -1,53 +1,103 @@
-//! Every name on the chain that this client relies on.
+//! Every storage item on the chain that this client reads, with the types that it relies on.
 //!
-//! Kept in one table so that a test can look all of them up in a real runtime's metadata.
+//! One table, so that a client can hold all of it against a runtime's metadata when it connects.
 
-/// A storage item, by pallet and name.
+use crate::contract::{
+    Need::{self, Always, WhereKnown},
+    Value::{self, Exactly, Fields},
+};
+
+/// A storage item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) pallet: &'static str,
     pub(crate) name: &'static str,
+    /// Types of the keys, in the notation of [`crate::contract::describe`].
+    pub(crate) keys: &'static [&'static str],
+    pub(crate) value: Value,
+    pub(crate) need: Need,
 }
 
 macro_rules! items {
-    ($($const:ident = $pallet:literal . $name:literal;)*) => {
-        $(pub(crate) const $const: Item = Item { pallet: $pallet, name: $name };)*
+    ($($const:ident = $pallet:literal . $name:literal [$($key:expr),*] => $value:expr, $need:expr;)*) => {
+        $(pub(crate) const $const: Item = Item {
+            pallet: $pallet, name: $name, keys: &[$($key),*], value: $value, need: $need,
+        };)*
 
         /// All of them.
-        #[cfg(test)]
         pub(crate) const ALL: &[Item] = &[$($const),*];
     };
 }
 
+const NETUID: &str = "u16";
+const UID: &str = "u16";
+const EPOCH: &str = "u64";
+const KEY: &str = "[u8; 32]";
+const U16: Value = Exactly("u16");
+const U64: Value = Exactly("u64");
+const BOOL: Value = Exactly("bool");
+const U16S: Value = Exactly("Vec<u16>");
+const U64S: Value = Exactly("Vec<u64>");
+const BOOLS: Value = Exactly("Vec<bool>");
+
 items! {
-    ACCOUNT = "System"."Account";
-    ACTIVE = "SubtensorModule"."Active";
-    AXONS = "SubtensorModule"."Axons";
-    BLOCK_AT_REGISTRATION = "SubtensorModule"."BlockAtRegistration";
-    BURN = "SubtensorModule"."Burn";
-    COMMITMENT_OF = "Commitments"."CommitmentOf";
-    COMMIT_REVEAL_WEIGHTS_ENABLED = "SubtensorModule"."CommitRevealWeightsEnabled";
-    CONSENSUS = "SubtensorModule"."Consensus";
-    DIVIDENDS = "SubtensorModule"."Dividends";
-    EMISSION = "SubtensorModule"."Emission";
-    INCENTIVE = "SubtensorModule"."Incentive";
-    KEYS = "SubtensorModule"."Keys";
-    LAST_EPOCH_BLOCK = "SubtensorModule"."LastEpochBlock";
-    LAST_UPDATE = "SubtensorModule"."LastUpdate";
-    NETWORKS_ADDED = "SubtensorModule"."NetworksAdded";
-    OWNER = "SubtensorModule"."Owner";
-    PENDING_EPOCH_AT = "SubtensorModule"."PendingEpochAt";
-    SUBNETWORK_N = "SubtensorModule"."SubnetworkN";
-    SUBNET_EPOCH_INDEX = "SubtensorModule"."SubnetEpochIndex";
-    TEMPO = "SubtensorModule"."Tempo";
-    TOTAL_HOTKEY_ALPHA = "SubtensorModule"."TotalHotkeyAlpha";
-    UIDS = "SubtensorModule"."Uids";
-    VALIDATOR_PERMIT = "SubtensorModule"."ValidatorPermit";
-    VALIDATOR_TRUST = "SubtensorModule"."ValidatorTrust";
-    WEIGHTS = "SubtensorModule"."Weights";
-    WEIGHTS_SET_RATE_LIMIT = "SubtensorModule"."WeightsSetRateLimit";
-    WEIGHTS_VERSION_KEY = "SubtensorModule"."WeightsVersionKey";
+    ACCOUNT = "System"."Account"[KEY] => Fields(&[("nonce", "u32"), ("data", "struct AccountData")]), Always;
+    ACTIVE = "SubtensorModule"."Active"[NETUID] => BOOLS, Always;
+    ACTIVITY_CUTOFF = "SubtensorModule"."ActivityCutoff"[NETUID] => U16, WhereKnown;
+    ACTIVITY_CUTOFF_FACTOR = "SubtensorModule"."ActivityCutoffFactorMilli"[NETUID] => Exactly("u32"), WhereKnown;
+    AXONS = "SubtensorModule"."Axons"[NETUID, KEY] => Fields(&[("ip", "u128"), ("port", "u16"), ("ip_type", "u8")]), Always;
+    BEACON = "Drand"."BeaconConfig"[] => Fields(&[
+        ("public_key", "Vec<u8>"), ("period", "u32"), ("genesis_time", "u32"),
+    ]), WhereKnown;
+    BLOCKS_SINCE_LAST_STEP = "SubtensorModule"."BlocksSinceLastStep"[NETUID] => U64, WhereKnown;
+    BLOCK_AT_REGISTRATION = "SubtensorModule"."BlockAtRegistration"[NETUID, UID] => U64, Always;
+    BURN = "SubtensorModule"."Burn"[NETUID] => U64, Always;
+    COMMITMENT_OF = "Commitments"."CommitmentOf"[NETUID, KEY] => Fields(&[
+        ("block", "u32"), ("info", "Vec<enum Data>"),
+    ]), Always;
+    COMMIT_REVEAL_VERSION = "SubtensorModule"."CommitRevealWeightsVersion"[] => U16, WhereKnown;
+    COMMIT_REVEAL_WEIGHTS_ENABLED = "SubtensorModule"."CommitRevealWeightsEnabled"[NETUID] => BOOL, Always;
+    CONSENSUS = "SubtensorModule"."Consensus"[NETUID] => U16S, Always;
+    DIVIDENDS = "SubtensorModule"."Dividends"[NETUID] => U16S, Always;
+    EMISSION = "SubtensorModule"."Emission"[NETUID] => U64S, Always;
+    INCENTIVE = "SubtensorModule"."Incentive"[NETUID] => U16S, Always;
+    KEYS = "SubtensorModule"."Keys"[NETUID, UID] => Exactly(KEY), Always;
+    LAST_DRAND_ROUND = "Drand"."LastStoredRound"[] => U64, WhereKnown;
+    LAST_EPOCH_BLOCK = "SubtensorModule"."LastEpochBlock"[NETUID] => U64, WhereKnown;
+    LAST_UPDATE = "SubtensorModule"."LastUpdate"[NETUID] => U64S, Always;
+    MAX_WEIGHTS_LIMIT = "SubtensorModule"."MaxWeightsLimit"[NETUID] => U16, WhereKnown;
+    MIN_ALLOWED_WEIGHTS = "SubtensorModule"."MinAllowedWeights"[NETUID] => U16, WhereKnown;
+    NETWORKS_ADDED = "SubtensorModule"."NetworksAdded"[NETUID] => BOOL, Always;
+    NOW = "Timestamp"."Now"[] => U64, Always;
+    OWNER = "SubtensorModule"."Owner"[KEY] => Exactly(KEY), Always;
+    PENDING_EPOCH_AT = "SubtensorModule"."PendingEpochAt"[NETUID] => U64, WhereKnown;
+    REVEAL_PERIOD = "SubtensorModule"."RevealPeriodEpochs"[NETUID] => U64, WhereKnown;
+    STAKE_THRESHOLD = "SubtensorModule"."StakeThreshold"[] => U64, WhereKnown;
+    SUBNETWORK_N = "SubtensorModule"."SubnetworkN"[NETUID] => U16, Always;
+    SUBNET_EPOCH_INDEX = "SubtensorModule"."SubnetEpochIndex"[NETUID] => U64, WhereKnown;
+    SUBNET_OWNER = "SubtensorModule"."SubnetOwner"[NETUID] => Exactly(KEY), WhereKnown;
+    TEMPO = "SubtensorModule"."Tempo"[NETUID] => U16, Always;
+    TIMELOCKED_COMMITS = "SubtensorModule"."TimelockedWeightCommits"[NETUID, EPOCH] =>
+        Exactly("Vec<([u8; 32], u64, Vec<u8>, u64)>"), WhereKnown;
+    TOTAL_HOTKEY_ALPHA = "SubtensorModule"."TotalHotkeyAlpha"[KEY, NETUID] => U64, Always;
+    UIDS = "SubtensorModule"."Uids"[NETUID, KEY] => U16, Always;
+    VALIDATOR_PERMIT = "SubtensorModule"."ValidatorPermit"[NETUID] => BOOLS, Always;
+    VALIDATOR_TRUST = "SubtensorModule"."ValidatorTrust"[NETUID] => U16S, Always;
+    WEIGHTS = "SubtensorModule"."Weights"[NETUID, UID] => Exactly("Vec<(u16, u16)>"), Always;
+    WEIGHTS_SET_RATE_LIMIT = "SubtensorModule"."WeightsSetRateLimit"[NETUID] => U64, Always;
+    WEIGHTS_VERSION_KEY = "SubtensorModule"."WeightsVersionKey"[NETUID] => U64, Always;
+    WEIGHT_COMMITS = "SubtensorModule"."WeightCommits"[NETUID, KEY] =>
+        Exactly("Vec<([u8; 32], u64, u64, u64)>"), WhereKnown;
 }
+
+/// `SubnetInfoRuntimeApi_get_metagraph`, a runtime API and not a storage item: most of a metagraph in one answer.
+pub(crate) const METAGRAPH_API: Item = Item {
+    pallet: "SubnetInfoRuntimeApi",
+    name: "get_metagraph",
+    keys: &[NETUID],
+    value: Exactly("Option<struct Metagraph>"),
+    need: WhereKnown,
+};
 
 /// Items of runtimes with a stateful epoch schedule only; older ones run epochs by block number.
 pub(crate) const STATEFUL_SCHEDULE: [Item; 3] =

@@ -20,14 +20,17 @@
 //! ```
 
 mod block;
+mod calls;
 mod client;
 mod commitment;
+mod contract;
 mod endpoint;
 mod extrinsics;
 #[cfg(test)]
 mod finney;
 mod items;
 mod metagraph;
+mod owner;
 mod registration;
 mod rpc;
 mod schedule;
@@ -36,14 +39,17 @@ mod signer;
 mod staking;
 mod state;
 mod submit;
+mod timelock;
+mod transport;
 pub mod wallet;
 mod weights;
 
 pub use block::{BlockRef, BlocksError};
 pub use client::{Client, ConnectError};
-pub use endpoint::{Endpoint, ParseEndpointError};
+pub use endpoint::{Endpoint, Endpoints, ParseEndpointError};
 pub use extrinsics::ExtrinsicSummary;
-pub use metagraph::{Metagraph, Neuron};
+pub use metagraph::{Change, Metagraph, Neuron};
+pub use owner::{ChildrenError, Hyperparameter, OwnerError};
 pub use registration::RegisterError;
 pub use rpc::ReadError;
 pub use schedule::EpochSchedule;
@@ -51,4 +57,7 @@ pub use serving::{CommitError, ServeError};
 pub use staking::StakeError;
 pub use submit::{Included, SubmitError};
 pub use wallet::{Wallet, WalletError};
-pub use weights::SetWeightsError;
+pub use timelock::{Beacon, OpenError, SealError, TimelockedWeights};
+pub use weights::{
+    Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightSetter, WeightsSet,
+};

@@ -1,4 +1,10 @@
 //! Who is on a subnet, and how each stands: one consistent picture of one block.
+//!
+//! Runtimes with `get_metagraph` give most of it in one answer. What that lacks (commitments, trust, the schedule) is
+//! asked for at the same time, for the hotkeys of the last picture; only those of newcomers take another round trip.
+
+mod columns;
+mod diff;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,13 +12,12 @@ use athanor_spec::{BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use scale_decode::DecodeAsType;
 
 use crate::{
-    Client, EpochSchedule, ReadError,
-    block::height,
-    commitment::Registration,
-    items,
-    schedule::ScheduleAsks,
-    state::{Ask, State, account},
+    Client, EpochSchedule, ReadError, items,
+    state::{Ask, State},
 };
+
+pub use diff::Change;
+use columns::{ByUid, Columns, Details};
 
 /// A subnet at one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,16 +98,31 @@ impl Client {
     }
 
     async fn metagraph_of(&self, state: State, netuid: NetUid) -> Result<Metagraph, ReadError> {
-        let columns = Columns::read(&state, netuid).await?;
-        let slots = columns.slots(&state, netuid).await?;
-        let neurons = columns.neurons(&state, netuid, &slots).await?;
+        let known = self.hotkeys_of(netuid);
+        let (columns, by_uid, mut details) = tokio::try_join!(
+            Columns::read(&state, netuid),
+            ByUid::from_api(&state, netuid),
+            Details::read(&state, netuid, &known),
+        )?;
+        let by_uid = match by_uid {
+            Some(by_uid) => by_uid,
+            None => ByUid::from_storage(&state, netuid, &columns).await?,
+        };
+        let newcomers: Vec<Hotkey> = by_uid
+            .hotkeys()
+            .filter(|hotkey| !details.has(hotkey))
+            .collect();
+        if !newcomers.is_empty() {
+            details.add(Details::read(&state, netuid, &newcomers).await?);
+        }
+        self.remember_hotkeys(netuid, by_uid.hotkeys().collect());
         let block = state.block();
         Ok(Metagraph {
             netuid,
             block: block.number,
             hash: block.hash,
             schedule: columns.schedule,
-            neurons,
+            neurons: by_uid.neurons(&columns, &details),
         })
     }
 
@@ -112,8 +132,8 @@ impl Client {
         let columns = Columns::read(&state, netuid).await?;
         let mut batch = state.batch();
         type Row = Vec<(u16, u16)>;
-        let asks: Vec<(Uid, Ask<Row>)> = columns
-            .uids()
+        let asks: Vec<(Uid, Ask<Row>)> = (0..columns.len)
+            .map(Uid)
             .map(|uid| Ok((uid, batch.ask(items::WEIGHTS, (netuid.0, uid.0))?)))
             .collect::<Result<_, ReadError>>()?;
         let answers = batch.send().await?;
@@ -133,155 +153,14 @@ impl Client {
     }
 }
 
-/// What the chain keeps as one vector per subnet, indexed by UID. An entry that a vector lacks counts as zero.
-struct Columns {
-    len: u16,
-    schedule: EpochSchedule,
-    active: Vec<bool>,
-    validator_permit: Vec<bool>,
-    incentive: Vec<u16>,
-    dividends: Vec<u16>,
-    consensus: Vec<u16>,
-    validator_trust: Vec<u16>,
-    emission: Vec<u64>,
-    last_update: Vec<u64>,
-}
-
-/// Who holds a slot, and since when.
-struct Slot {
+/// The stake by which the chain measures a neuron, with what it borrows and lends; `None` if the runtime does not tell.
+pub(crate) async fn stake_of(
+    state: &State,
+    netuid: NetUid,
     uid: Uid,
-    hotkey: Hotkey,
-    registered_at: BlockNumber,
-}
-
-impl Columns {
-    async fn read(state: &State, netuid: NetUid) -> Result<Self, ReadError> {
-        let mut batch = state.batch();
-        let exists = batch.ask::<bool>(items::NETWORKS_ADDED, (netuid.0,))?;
-        let len = batch.ask::<u16>(items::SUBNETWORK_N, (netuid.0,))?;
-        let schedule = ScheduleAsks::new(&mut batch, netuid)?;
-        let active = batch.ask(items::ACTIVE, (netuid.0,))?;
-        let validator_permit = batch.ask(items::VALIDATOR_PERMIT, (netuid.0,))?;
-        let incentive = batch.ask(items::INCENTIVE, (netuid.0,))?;
-        let dividends = batch.ask(items::DIVIDENDS, (netuid.0,))?;
-        let consensus = batch.ask(items::CONSENSUS, (netuid.0,))?;
-        let validator_trust = batch.ask(items::VALIDATOR_TRUST, (netuid.0,))?;
-        let emission = batch.ask(items::EMISSION, (netuid.0,))?;
-        let last_update = batch.ask(items::LAST_UPDATE, (netuid.0,))?;
-        let answers = batch.send().await?;
-        if !answers.get(exists)?.unwrap_or_default() {
-            return Err(ReadError::NoSubnet { netuid });
-        }
-        Ok(Self {
-            len: answers.get(len)?.unwrap_or_default(),
-            schedule: schedule.schedule(state, &answers)?,
-            active: answers.get(active)?.unwrap_or_default(),
-            validator_permit: answers.get(validator_permit)?.unwrap_or_default(),
-            incentive: answers.get(incentive)?.unwrap_or_default(),
-            dividends: answers.get(dividends)?.unwrap_or_default(),
-            consensus: answers.get(consensus)?.unwrap_or_default(),
-            validator_trust: answers.get(validator_trust)?.unwrap_or_default(),
-            emission: answers.get(emission)?.unwrap_or_default(),
-            last_update: answers.get(last_update)?.unwrap_or_default(),
-        })
-    }
-
-    fn uids(&self) -> impl Iterator<Item = Uid> + use<> {
-        (0..self.len).map(Uid)
-    }
-
-    async fn slots(&self, state: &State, netuid: NetUid) -> Result<Vec<Slot>, ReadError> {
-        let mut batch = state.batch();
-        let asks: Vec<(Uid, Ask<[u8; 32]>, Ask<u64>)> = self
-            .uids()
-            .map(|uid| {
-                let key = (netuid.0, uid.0);
-                Ok((
-                    uid,
-                    batch.ask(items::KEYS, key)?,
-                    batch.ask(items::BLOCK_AT_REGISTRATION, key)?,
-                ))
-            })
-            .collect::<Result<_, ReadError>>()?;
-        let answers = batch.send().await?;
-        asks.into_iter()
-            .map(|(uid, hotkey, registered_at)| {
-                Ok(Slot {
-                    uid,
-                    hotkey: Hotkey(answers.get(hotkey)?.unwrap_or_default()),
-                    registered_at: height(answers.get(registered_at)?.unwrap_or_default()),
-                })
-            })
-            .collect()
-    }
-
-    async fn neurons(
-        &self,
-        state: &State,
-        netuid: NetUid,
-        slots: &[Slot],
-    ) -> Result<Vec<Neuron>, ReadError> {
-        let mut batch = state.batch();
-        let asks = slots
-            .iter()
-            .map(|slot| SlotAsks::new(&mut batch, netuid, slot))
-            .collect::<Result<Vec<_>, _>>()?;
-        let answers = batch.send().await?;
-        slots
-            .iter()
-            .zip(asks)
-            .map(|(slot, asks)| {
-                let at = usize::from(slot.uid.0);
-                let commitment = answers.get(asks.commitment)?.and_then(|registration| {
-                    Some((registration.info.record()?, BlockNumber(registration.block)))
-                });
-                Ok(Neuron {
-                    uid: slot.uid,
-                    hotkey: slot.hotkey,
-                    coldkey: Hotkey(answers.get(asks.coldkey)?.unwrap_or_default()),
-                    stake: Rao(answers.get(asks.stake)?.unwrap_or_default()),
-                    validator_permit: entry(&self.validator_permit, at),
-                    active: entry(&self.active, at),
-                    incentive: entry(&self.incentive, at),
-                    dividends: entry(&self.dividends, at),
-                    consensus: entry(&self.consensus, at),
-                    validator_trust: entry(&self.validator_trust, at),
-                    emission: Rao(entry(&self.emission, at)),
-                    last_update: height(entry(&self.last_update, at)),
-                    registered_at: slot.registered_at,
-                    axon: answers.get(asks.axon)?.and_then(|axon| axon.address()),
-                    commitment,
-                })
-            })
-            .collect()
-    }
-}
-
-fn entry<T: Copy + Default>(column: &[T], at: usize) -> T {
-    column.get(at).copied().unwrap_or_default()
-}
-
-struct SlotAsks {
-    coldkey: Ask<[u8; 32]>,
-    stake: Ask<u64>,
-    axon: Ask<AxonInfo>,
-    commitment: Ask<Registration>,
-}
-
-impl SlotAsks {
-    fn new(
-        batch: &mut crate::state::Batch<'_>,
-        netuid: NetUid,
-        slot: &Slot,
-    ) -> Result<Self, ReadError> {
-        let hotkey = account(&slot.hotkey);
-        Ok(Self {
-            coldkey: batch.ask(items::OWNER, (hotkey,))?,
-            stake: batch.ask(items::TOTAL_HOTKEY_ALPHA, (hotkey, netuid.0))?,
-            axon: batch.ask(items::AXONS, (netuid.0, hotkey))?,
-            commitment: batch.ask(items::COMMITMENT_OF, (netuid.0, hotkey))?,
-        })
-    }
+) -> Result<Option<Rao>, ReadError> {
+    let answer = columns::api(state, netuid).await?;
+    Ok(answer.and_then(|columns| columns.total_stake(uid)))
 }
 
 /// `SubtensorModule.Axons`, as far as it is used.

@@ -1,14 +1,15 @@
 //! Registers a hotkey on a subnet.
 
 use athanor_spec::{Hotkey, NetUid, Rao};
-use scale_value::Value;
 use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, ReadError, SubmitError, items,
+    Client, Included, ReadError, SubmitError,
+    calls::{self, key, number, subnet},
+    items,
     state::account,
-    submit::{Call, account_argument},
+    submit::Call,
 };
 
 /// Why a hotkey could not be registered.
@@ -33,6 +34,19 @@ pub enum RegisterError {
         price: Rao,
         /// What the coldkey holds.
         balance: Rao,
+    },
+    /// The price is above what the caller pays at most.
+    #[error(
+        "registering on subnet {netuid} costs {price} TAO, more than the limit of {limit}: raise the limit, or wait for \
+         the price to fall"
+    )]
+    TooExpensive {
+        /// The subnet.
+        netuid: NetUid,
+        /// Price of a registration.
+        price: Rao,
+        /// What the caller pays at most.
+        limit: Rao,
     },
     /// The subnet takes no more registrations for now.
     #[error(
@@ -63,8 +77,34 @@ impl Client {
         netuid: NetUid,
         hotkey: Hotkey,
     ) -> Result<Included, RegisterError> {
-        let price = self.registration_price(netuid, &hotkey).await?;
-        match self.submit(coldkey, &call(netuid, &hotkey)).await {
+        self.register_within(coldkey, netuid, hotkey, None).await
+    }
+
+    /// As [`Client::register`], for at most `limit`.
+    ///
+    /// Where the runtime has `register_limit`, the chain itself keeps to the limit. Elsewhere the price is read before
+    /// the call is sent, and another registration in the block in between may raise it by one step.
+    pub async fn register_within(
+        &self,
+        coldkey: &sr25519::Pair,
+        netuid: NetUid,
+        hotkey: Hotkey,
+        limit: Option<Rao>,
+    ) -> Result<Included, RegisterError> {
+        let offer = self.offer(netuid, &hotkey).await?;
+        let price = offer.price;
+        let call = match limit {
+            Some(limit) if price > limit => {
+                return Err(RegisterError::TooExpensive {
+                    netuid,
+                    price,
+                    limit,
+                });
+            }
+            Some(limit) if offer.limited => limit_call(netuid, &hotkey, limit),
+            _ => call(netuid, &hotkey),
+        };
+        match self.submit(coldkey, &call).await {
             Ok(included) => Ok(included),
             Err(error) => Err(match error.refusal() {
                 Some("HotKeyAlreadyRegisteredInSubNet") => {
@@ -82,6 +122,11 @@ impl Client {
                         balance: self.balance(&coldkey).await?,
                     }
                 }
+                Some("RegistrationPriceLimitExceeded") => RegisterError::TooExpensive {
+                    netuid,
+                    price: self.registration_price(netuid).await?,
+                    limit: limit.unwrap_or(price),
+                },
                 Some(
                     reason @ ("TooManyRegistrationsThisBlock"
                     | "TooManyRegistrationsThisInterval"
@@ -96,12 +141,21 @@ impl Client {
         }
     }
 
+    /// What a registration on `netuid` costs now.
+    pub async fn registration_price(&self, netuid: NetUid) -> Result<Rao, ReadError> {
+        let state = self.state(None).await?;
+        let mut batch = state.batch();
+        let exists = batch.ask::<bool>(items::NETWORKS_ADDED, (netuid.0,))?;
+        let burn = batch.ask::<u64>(items::BURN, (netuid.0,))?;
+        let answers = batch.send().await?;
+        if !answers.get(exists)?.unwrap_or_default() {
+            return Err(ReadError::NoSubnet { netuid });
+        }
+        Ok(Rao(answers.get(burn)?.unwrap_or_default()))
+    }
+
     /// The price, for a hotkey that is not registered yet.
-    async fn registration_price(
-        &self,
-        netuid: NetUid,
-        hotkey: &Hotkey,
-    ) -> Result<Rao, RegisterError> {
+    async fn offer(&self, netuid: NetUid, hotkey: &Hotkey) -> Result<Offer, RegisterError> {
         let state = self.state(None).await?;
         let mut batch = state.batch();
         let exists = batch.ask::<bool>(items::NETWORKS_ADDED, (netuid.0,))?;
@@ -117,17 +171,25 @@ impl Client {
                 netuid,
             });
         }
-        Ok(Rao(answers.get(burn)?.unwrap_or_default()))
+        Ok(Offer {
+            price: Rao(answers.get(burn)?.unwrap_or_default()),
+            limited: state.has_call(&calls::REGISTER_LIMIT),
+        })
     }
 }
 
+/// What a registration takes.
+struct Offer {
+    price: Rao,
+    /// Whether the runtime keeps to a limit by itself.
+    limited: bool,
+}
+
 pub(crate) fn call(netuid: NetUid, hotkey: &Hotkey) -> Call {
-    Call {
-        pallet: "SubtensorModule",
-        name: "burned_register",
-        arguments: vec![
-            ("netuid", Value::u128(netuid.0.into())),
-            ("hotkey", account_argument(hotkey)),
-        ],
-    }
+    calls::BURNED_REGISTER.with([subnet(netuid), key(hotkey)])
+}
+
+/// Registers only where the price is at most `limit`; newer runtimes have it.
+pub(crate) fn limit_call(netuid: NetUid, hotkey: &Hotkey, limit: Rao) -> Call {
+    calls::REGISTER_LIMIT.with([subnet(netuid), key(hotkey), number(limit.0)])
 }

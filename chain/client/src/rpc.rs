@@ -14,7 +14,11 @@ use subxt::{
 };
 use thiserror::Error;
 
-use crate::{BlockRef, Endpoint, block::block_of};
+use crate::{
+    BlockRef, Endpoint,
+    block::block_of,
+    transport::{Failover, Shared},
+};
 
 /// Longest wait for an answer, reconnection included. Finney answers within a second or two; a node that takes longer is
 /// as good as absent to a daemon with an epoch to serve.
@@ -84,6 +88,20 @@ pub enum ReadError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The runtime has the name, with other types.
+    #[error(
+        "`{pallet}.{name}` is `{found}` on this chain, and this build knows it as `{expected}`: update one of the two"
+    )]
+    OtherType {
+        /// The pallet.
+        pallet: &'static str,
+        /// The storage item or call.
+        name: &'static str,
+        /// What this build knows.
+        expected: String,
+        /// What the metadata says.
+        found: String,
+    },
     /// There is no such block, or its state is no longer kept.
     #[error(
         "block {block} is not on the chain, or the node no longer keeps it: ask a recent block, or an archive node"
@@ -103,20 +121,28 @@ pub enum ReadError {
 /// A connection that keeps reconnecting.
 #[derive(Clone)]
 pub(crate) struct Rpc {
-    endpoint: Arc<Endpoint>,
+    transport: Arc<Failover>,
     methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
 }
 
 impl Rpc {
-    pub(crate) fn new(endpoint: Endpoint, client: RpcClient) -> Self {
+    pub(crate) fn new(transport: Arc<Failover>) -> Self {
+        let client = RpcClient::new(Shared(transport.clone()));
         Self {
-            endpoint: Arc::new(endpoint),
+            transport,
             methods: LegacyRpcMethods::new(client),
         }
     }
 
+    /// The node in use.
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.transport.endpoint()
+    }
+
+    /// Another node may know more blocks than one that has told of none for long.
+    pub(crate) async fn leave_stalled_node(&self) {
+        // Past the deadline the stream of blocks goes on with whatever connection there is.
+        let _ = tokio::time::timeout(DEADLINE, self.transport.leave()).await;
     }
 
     /// Runs `work` until the deadline.
@@ -127,7 +153,7 @@ impl Rpc {
         match tokio::time::timeout(DEADLINE, work).await {
             Ok(result) => result,
             Err(_) => Err(ReadError::Unanswered {
-                endpoint: self.endpoint.to_string(),
+                endpoint: self.endpoint().to_string(),
                 seconds: DEADLINE.as_secs(),
             }),
         }
@@ -259,7 +285,7 @@ impl Rpc {
                 reason: reason(&user),
             },
             source => ReadError::Connection {
-                endpoint: self.endpoint.to_string(),
+                endpoint: self.endpoint().to_string(),
                 method,
                 source: Box::new(source),
             },

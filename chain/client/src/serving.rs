@@ -7,7 +7,13 @@ use scale_value::Value;
 use sp_core::sr25519;
 use thiserror::Error;
 
-use crate::{Client, Included, SubmitError, commitment, signer::PairSigner, submit::Call};
+use crate::{
+    Client, Included, SubmitError,
+    calls::{self, number, subnet},
+    commitment,
+    signer::PairSigner,
+    submit::Call,
+};
 
 /// Axon protocol version that we announce; clients of other subnets read it, ours do not.
 const AXON_VERSION: u32 = 1;
@@ -82,8 +88,30 @@ impl Client {
         netuid: NetUid,
         address: SocketAddr,
     ) -> Result<Included, ServeError> {
+        self.announce(hotkey, netuid, address, &axon_call(netuid, address))
+            .await
+    }
+
+    /// Announces where the hotkey's metrics are served.
+    pub async fn serve_prometheus(
+        &self,
+        hotkey: &sr25519::Pair,
+        netuid: NetUid,
+        address: SocketAddr,
+    ) -> Result<Included, ServeError> {
+        self.announce(hotkey, netuid, address, &prometheus_call(netuid, address))
+            .await
+    }
+
+    async fn announce(
+        &self,
+        hotkey: &sr25519::Pair,
+        netuid: NetUid,
+        address: SocketAddr,
+        call: &Call,
+    ) -> Result<Included, ServeError> {
         let signer = PairSigner(hotkey).account();
-        self.submit(hotkey, &axon_call(netuid, address))
+        self.submit(hotkey, call)
             .await
             .map_err(|error| match error.refusal() {
                 Some("HotKeyNotRegisteredInNetwork" | "HotKeyNotRegisteredInSubNet") => {
@@ -127,35 +155,39 @@ impl Client {
     }
 }
 
-pub(crate) fn axon_call(netuid: NetUid, address: SocketAddr) -> Call {
-    let (ip, ip_type) = match address.ip() {
-        IpAddr::V4(ip) => (u128::from(u32::from(ip)), 4),
-        IpAddr::V6(ip) => (u128::from(ip), 6),
-    };
-    let number = |value: u128| Value::u128(value);
-    Call {
-        pallet: "SubtensorModule",
-        name: "serve_axon",
-        arguments: vec![
-            ("netuid", number(netuid.0.into())),
-            ("version", number(AXON_VERSION.into())),
-            ("ip", number(ip)),
-            ("port", number(address.port().into())),
-            ("ip_type", number(ip_type)),
-            ("protocol", number(AXON_PROTOCOL.into())),
-            ("placeholder1", number(0)),
-            ("placeholder2", number(0)),
-        ],
+/// An IP address as the chain spells it, with its kind.
+fn ip(address: IpAddr) -> (Value, Value) {
+    match address {
+        IpAddr::V4(ip) => (number(u32::from(ip)), number(4u8)),
+        IpAddr::V6(ip) => (number(u128::from(ip)), number(6u8)),
     }
 }
 
+pub(crate) fn axon_call(netuid: NetUid, address: SocketAddr) -> Call {
+    let (ip, ip_type) = ip(address.ip());
+    calls::SERVE_AXON.with([
+        subnet(netuid),
+        number(AXON_VERSION),
+        ip,
+        number(address.port()),
+        ip_type,
+        number(AXON_PROTOCOL),
+        number(0u8),
+        number(0u8),
+    ])
+}
+
+pub(crate) fn prometheus_call(netuid: NetUid, address: SocketAddr) -> Call {
+    let (ip, ip_type) = ip(address.ip());
+    calls::SERVE_PROMETHEUS.with([
+        subnet(netuid),
+        number(AXON_VERSION),
+        ip,
+        number(address.port()),
+        ip_type,
+    ])
+}
+
 pub(crate) fn commitment_call(netuid: NetUid, record: &Commitment) -> Call {
-    Call {
-        pallet: "Commitments",
-        name: "set_commitment",
-        arguments: vec![
-            ("netuid", Value::u128(netuid.0.into())),
-            ("info", commitment::info(record)),
-        ],
-    }
+    calls::SET_COMMITMENT.with([subnet(netuid), commitment::info(record)])
 }

@@ -1,16 +1,16 @@
-//! Stakes TAO to a hotkey.
+//! Stakes TAO to a hotkey, and takes it back.
 
 use athanor_spec::{Hotkey, NetUid, Rao};
-use scale_value::Value;
 use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
     Client, Included, SubmitError,
-    submit::{Call, account_argument},
+    calls::{self, key, number, subnet},
+    submit::Call,
 };
 
-/// Why nothing was staked.
+/// Why a stake stayed as it was.
 #[derive(Debug, Error)]
 pub enum StakeError {
     /// The coldkey has less than that.
@@ -32,6 +32,24 @@ pub enum StakeError {
     UnknownHotkey {
         /// The hotkey.
         hotkey: Hotkey,
+    },
+    /// Less alpha is staked than should be taken back.
+    #[error("{hotkey} has less than {amount} alpha of this coldkey on subnet {netuid}: unstake less")]
+    NotStaked {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// What should have been taken back.
+        amount: Rao,
+    },
+    /// The subnet's pool cannot swap so much now.
+    #[error("subnet {netuid} cannot swap so much now ({reason}): try a smaller amount, or later")]
+    NoLiquidity {
+        /// The subnet.
+        netuid: NetUid,
+        /// The runtime's name of the refusal.
+        reason: String,
     },
     /// Anything that does not depend on the call.
     #[error(transparent)]
@@ -57,19 +75,57 @@ impl Client {
                 ) => StakeError::TooPoor { amount },
                 Some("AmountTooLow") => StakeError::TooLittle { amount },
                 Some("HotKeyAccountNotExists") => StakeError::UnknownHotkey { hotkey },
+                Some(
+                    reason @ ("InsufficientLiquidity"
+                    | "SlippageTooHigh"
+                    | "SubtokenDisabled"
+                    | "StakingRateLimitExceeded"
+                    | "StakingOperationRateLimitExceeded"),
+                ) => StakeError::NoLiquidity {
+                    netuid,
+                    reason: reason.to_owned(),
+                },
+                _ => error.into(),
+            })
+    }
+
+    /// Takes `amount` of the subnet's alpha back from `hotkey` and swaps it to TAO.
+    pub async fn remove_stake(
+        &self,
+        coldkey: &sr25519::Pair,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: Rao,
+    ) -> Result<Included, StakeError> {
+        self.submit(coldkey, &remove_call(&hotkey, netuid, amount))
+            .await
+            .map_err(|error| match error.refusal() {
+                Some("NotEnoughStakeToWithdraw" | "NonAssociatedColdKey") => StakeError::NotStaked {
+                    hotkey,
+                    netuid,
+                    amount,
+                },
+                Some("AmountTooLow") => StakeError::TooLittle { amount },
+                Some("HotKeyAccountNotExists") => StakeError::UnknownHotkey { hotkey },
+                Some(
+                    reason @ ("InsufficientLiquidity"
+                    | "SlippageTooHigh"
+                    | "SubtokenDisabled"
+                    | "StakingRateLimitExceeded"
+                    | "StakingOperationRateLimitExceeded"),
+                ) => StakeError::NoLiquidity {
+                    netuid,
+                    reason: reason.to_owned(),
+                },
                 _ => error.into(),
             })
     }
 }
 
 pub(crate) fn call(hotkey: &Hotkey, netuid: NetUid, amount: Rao) -> Call {
-    Call {
-        pallet: "SubtensorModule",
-        name: "add_stake",
-        arguments: vec![
-            ("hotkey", account_argument(hotkey)),
-            ("netuid", Value::u128(netuid.0.into())),
-            ("amount_staked", Value::u128(amount.0.into())),
-        ],
-    }
+    calls::ADD_STAKE.with([key(hotkey), subnet(netuid), number(amount.0)])
+}
+
+pub(crate) fn remove_call(hotkey: &Hotkey, netuid: NetUid, amount: Rao) -> Call {
+    calls::REMOVE_STAKE.with([key(hotkey), subnet(netuid), number(amount.0)])
 }

@@ -3,13 +3,14 @@
 use std::marker::PhantomData;
 
 use athanor_spec::{Digest, Hotkey};
+use codec::Decode as _;
 use scale_decode::DecodeAsType;
 use subxt::{
     Metadata, OnlineClientAtBlock, SubstrateConfig, backend,
     ext::frame_decode::storage::{IntoEncodableValues, StorageTypeInfo as _, encode_storage_key},
 };
 
-use crate::{BlockRef, Client, ReadError, items::Item, rpc::Rpc};
+use crate::{BlockRef, Client, ReadError, calls::Signature, items::Item, rpc::Rpc};
 
 /// Keys per request: nodes bound the size of a request and the work that it causes.
 const MAX_KEYS: usize = 1000;
@@ -57,6 +58,45 @@ impl State {
     /// subxt's view of the same block.
     pub(crate) fn at(&self) -> &OnlineClientAtBlock<SubstrateConfig> {
         &self.at
+    }
+
+    /// The answer of a runtime API to `arguments`, which are encoded already; `None` if the runtime has no such API.
+    pub(crate) async fn api<T: DecodeAsType>(
+        &self,
+        item: Item,
+        arguments: &[u8],
+    ) -> Result<Option<T>, ReadError> {
+        let metadata = self.at.metadata_ref();
+        let method = metadata
+            .runtime_api_trait_by_name(item.pallet)
+            .and_then(|found| found.method_by_name(item.name));
+        let Some(method) = method else {
+            return Ok(None);
+        };
+        let function = format!("{}_{}", item.pallet, item.name);
+        let work = async {
+            let apis = self.at.runtime_apis();
+            let answer = apis.call_raw(&function, Some(arguments)).await;
+            answer.map_err(|error| unknown_shape(item, error))
+        };
+        let bytes = self.rpc.within(work).await?;
+        T::decode_as_type(&mut &bytes[..], method.output_ty(), metadata.types())
+            .map(Some)
+            .map_err(|error| unknown_shape(item, error))
+    }
+
+    /// A number among the runtime's constants, if it has that one.
+    pub(crate) fn constant(&self, pallet: &str, name: &str) -> Option<u64> {
+        let pallet = self.at.metadata_ref().pallet_by_name(pallet)?;
+        u64::decode(&mut pallet.constant_by_name(name)?.value()).ok()
+    }
+
+    /// Whether the runtime has a call.
+    pub(crate) fn has_call(&self, call: &Signature) -> bool {
+        self.at
+            .metadata_ref()
+            .pallet_by_name(call.pallet)
+            .is_some_and(|pallet| pallet.call_variant_by_name(call.name).is_some())
     }
 
     /// Starts a batch of reads.
@@ -113,6 +153,18 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// As [`Self::ask`], of a runtime that may lack the item.
+    pub(crate) fn ask_known<T>(
+        &mut self,
+        item: Item,
+        key: impl IntoEncodableValues,
+    ) -> Result<Option<Ask<T>>, ReadError> {
+        match self.knows(&[item]) {
+            true => self.ask(item, key).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Reads everything that was asked for.
     pub(crate) async fn send(self) -> Result<Answers<'a>, ReadError> {
         let mut values = Vec::with_capacity(self.keys.len());
@@ -136,6 +188,17 @@ impl Answers<'_> {
     /// The value, or the item's default; `None` where the runtime has no default either.
     pub(crate) fn get<T: DecodeAsType>(&self, ask: Ask<T>) -> Result<Option<T>, ReadError> {
         storage_value(self.metadata, ask.item, self.values[ask.index].as_deref())
+    }
+
+    /// As [`Self::get`], for an item that may not have been asked for.
+    pub(crate) fn get_known<T: DecodeAsType>(
+        &self,
+        ask: Option<Ask<T>>,
+    ) -> Result<Option<T>, ReadError> {
+        match ask {
+            Some(ask) => self.get(ask),
+            None => Ok(None),
+        }
     }
 
     /// Whether anything is stored there.

@@ -20,11 +20,13 @@ use thiserror::Error;
 use crate::{BlockRef, Client, ReadError, rpc, signer::PairSigner, state::State};
 
 /// Blocks during which an extrinsic can be included: some minutes, so that one that was lost cannot surprise later.
-const ERA_BLOCKS: u64 = 64;
+pub(crate) const ERA_BLOCKS: u64 = 64;
 /// Longest wait for inclusion and finality; Bittensor finalizes within a minute.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How often a call is signed anew after the chain moved on before it took it.
+const SIGNATURES: usize = 4;
 /// Pause between looks at the chain once the node no longer reports an extrinsic's progress.
-const POLL: Duration = Duration::from_millis(500);
+pub(crate) const POLL: Duration = Duration::from_millis(500);
 
 /// Where an extrinsic ended up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,12 @@ pub enum SubmitError {
         call: String,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The chain moved on between signing and sending; it was not included.
+    #[error("the chain moved on before it took `{call}`, which had no effect: send it again")]
+    Outdated {
+        /// Pallet and call.
+        call: String,
     },
     /// Another extrinsic of this account has the nonce already.
     #[error(
@@ -144,16 +152,23 @@ impl Call {
 }
 
 impl Client {
-    /// Sends `call` with the account's next nonce and follows it.
+    /// Sends `call` with the account's next nonce and follows it. Should the chain have moved on in between, the call is
+    /// signed anew, with a later nonce and era.
     pub(crate) async fn submit(
         &self,
         pair: &sr25519::Pair,
         call: &Call,
     ) -> Result<Included, SubmitError> {
-        let state = self.state(None).await?;
         let account = PairSigner(pair).account();
-        let nonce = self.rpc().next_nonce(AccountId32(account.0)).await?;
-        self.submit_at(&state, pair, nonce, call).await
+        let mut signatures = 1;
+        loop {
+            let state = self.state(None).await?;
+            let nonce = self.rpc().next_nonce(AccountId32(account.0)).await?;
+            match self.submit_at(&state, pair, nonce, call).await {
+                Err(SubmitError::Outdated { .. }) if signatures < SIGNATURES => signatures += 1,
+                result => return result,
+            }
+        }
     }
 
     /// Sends `call` with exactly `nonce`, valid from the block of `state` on, and follows it.
@@ -184,7 +199,10 @@ impl Client {
             refused(error, signer.account(), nonce, call)
         });
         let block = match tokio::time::timeout(PATIENCE, following).await {
-            Ok(block) => block?,
+            Ok(Ok(Some(block))) => block,
+            // The era has passed, and no block of it holds the extrinsic: now it never will.
+            Ok(Ok(None)) => return Err(SubmitError::Outdated { call: call.path() }),
+            Ok(Err(error)) => return Err(self.if_expired(error, born, call).await),
             Err(_) => {
                 return Err(SubmitError::NotIncluded {
                     call: call.path(),
@@ -195,28 +213,50 @@ impl Client {
         self.judge(block, hash, call).await
     }
 
-    /// Hands the extrinsic to the node and waits for the finalized block that holds it.
+    /// An era that has passed is read as a later one, whose birth block the signature does not fit.
+    async fn if_expired(&self, error: SubmitError, born: BlockRef, call: &Call) -> SubmitError {
+        let bad_signature = matches!(
+            &error,
+            SubmitError::Rejected { code: pool::INVALID, reason, .. } if reason.contains("bad signature")
+        );
+        if !bad_signature {
+            return error;
+        }
+        match self.rpc().finalized().await {
+            Ok(head) if head.number.0 >= last_of_era(born) => {
+                SubmitError::Outdated { call: call.path() }
+            }
+            _ => error,
+        }
+    }
+
+    /// Hands the extrinsic to the node and waits for the finalized block that holds it; `None` if there is none.
     async fn follow(
         &self,
         extrinsic: &[u8],
         hash: Digest,
         born: BlockRef,
         refused: impl Fn(rpcs::UserError) -> SubmitError,
-    ) -> Result<BlockRef, SubmitError> {
+    ) -> Result<Option<BlockRef>, SubmitError> {
         const METHOD: &str = "author_submitAndWatchExtrinsic";
+        let mut handed_over = false;
         let mut statuses = loop {
             match self.rpc().submit(extrinsic).await {
                 Ok(statuses) => break statuses,
+                // The node had it before the connection broke: what it says now is about the same extrinsic.
+                Err(rpcs::Error::User(error)) if handed_over && taken(&error) => {
+                    return self.find(hash, born).await;
+                }
                 Err(rpcs::Error::User(error)) => return Err(refused(error)),
                 // Sending the same bytes again is harmless: one nonce is included once.
-                Err(error) if error.is_disconnected_will_reconnect() => {}
+                Err(error) if error.is_disconnected_will_reconnect() => handed_over = true,
                 Err(error) => return Err(self.rpc().error(METHOD, error).into()),
             }
         };
         while let Some(Ok(status)) = statuses.next().await {
             match status {
                 TransactionStatus::Finalized(block) => {
-                    return Ok(self.rpc().block(Digest(block.0)).await?);
+                    return Ok(Some(self.rpc().block(Digest(block.0)).await?));
                 }
                 TransactionStatus::Invalid
                 | TransactionStatus::Dropped
@@ -228,10 +268,10 @@ impl Client {
         self.find(hash, born).await
     }
 
-    /// Looks for an extrinsic in every finalized block after `born`, until the era ends.
-    async fn find(&self, hash: Digest, born: BlockRef) -> Result<BlockRef, SubmitError> {
+    /// Looks for an extrinsic in every finalized block of its era; `None` if it is in none of them.
+    async fn find(&self, hash: Digest, born: BlockRef) -> Result<Option<BlockRef>, SubmitError> {
         let mut number = born.number.0 + 1;
-        loop {
+        while number <= last_of_era(born) {
             let head = self.rpc().finalized().await?;
             while number <= head.number.0 {
                 let Some(found) = self.rpc().block_hash(BlockNumber(number)).await? else {
@@ -246,12 +286,13 @@ impl Client {
                     .iter()
                     .any(|extrinsic| BlakeTwo256.hash(extrinsic).0 == hash.0)
                 {
-                    return Ok(block);
+                    return Ok(Some(block));
                 }
                 number += 1;
             }
             tokio::time::sleep(POLL).await;
         }
+        Ok(None)
     }
 
     /// Reads from the block's events whether the extrinsic took effect.
@@ -294,7 +335,10 @@ impl Client {
                 call: call.path(),
                 block: block.number,
                 pallet: "System".to_owned(),
-                error: other.to_string(),
+                error: match other {
+                    DispatchError::BadOrigin => "BadOrigin".to_owned(),
+                    other => other.to_string(),
+                },
             }),
         }
     }
@@ -341,10 +385,30 @@ mod pool {
     pub(super) const PRIORITY_TOO_LOW: i32 = 1014;
 }
 
+/// The last block that can hold an extrinsic with this birth block.
+fn last_of_era(born: BlockRef) -> u32 {
+    // The era's length is a small constant.
+    born.number.0.saturating_add(ERA_BLOCKS as u32)
+}
+
+/// Whether the nonce is used up: by an extrinsic that is in a block, or by one that waits in the pool.
+fn taken(error: &rpcs::UserError) -> bool {
+    stale(error, &rpc::reason(error))
+        || matches!(error.code, pool::ALREADY_IMPORTED | pool::PRIORITY_TOO_LOW)
+}
+
+/// Whether nonce or era lie in the past.
+fn stale(error: &rpcs::UserError, reason: &str) -> bool {
+    error.code == pool::INVALID
+        && (reason.contains("outdated") || reason.contains("ancient birth block"))
+}
+
 fn refused(error: rpcs::UserError, account: Hotkey, nonce: u64, call: &Call) -> SubmitError {
     let reason = rpc::reason(&error);
-    let outdated = error.code == pool::INVALID && reason.contains("outdated");
-    if outdated || matches!(error.code, pool::ALREADY_IMPORTED | pool::PRIORITY_TOO_LOW) {
+    if stale(&error, &reason) {
+        return SubmitError::Outdated { call: call.path() };
+    }
+    if taken(&error) {
         return SubmitError::NonceTaken { account, nonce };
     }
     if error.code == pool::INVALID && reason.contains("pay some fees") {
@@ -384,14 +448,14 @@ fn custom_refusal(reason: &str) -> Option<&'static str> {
         11 => "InvalidIpAddress",
         12 => "ServingRateLimitExceeded",
         13 => "InvalidPort",
+        14 => "ZeroMaxStakeAmount",
+        15 => "InvalidRevealRound",
+        16 => "NoWeightsCommitFound",
+        17 => "RevealTooEarly",
+        18 => "InputLengthsUnequal",
         19 => "UidNotFound",
         _ => return None,
     })
-}
-
-/// A hotkey as a call's argument.
-pub(crate) fn account_argument(hotkey: &Hotkey) -> Value {
-    Value::from_bytes(hotkey.0)
 }
 
 #[cfg(test)]
@@ -433,11 +497,15 @@ mod tests {
         };
         assert!(matches!(
             refuse(1010, "Transaction is outdated"),
-            SubmitError::NonceTaken { nonce: 7, .. }
+            SubmitError::Outdated { .. }
+        ));
+        assert!(matches!(
+            refuse(1010, "Transaction has an ancient birth block"),
+            SubmitError::Outdated { .. }
         ));
         assert!(matches!(
             refuse(1013, "Already imported"),
-            SubmitError::NonceTaken { .. }
+            SubmitError::NonceTaken { nonce: 7, .. }
         ));
         assert!(matches!(
             refuse(1014, "Priority is too low"),

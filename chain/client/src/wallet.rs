@@ -1,9 +1,12 @@
 //! Keys on disk, in the layout that bittensor's own tools read and write.
 //!
-//! `<path>/<name>/coldkey`, `coldkeypub.txt`, `hotkeys/<hotkey>` and `hotkeys/<hotkey>pub.txt`, each one JSON object. A
-//! daemon needs its hotkey only. Key files written here are plain JSON, readable by their owner alone.
+//! `<path>/<name>/coldkey`, `coldkeypub.txt`, `hotkeys/<hotkey>` and `hotkeys/<hotkey>pub.txt`, each one JSON object, and
+//! the coldkey's encrypted with a password unless its owner wants it otherwise. A daemon needs its hotkey only. Key files
+//! written here are readable by their owner alone, and whole or not there at all.
 
+mod encryption;
 mod keyfile;
+pub mod password;
 
 use std::{
     fs, io,
@@ -15,6 +18,7 @@ use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
 
 use keyfile::KeyFile;
+pub use password::Password;
 
 /// One coldkey with one of its hotkeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +54,7 @@ pub struct NewKey {
 pub enum WalletError {
     /// There is no such file.
     #[error(
-        "there is no key at {path}: create it (`wallet create`), or check --wallet.name, --wallet.hotkey and --wallet.path"
+        "there is no key at {path}: create it (`wallet new`), or check --wallet.name, --wallet.hotkey and --wallet.path"
     )]
     Missing {
         /// The key file.
@@ -64,14 +68,38 @@ pub enum WalletError {
         /// The cause.
         source: io::Error,
     },
-    /// The file is encrypted with a password.
+    /// The file is encrypted, and nobody gave the password.
     #[error(
-        "{path} is encrypted, which this build cannot read yet: a daemon needs the hotkey only; for a command that needs \
-         the coldkey use a key without a password, or btcli"
+        "{path} is encrypted: type its password at a terminal, or put it where btcli does, into the environment variable \
+         {variable}; a daemon needs the hotkey only"
     )]
     Encrypted {
         /// The key file.
         path: PathBuf,
+        /// The environment variable for its password.
+        variable: String,
+    },
+    /// The password does not open the file.
+    #[error("the password does not open {path}: it is another one, or the file is damaged")]
+    WrongPassword {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The password could not be asked for.
+    #[error("cannot ask for the password of {path}: {source}")]
+    Ask {
+        /// The key file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file cannot be encrypted.
+    #[error("{path} cannot be encrypted: {reason}")]
+    CannotEncrypt {
+        /// The key file.
+        path: PathBuf,
+        /// What the cipher says.
+        reason: String,
     },
     /// The file is encrypted in a way that bittensor itself gave up.
     #[error("{path} is encrypted in the old {scheme} format: convert it with btcli first")]
@@ -153,37 +181,64 @@ pub enum WalletError {
 }
 
 impl Wallet {
-    /// The hotkey's pair.
+    /// The hotkey's pair, whose file must have no password, or one that the environment holds.
     pub fn hotkey(&self) -> Result<sr25519::Pair, WalletError> {
-        self.pair(KeyKind::Hotkey)
+        self.pair(KeyKind::Hotkey, |_| Ok(None))
     }
 
-    /// The coldkey's pair, if its file has no password.
+    /// The coldkey's pair, whose file must have no password, or one that the environment holds.
     pub fn coldkey(&self) -> Result<sr25519::Pair, WalletError> {
-        self.pair(KeyKind::Coldkey)
+        self.pair(KeyKind::Coldkey, |_| Ok(None))
+    }
+
+    /// A key's pair; `ask` is asked for the password of the file only if it has one that the environment does not hold.
+    pub fn pair(
+        &self,
+        kind: KeyKind,
+        ask: impl FnOnce(&Path) -> io::Result<Option<Password>>,
+    ) -> Result<sr25519::Pair, WalletError> {
+        let path = self.key_file(kind)?;
+        KeyFile::read(&path, || match password::from_environment(&path) {
+            Some(password) => Ok(Some(password)),
+            None => ask(&path),
+        })?
+        .pair()
     }
 
     /// A key's address; the public file is enough for it.
     pub fn address(&self, kind: KeyKind) -> Result<Hotkey, WalletError> {
-        match KeyFile::read(&self.public_file(kind)?) {
+        let locked = || Ok(None);
+        match KeyFile::read(&self.public_file(kind)?, locked) {
             Ok(file) => file.address(),
-            Err(WalletError::Missing { .. }) => KeyFile::read(&self.key_file(kind)?)?.address(),
+            Err(WalletError::Missing { .. }) => {
+                KeyFile::read(&self.key_file(kind)?, locked)?.address()
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Makes a key and writes its files; refuses to overwrite.
-    pub fn create(&self, kind: KeyKind) -> Result<NewKey, WalletError> {
+    /// Makes a key and writes its files, encrypted if a password is given; refuses to overwrite.
+    pub fn create(
+        &self,
+        kind: KeyKind,
+        password: Option<&Password>,
+    ) -> Result<NewKey, WalletError> {
         let (pair, phrase, _) = sr25519::Pair::generate_with_phrase(None);
-        self.write(kind, &KeyFile::from_phrase(&pair, &phrase))?;
+        self.write(kind, &KeyFile::from_phrase(&pair, &phrase), password)?;
         Ok(NewKey {
             address: Hotkey(pair.public().0),
             phrase,
         })
     }
 
-    /// Restores a key from its words, or from a seed of 64 hexadecimal digits, and writes its files.
-    pub fn import(&self, kind: KeyKind, secret: &str) -> Result<Hotkey, WalletError> {
+    /// Restores a key from its words, or from a seed of 64 hexadecimal digits, and writes its files, encrypted if a password
+    /// is given; refuses to overwrite.
+    pub fn import(
+        &self,
+        kind: KeyKind,
+        secret: &str,
+        password: Option<&Password>,
+    ) -> Result<Hotkey, WalletError> {
         let secret = secret.trim();
         let mut seed = [0; 32];
         let file = if hex::decode_to_slice(secret.strip_prefix("0x").unwrap_or(secret), &mut seed)
@@ -195,7 +250,7 @@ impl Wallet {
                 sr25519::Pair::from_phrase(secret, None).map_err(|_| WalletError::BadPhrase)?;
             KeyFile::from_phrase(&pair, secret)
         };
-        self.write(kind, &file)?;
+        self.write(kind, &file, password)?;
         file.address()
     }
 
@@ -222,18 +277,91 @@ impl Wallet {
         Ok(self.path.join(plain(&self.name)?))
     }
 
-    fn pair(&self, kind: KeyKind) -> Result<sr25519::Pair, WalletError> {
-        KeyFile::read(&self.key_file(kind)?)?.pair()
-    }
-
-    fn write(&self, kind: KeyKind, file: &KeyFile) -> Result<(), WalletError> {
+    fn write(
+        &self,
+        kind: KeyKind,
+        file: &KeyFile,
+        password: Option<&Password>,
+    ) -> Result<(), WalletError> {
         let path = self.key_file(kind)?;
         if let Some(folder) = path.parent() {
             make_private_folder(folder)?;
         }
-        file.write_secret(&path)?;
+        file.write_secret(&path, password)?;
         file.write_public(&self.public_file(kind)?)
     }
+}
+
+/// What is in one folder of wallets: a coldkey and its hotkeys, by address. `None` where a file is missing or unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The wallet's name.
+    pub name: String,
+    /// Address of its coldkey.
+    pub coldkey: Option<Hotkey>,
+    /// Its hotkeys, by name.
+    pub hotkeys: Vec<(String, Option<Hotkey>)>,
+}
+
+/// Every wallet in the folder `path`, by name. No secret is read where a public file is there.
+pub fn list(path: &Path) -> Result<Vec<Listing>, WalletError> {
+    let mut listings = Vec::new();
+    for name in names(path)? {
+        let wallet = |hotkey: &str| Wallet {
+            path: path.to_owned(),
+            name: name.clone(),
+            hotkey: hotkey.to_owned(),
+        };
+        let hotkeys = match names(&path.join(&name).join("hotkeys")) {
+            Ok(files) => files,
+            Err(WalletError::Missing { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let hotkeys = hotkeys
+            .into_iter()
+            .filter(|file| !file.ends_with("pub.txt"))
+            .map(|file| {
+                let address = wallet(&file).address(KeyKind::Hotkey).ok();
+                (file, address)
+            })
+            .collect();
+        listings.push(Listing {
+            coldkey: wallet("default").address(KeyKind::Coldkey).ok(),
+            hotkeys,
+            name,
+        });
+    }
+    Ok(listings)
+}
+
+/// Names of the entries of a folder that can be wallets' or keys', sorted.
+fn names(folder: &Path) -> Result<Vec<String>, WalletError> {
+    let path = folder.to_owned();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(WalletError::Missing { path });
+        }
+        // A stray file where a folder should be holds no keys.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        Err(source) => return Err(WalletError::Read { path, source }),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|source| WalletError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        names.extend(
+            entry
+                .file_name()
+                .into_string()
+                .ok()
+                .filter(|name| plain(name).is_ok()),
+        );
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A name that stays within its folder.

@@ -1,22 +1,32 @@
 //! Sets a validator's weights, once per epoch, and makes sure that they are on chain.
+//!
+//! [`Client::set_weights`] sets them in the open. [`WeightSetter`] takes the form that the subnet demands, and with it the
+//! reveals that follow some epochs later.
 
-use std::collections::BTreeSet;
+mod journal;
+mod setter;
+mod standing;
+pub(crate) mod submission;
 
-use athanor_spec::{BlockNumber, Hotkey, NetUid, Uid};
-use scale_value::Value;
+use athanor_spec::{BlockNumber, Hotkey, NetUid, Rao, Uid};
 use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, ReadError, SubmitError,
-    block::height,
-    client::AccountInfo,
-    items,
-    schedule::ScheduleAsks,
+    Client, Included, ReadError, SubmitError, items, metagraph,
     signer::PairSigner,
-    state::{State, account},
-    submit::Call,
+    state::State,
+    timelock::SealError,
 };
+
+pub use journal::JournalError;
+pub use setter::{Countdown, Progress, Tick, WeightSetter, WeightsSet};
+pub use standing::Protocol;
+use standing::Standing;
+use submission::{Calls, Submission};
+
+/// How often weights are signed anew after the chain moved on before it took them.
+const SIGNATURES: usize = 4;
 
 /// Why weights were not set.
 #[derive(Debug, Error)]
@@ -58,13 +68,16 @@ pub enum SetWeightsError {
     },
     /// The stake is below the chain's threshold.
     #[error(
-        "{hotkey} has less stake on subnet {netuid} than the chain asks of one that sets weights: stake more"
+        "{hotkey} has less stake on subnet {netuid} than the {threshold} TAO that the chain asks of one that sets weights: \
+         stake more"
     )]
     StakeTooLow {
         /// The hotkey.
         hotkey: Hotkey,
         /// The subnet.
         netuid: NetUid,
+        /// What the chain asks for.
+        threshold: Rao,
     },
     /// The subnet asks for a newer validator.
     #[error(
@@ -80,12 +93,64 @@ pub enum SetWeightsError {
     },
     /// The subnet takes hidden weights only.
     #[error(
-        "subnet {netuid} has commit-reveal on, and this build sets plain weights only: its owner can turn it off"
+        "subnet {netuid} has commit-reveal on, and these weights were to be set in the open: commit them instead"
     )]
     CommitReveal {
         /// The subnet.
         netuid: NetUid,
     },
+    /// The row is too short.
+    #[error("subnet {netuid} takes rows of at least {least} weights, this one has {len}: give more miners a weight")]
+    TooFewWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// Number of weights.
+        len: usize,
+        /// The subnet's least number.
+        least: u16,
+    },
+    /// One neuron gets too much.
+    #[error("subnet {netuid} gives one neuron at most {limit} of 65535, and uid {uid} gets more: spread the weights")]
+    TooLargeWeight {
+        /// The subnet.
+        netuid: NetUid,
+        /// The neuron.
+        uid: Uid,
+        /// The largest share, of 65535.
+        limit: u16,
+    },
+    /// Too many commits wait for their reveal.
+    #[error(
+        "ten commits of {hotkey} on subnet {netuid} wait for their reveal, and the chain takes no more: wait for the next epoch"
+    )]
+    TooManyCommits {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Weights that are hidden on this subnet would never be shown.
+    #[error("subnet {netuid} runs no epochs (its tempo is 0), so hidden weights would never be revealed")]
+    NoEpochs {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// The chain knows no such commit, or not any more.
+    #[error(
+        "subnet {netuid} does not take this reveal ({reason}): its time has passed, or the commit was never included"
+    )]
+    CannotReveal {
+        /// The subnet.
+        netuid: NetUid,
+        /// The runtime's name of the refusal.
+        reason: String,
+    },
+    /// The weights cannot be hidden.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The salt of a commit cannot be kept; nothing was sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A UID is named twice.
     #[error("uid {uid} is given twice")]
     DuplicateUid {
@@ -136,7 +201,8 @@ impl From<ReadError> for SetWeightsError {
 }
 
 impl Client {
-    /// Sets the hotkey's row of weights, at most once per epoch, and reads it back from the block that includes it.
+    /// Sets the hotkey's row of weights in the open, at most once per epoch, and reads it back from the block that
+    /// includes it.
     ///
     /// The chain scales the row so that its largest weight is 65535. Whether this epoch has weights already, and the
     /// nonce that the extrinsic is signed with, come from one finalized block: an extrinsic that was sent before a crash
@@ -149,174 +215,133 @@ impl Client {
         weights: &[(Uid, u16)],
         version_key: u64,
     ) -> Result<Included, SetWeightsError> {
-        let signer = PairSigner(hotkey).account();
-        let state = self.state(None).await?;
-        let standing = Standing::read(&state, netuid, &signer).await?;
-        standing.check(&state, netuid, &signer, weights, version_key)?;
-
-        let call = call(netuid, weights, version_key);
-        let included = self
-            .submit_at(&state, hotkey, standing.nonce, &call)
-            .await
-            .map_err(|error| refused(error, &signer, netuid, weights, version_key))?;
-        self.read_back(netuid, standing.uid, weights, included)
-            .await
+        let account = PairSigner(hotkey).account();
+        let sent = Sent {
+            weights,
+            version_key,
+        };
+        let mut signatures = 1;
+        loop {
+            let state = self.state(None).await?;
+            let standing = Standing::read(&state, netuid, &account).await?;
+            if standing.commit_reveal {
+                return Err(SetWeightsError::CommitReveal { netuid });
+            }
+            match self.set_plain(&state, &standing, hotkey, &sent).await {
+                Err(SetWeightsError::Submit(SubmitError::Outdated { .. }))
+                    if signatures < SIGNATURES =>
+                {
+                    signatures += 1;
+                    self.wait_past(&state).await?;
+                }
+                result => return result,
+            }
+        }
     }
 
+    async fn set_plain(
+        &self,
+        state: &State,
+        standing: &Standing,
+        hotkey: &sr25519::Pair,
+        sent: &Sent<'_>,
+    ) -> Result<Included, SetWeightsError> {
+        self.check(state, standing, sent).await?;
+        let submission = Submission::Plain {
+            weights: sent.weights.to_vec(),
+            version_key: sent.version_key,
+        };
+        let included = self
+            .send(state, standing, hotkey, &submission, sent)
+            .await?;
+        self.read_back(standing, sent.weights, included).await
+    }
+
+    /// What the chain's state tells to be refused, before anything is paid.
+    async fn check(
+        &self,
+        state: &State,
+        standing: &Standing,
+        sent: &Sent<'_>,
+    ) -> Result<(), SetWeightsError> {
+        standing.check(sent.weights, sent.version_key)?;
+        let threshold = standing.stake_threshold;
+        if threshold == Rao(0) {
+            return Ok(());
+        }
+        // Stake that counts includes what parents lend and TAO at its weight: only the chain can add that up.
+        match metagraph::stake_of(state, standing.netuid, standing.uid).await? {
+            Some(stake) if stake < threshold => Err(SetWeightsError::StakeTooLow {
+                hotkey: standing.hotkey,
+                netuid: standing.netuid,
+                threshold,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(
+        &self,
+        state: &State,
+        standing: &Standing,
+        hotkey: &sr25519::Pair,
+        submission: &Submission,
+        sent: &Sent<'_>,
+    ) -> Result<Included, SetWeightsError> {
+        let call = submission.call(Calls::of(state), standing.netuid);
+        self.submit_at(state, hotkey, standing.nonce, &call)
+            .await
+            .map_err(|error| refused(error, standing, sent))
+    }
+
+    /// The row on chain in the block that includes the extrinsic must be the one that was sent.
     async fn read_back(
         &self,
-        netuid: NetUid,
-        uid: Uid,
+        standing: &Standing,
         sent: &[(Uid, u16)],
         included: Included,
     ) -> Result<Included, SetWeightsError> {
-        let hash = self
-            .rpc()
-            .block_hash(included.block)
-            .await?
-            .ok_or_else(|| ReadError::UnknownBlock {
-                block: included.block.to_string(),
-            })?;
-        let state = self.state(Some(hash)).await?;
-        let mut batch = state.batch();
-        let ask = batch.ask::<Vec<(u16, u16)>>(items::WEIGHTS, (netuid.0, uid.0))?;
-        let stored = batch.send().await?.get(ask)?.unwrap_or_default();
-        if same_row(sent, &stored) {
-            Ok(included)
-        } else {
-            Err(SetWeightsError::NotStored {
+        let state = self.state_of(included.block).await?;
+        match same_row(sent, &stored_row(&state, standing).await?) {
+            true => Ok(included),
+            false => Err(SetWeightsError::NotStored {
                 block: included.block,
-            })
+            }),
         }
     }
-}
 
-/// How a validator stands at one block.
-struct Standing {
-    uid: Uid,
-    nonce: u64,
-    neurons: u16,
-    permit: bool,
-    last_update: u64,
-    registered_at: u64,
-    last_epoch_block: BlockNumber,
-    rate_limit: u64,
-    version_key: u64,
-    commit_reveal: bool,
-}
+    /// The state in the finalized block at this height.
+    async fn state_of(&self, block: BlockNumber) -> Result<State, ReadError> {
+        let hash = self.block_hash(block).await?;
+        self.state(Some(hash)).await
+    }
 
-impl Standing {
-    async fn read(state: &State, netuid: NetUid, hotkey: &Hotkey) -> Result<Self, SetWeightsError> {
-        let mut batch = state.batch();
-        let exists = batch.ask::<bool>(items::NETWORKS_ADDED, (netuid.0,))?;
-        let uid = batch.ask::<u16>(items::UIDS, (netuid.0, account(hotkey)))?;
-        let info = batch.ask::<AccountInfo>(items::ACCOUNT, (account(hotkey),))?;
-        let neurons = batch.ask::<u16>(items::SUBNETWORK_N, (netuid.0,))?;
-        let permits = batch.ask::<Vec<bool>>(items::VALIDATOR_PERMIT, (netuid.0,))?;
-        let last_update = batch.ask::<Vec<u64>>(items::LAST_UPDATE, (netuid.0,))?;
-        let schedule = ScheduleAsks::new(&mut batch, netuid)?;
-        let rate_limit = batch.ask::<u64>(items::WEIGHTS_SET_RATE_LIMIT, (netuid.0,))?;
-        let version_key = batch.ask::<u64>(items::WEIGHTS_VERSION_KEY, (netuid.0,))?;
-        let commit_reveal = batch.ask::<bool>(items::COMMIT_REVEAL_WEIGHTS_ENABLED, (netuid.0,))?;
-        let answers = batch.send().await?;
-        if !answers.get(exists)?.unwrap_or_default() {
-            return Err(ReadError::NoSubnet { netuid }.into());
-        }
-        let Some(uid) = answers.get(uid)? else {
-            return Err(SetWeightsError::NotRegistered {
-                hotkey: *hotkey,
-                netuid,
-            });
+    /// Waits until a block after that of `state` is final.
+    async fn wait_past(&self, state: &State) -> Result<(), ReadError> {
+        let work = async {
+            while self.finalized().await?.number <= state.block().number {
+                tokio::time::sleep(crate::submit::POLL).await;
+            }
+            Ok(())
         };
-
-        let mut batch = state.batch();
-        let registered_at = batch.ask::<u64>(items::BLOCK_AT_REGISTRATION, (netuid.0, uid))?;
-        let registered_at = batch.send().await?.get(registered_at)?.unwrap_or_default();
-        let entry = usize::from(uid);
-        Ok(Self {
-            uid: Uid(uid),
-            nonce: answers.get(info)?.map_or(0, |info| info.nonce.into()),
-            neurons: answers.get(neurons)?.unwrap_or_default(),
-            permit: answers
-                .get(permits)?
-                .is_some_and(|permits| permits.get(entry) == Some(&true)),
-            last_update: answers
-                .get(last_update)?
-                .and_then(|last| last.get(entry).copied())
-                .unwrap_or_default(),
-            registered_at,
-            last_epoch_block: schedule.schedule(state, &answers)?.last_epoch_block,
-            rate_limit: answers.get(rate_limit)?.unwrap_or_default(),
-            version_key: answers.get(version_key)?.unwrap_or_default(),
-            commit_reveal: answers.get(commit_reveal)?.unwrap_or_default(),
-        })
-    }
-
-    /// What the runtime would refuse, in the order in which it matters to the caller.
-    fn check(
-        &self,
-        state: &State,
-        netuid: NetUid,
-        hotkey: &Hotkey,
-        weights: &[(Uid, u16)],
-        version_key: u64,
-    ) -> Result<(), SetWeightsError> {
-        // A registration writes the last update too; only a later one is weights.
-        let ever_set = self.last_update > self.registered_at;
-        if ever_set && height(self.last_update) >= self.last_epoch_block {
-            return Err(SetWeightsError::AlreadySet {
-                block: height(self.last_update),
-            });
-        }
-        if self.commit_reveal {
-            return Err(SetWeightsError::CommitReveal { netuid });
-        }
-        if !self.permit {
-            return Err(SetWeightsError::NoPermit {
-                hotkey: *hotkey,
-                netuid,
-            });
-        }
-        if version_key < self.version_key {
-            return Err(SetWeightsError::OldVersion {
-                netuid,
-                chain: self.version_key,
-                ours: version_key,
-            });
-        }
-        let mut seen = BTreeSet::new();
-        for (uid, _) in weights {
-            if uid.0 >= self.neurons {
-                return Err(SetWeightsError::UnknownUid {
-                    uid: *uid,
-                    netuid,
-                    neurons: self.neurons,
-                });
-            }
-            if !seen.insert(*uid) {
-                return Err(SetWeightsError::DuplicateUid { uid: *uid });
-            }
-        }
-        // The earliest block that can include the extrinsic is the next one.
-        let passed = u64::from(state.block().number.0) + 1
-            - self.last_update.min(state.block().number.0.into());
-        if self.last_update > 0 && passed < self.rate_limit {
-            return Err(SetWeightsError::TooFast {
-                wait_blocks: self.rate_limit - passed,
-            });
-        }
-        Ok(())
+        self.rpc().within(work).await
     }
 }
 
-fn refused(
-    error: SubmitError,
-    hotkey: &Hotkey,
-    netuid: NetUid,
-    weights: &[(Uid, u16)],
+/// A row on its way.
+struct Sent<'a> {
+    weights: &'a [(Uid, u16)],
     version_key: u64,
-) -> SetWeightsError {
-    let hotkey = *hotkey;
+}
+
+async fn stored_row(state: &State, standing: &Standing) -> Result<Vec<(u16, u16)>, ReadError> {
+    let mut batch = state.batch();
+    let row = batch.ask(items::WEIGHTS, (standing.netuid.0, standing.uid.0))?;
+    Ok(batch.send().await?.get(row)?.unwrap_or_default())
+}
+
+fn refused(error: SubmitError, standing: &Standing, sent: &Sent<'_>) -> SetWeightsError {
+    let (hotkey, netuid) = (standing.hotkey, standing.netuid);
     match error.refusal() {
         Some("HotKeyNotRegisteredInSubNet" | "HotKeyNotRegisteredInNetwork" | "UidNotFound") => {
             SetWeightsError::NotRegistered { hotkey, netuid }
@@ -325,13 +350,25 @@ fn refused(
         Some("SettingWeightsTooFast" | "CommittingWeightsTooFast") => {
             SetWeightsError::TooFast { wait_blocks: 1 }
         }
-        Some("NotEnoughStakeToSetWeights" | "AmountTooLow") => {
-            SetWeightsError::StakeTooLow { hotkey, netuid }
-        }
+        Some("NotEnoughStakeToSetWeights" | "AmountTooLow") => SetWeightsError::StakeTooLow {
+            hotkey,
+            netuid,
+            threshold: standing.stake_threshold,
+        },
+        Some("TooManyUnrevealedCommits") => SetWeightsError::TooManyCommits { hotkey, netuid },
+        Some(
+            reason @ ("NoWeightsCommitFound"
+            | "InvalidRevealCommitHashNotMatch"
+            | "ExpiredWeightCommit"
+            | "RevealTooEarly"),
+        ) => SetWeightsError::CannotReveal {
+            netuid,
+            reason: reason.to_owned(),
+        },
         Some("IncorrectWeightVersionKey") => SetWeightsError::OldVersion {
             netuid,
-            chain: version_key.saturating_add(1),
-            ours: version_key,
+            chain: sent.version_key.saturating_add(1),
+            ours: sent.version_key,
         },
         Some("CommitRevealEnabled") => SetWeightsError::CommitReveal { netuid },
         Some(
@@ -341,7 +378,7 @@ fn refused(
             | "UidVecContainInvalidOne"),
         ) => SetWeightsError::BadRow {
             netuid,
-            len: weights.len(),
+            len: sent.weights.len(),
             reason: reason.to_owned(),
         },
         _ => error.into(),
@@ -366,28 +403,6 @@ fn same_row(sent: &[(Uid, u16)], stored: &[(u16, u16)]) -> bool {
                 };
                 uid.0 == *stored_uid && scaled.abs_diff((*stored_weight).into()) <= 1
             })
-}
-
-pub(crate) fn call(netuid: NetUid, weights: &[(Uid, u16)], version_key: u64) -> Call {
-    let list = |values: Vec<u16>| {
-        Value::unnamed_composite(values.into_iter().map(|value| Value::u128(value.into())))
-    };
-    Call {
-        pallet: "SubtensorModule",
-        name: "set_weights",
-        arguments: vec![
-            ("netuid", Value::u128(netuid.0.into())),
-            (
-                "dests",
-                list(weights.iter().map(|(uid, _)| uid.0).collect()),
-            ),
-            (
-                "weights",
-                list(weights.iter().map(|(_, weight)| *weight).collect()),
-            ),
-            ("version_key", Value::u128(version_key.into())),
-        ],
-    }
 }
 
 #[cfg(test)]

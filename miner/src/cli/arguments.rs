@@ -7,7 +7,10 @@ use std::{
 
 use athanor_miner::admission::Allowance;
 use athanor_model::DeviceChoice;
-use athanor_node::{LoggingArgs, SubnetArgs, SubtensorArgs, WalletArgs, wallet::WalletCommand};
+use athanor_node::{
+    LoggingArgs, NodeArgs, WalletArgs, overview::OverviewArgs, register::RegisterArgs,
+    wallet::WalletCommand,
+};
 use athanor_spec::{Digest, SubnetSpec};
 use clap::{Args, Parser, Subcommand};
 
@@ -28,25 +31,16 @@ pub(crate) enum Command {
     /// Say what `run` would refuse, without serving
     Check(Box<RunArgs>),
     /// Register the hotkey on the subnet; the coldkey pays
-    Register(NodeArgs),
-    /// Make, restore and show keys
+    Register(RegisterArgs),
+    /// Show how the wallet's hotkeys stand on the subnet
+    Overview(OverviewArgs),
+    /// Make, restore, list and show keys, and what they hold
     Wallet {
         #[command(flatten)]
         wallet: WalletArgs,
         #[command(subcommand)]
         command: WalletCommand,
     },
-}
-
-/// Who, where, by which rules.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct NodeArgs {
-    #[command(flatten)]
-    pub(crate) subtensor: SubtensorArgs,
-    #[command(flatten)]
-    pub(crate) wallet: WalletArgs,
-    #[command(flatten)]
-    pub(crate) subnet: SubnetArgs,
 }
 
 /// Everything of `run`.

@@ -1,26 +1,27 @@
 //! Which chain to talk to.
 
-use athanor_chain::Endpoint;
-use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, parser::ValueSource};
+use athanor_chain::Endpoints;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, parser::ValueSource};
 
 const NETWORK: &str = "subtensor.network";
 const ENDPOINT: &str = "subtensor.chain_endpoint";
 /// Network when nothing is said: nobody joins a public network by accident.
 const DEFAULT: &str = "local";
 
-/// The chain's node: `--subtensor.network` names one, `--subtensor.chain_endpoint` gives its address.
+/// The chain's nodes: `--subtensor.network` names one, `--subtensor.chain_endpoint` gives addresses.
 ///
-/// The address wins over the name, and a flag over the environment.
+/// Several, with commas or by repeating the option, take over from each other in their order. Addresses win over the
+/// name, and a flag over the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubtensorArgs {
-    /// Where the node is.
-    pub endpoint: Endpoint,
+    /// Where the nodes are.
+    pub endpoints: Endpoints,
 }
 
 // Written out because which of the two options wins depends on where each value comes from, which a derive cannot see.
 impl Args for SubtensorArgs {
     fn augment_args(command: Command) -> Command {
-        let endpoint = |text: &str| text.parse::<Endpoint>();
+        let endpoint = |text: &str| text.parse::<Endpoints>();
         command
             .arg(
                 Arg::new(NETWORK)
@@ -29,6 +30,7 @@ impl Args for SubtensorArgs {
                     .env("BT_SUBTENSOR_NETWORK")
                     .value_name("NETWORK")
                     .value_parser(endpoint)
+                    .action(ArgAction::Append)
                     .default_value(DEFAULT)
                     .help("Network: local, finney, test or archive"),
             )
@@ -43,7 +45,11 @@ impl Args for SubtensorArgs {
                     .env("BT_SUBTENSOR_CHAIN_ENDPOINT")
                     .value_name("URL")
                     .value_parser(endpoint)
-                    .help("Address of a node of the chain (ws:// or wss://), instead of a network"),
+                    .action(ArgAction::Append)
+                    .help(
+                        "Address of a node of the chain (ws:// or wss://), instead of a network; several, with commas or \
+                         by repeating the option, take over from each other",
+                    ),
             )
     }
 
@@ -63,10 +69,9 @@ impl FromArgMatches for SubtensorArgs {
             .iter()
             .flat_map(|source| [(ENDPOINT, source), (NETWORK, source)])
             .find(|(id, source)| matches.value_source(id) == Some(**source))
-            .and_then(|(id, _)| matches.get_one::<Endpoint>(id))
-            .map(|endpoint| Self {
-                endpoint: endpoint.clone(),
-            })
+            .and_then(|(id, _)| matches.get_many::<Endpoints>(id))
+            .and_then(|lists| lists.cloned().reduce(Endpoints::and))
+            .map(|endpoints| Self { endpoints })
             .ok_or_else(|| Error::new(clap::error::ErrorKind::MissingRequiredArgument))
     }
 

@@ -99,7 +99,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_default() {
             String::from_utf8_lossy(&output.stdout)
         );
         assert_eq!(
-            parse(&[]).subtensor.endpoint.url(),
+            parse(&[]).subtensor.endpoints.to_string(),
             "ws://127.0.0.1:9944",
             "the default"
         );
@@ -107,7 +107,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_default() {
     }
     let environment = parse(&[]);
     assert_eq!(
-        environment.subtensor.endpoint.url(),
+        environment.subtensor.endpoints.to_string(),
         "ws://10.0.0.1:9944",
         "an address wins over a network"
     );
@@ -123,9 +123,19 @@ fn a_flag_wins_over_the_environment_and_that_over_the_default() {
         "8",
     ]);
     assert_eq!(
-        flags.subtensor.endpoint.url(),
+        flags.subtensor.endpoints.to_string(),
         "ws://127.0.0.1:9944",
         "any flag wins over any variable"
+    );
+    let several = parse(&[
+        "--subtensor.chain_endpoint",
+        "ws://10.0.0.2:1,ws://10.0.0.3:1",
+        "--subtensor.chain_endpoint",
+        "finney",
+    ]);
+    assert_eq!(
+        several.subtensor.endpoints.to_string(),
+        "ws://10.0.0.2:1,ws://10.0.0.3:1,wss://entrypoint-finney.opentensor.ai:443"
     );
     assert_eq!(flags.wallet.name, "flag");
     assert_eq!(flags.subnet.netuid, Some(athanor_spec::NetUid(8)));

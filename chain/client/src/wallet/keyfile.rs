@@ -9,8 +9,9 @@ use std::{
 use athanor_spec::Hotkey;
 use serde::{Deserialize, Serialize};
 use sp_core::{Pair as _, sr25519};
+use zeroize::Zeroizing;
 
-use super::WalletError;
+use super::{Password, WalletError, encryption};
 
 /// Larger than any key file: what is longer is not read.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -45,17 +46,21 @@ struct Fields {
 }
 
 impl KeyFile {
-    pub(super) fn read(path: &Path) -> Result<Self, WalletError> {
+    /// Reads the file at `path`; `password` is asked only if it is encrypted, and `None` leaves it locked.
+    pub(super) fn read(
+        path: &Path,
+        password: impl FnOnce() -> io::Result<Option<Password>>,
+    ) -> Result<Self, WalletError> {
         let path = path.to_owned();
-        let bytes = match fs::File::open(&path).and_then(read_bounded) {
-            Ok(bytes) => bytes,
+        let mut bytes = match fs::File::open(&path).and_then(read_bounded) {
+            Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(WalletError::Missing { path });
             }
             Err(source) => return Err(WalletError::Read { path, source }),
         };
-        if bytes.starts_with(b"$NACL") {
-            return Err(WalletError::Encrypted { path });
+        if bytes.starts_with(encryption::HEADER) {
+            bytes = unlock(&path, &bytes, password)?;
         }
         for (header, scheme) in [
             (&b"$ANSIBLE_VAULT"[..], "ansible-vault"),
@@ -178,39 +183,90 @@ impl KeyFile {
         }
     }
 
-    /// Writes the file for its owner alone, never over another one.
-    pub(super) fn write_secret(&self, path: &Path) -> Result<(), WalletError> {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        write(path, &mut options, &self.fields)
+    /// Writes the file, never over another one.
+    pub(super) fn write_secret(
+        &self,
+        path: &Path,
+        password: Option<&Password>,
+    ) -> Result<(), WalletError> {
+        let content = Zeroizing::new(self.json(path)?);
+        let Some(password) = password else {
+            return place(path, &content, Over::Nothing);
+        };
+        let refused = |reason: &str| WalletError::CannotEncrypt {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let key = encryption::derive(password).map_err(|error| refused(&error.to_string()))?;
+        let sealed = encryption::seal(&content, &key).ok_or_else(|| refused("it is too long"))?;
+        place(path, &sealed, Over::Nothing)
     }
 
     /// Writes the address alone.
     pub(super) fn write_public(&self, path: &Path) -> Result<(), WalletError> {
-        let fields = Fields {
-            account_id: self.fields.account_id.clone(),
-            public_key: self.fields.public_key.clone(),
-            ss58_address: self.fields.ss58_address.clone(),
-            ..Fields::default()
+        let public = Self {
+            path: path.to_owned(),
+            fields: Fields {
+                account_id: self.fields.account_id.clone(),
+                public_key: self.fields.public_key.clone(),
+                ss58_address: self.fields.ss58_address.clone(),
+                ..Fields::default()
+            },
         };
-        write(
-            path,
-            fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true),
-            &fields,
-        )
+        place(path, &public.json(path)?, Over::Anything)
+    }
+
+    fn json(&self, path: &Path) -> Result<Vec<u8>, WalletError> {
+        serde_json::to_vec(&self.fields).map_err(|error| WalletError::Write {
+            path: path.to_owned(),
+            source: error.into(),
+        })
     }
 }
 
-fn write(path: &Path, options: &mut fs::OpenOptions, fields: &Fields) -> Result<(), WalletError> {
+fn unlock(
+    path: &Path,
+    file: &[u8],
+    password: impl FnOnce() -> io::Result<Option<Password>>,
+) -> Result<Zeroizing<Vec<u8>>, WalletError> {
+    let asked = password().map_err(|source| WalletError::Ask {
+        path: path.to_owned(),
+        source,
+    })?;
+    let Some(password) = asked else {
+        return Err(WalletError::Encrypted {
+            path: path.to_owned(),
+            variable: super::password::variable(path),
+        });
+    };
+    encryption::derive(&password)
+        .ok()
+        .and_then(|key| encryption::open(file, &key))
+        .ok_or_else(|| WalletError::WrongPassword {
+            path: path.to_owned(),
+        })
+}
+
+/// What a new file may replace.
+enum Over {
+    Nothing,
+    Anything,
+}
+
+/// Writes a file for its owner alone, under its name only once it is whole and on disk.
+fn place(path: &Path, content: &[u8], over: Over) -> Result<(), WalletError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     let write = || {
-        let mut file = options.open(path)?;
-        file.write_all(&serde_json::to_vec(fields)?)?;
-        file.sync_all()
+        // Made with mode 0600, and removed again should anything fail.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        match over {
+            Over::Nothing => file.persist_noclobber(path)?,
+            Over::Anything => file.persist(path)?,
+        };
+        // The name is on disk with its folder.
+        fs::File::open(folder)?.sync_all()
     };
     write().map_err(|source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => WalletError::Exists {

@@ -67,15 +67,79 @@ fn an_encrypted_coldkey_is_refused_with_what_to_do_and_its_address_is_still_know
     for name in ["fixture", "fixture-indep"] {
         let error = fixture(name).coldkey().map(drop).unwrap_err();
         assert!(matches!(error, WalletError::Encrypted { .. }));
+        let text = error.to_string();
         assert!(
-            error.to_string().contains("a daemon needs the hotkey only"),
-            "{error}"
+            text.contains("a daemon needs the hotkey only") && text.contains("BT_PW_"),
+            "{text}"
         );
         assert_eq!(
             fixture(name).address(KeyKind::Coldkey).unwrap().to_ss58(),
             COLDKEY
         );
     }
+}
+
+/// One test for all that derives a key from a password: each derivation takes 512 MiB and seconds.
+#[test]
+fn coldkeys_encrypted_by_bittensor_open_and_ours_are_encrypted_alike() {
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixture("expected.json").folder().unwrap()).unwrap())
+            .unwrap();
+    let key = encryption::derive("athanor-test").unwrap();
+    assert_eq!(
+        hex::encode(key.as_slice()),
+        expected["kdf"]["derived_key_hex"].as_str().unwrap()
+    );
+    for name in ["fixture", "fixture-indep"] {
+        let file = fs::read(fixture(name).key_file(KeyKind::Coldkey).unwrap()).unwrap();
+        let opened = encryption::open(&file, &key).unwrap();
+        assert_eq!(
+            str::from_utf8(&opened).unwrap(),
+            expected["coldkey_plaintext_json"].as_str().unwrap(),
+            "{name}"
+        );
+    }
+    let ask = |password: &str| Ok(Some(Password::new(password.to_owned())));
+    let pair = fixture("fixture")
+        .pair(KeyKind::Coldkey, |_| ask("athanor-test"))
+        .unwrap();
+    assert_eq!(Hotkey(pair.public().0).to_ss58(), COLDKEY);
+    let wrong = fixture("fixture").pair(KeyKind::Coldkey, |_| ask("athanor"));
+    assert!(matches!(
+        wrong.map(drop).unwrap_err(),
+        WalletError::WrongPassword { .. }
+    ));
+
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = fresh(&folder);
+    let password = Password::new("athanor-test".to_owned());
+    let new = wallet.create(KeyKind::Coldkey, Some(&password)).unwrap();
+    let file = fs::read(wallet.key_file(KeyKind::Coldkey).unwrap()).unwrap();
+    assert!(file.starts_with(b"$NACL"));
+    let fields: serde_json::Value =
+        serde_json::from_slice(&encryption::open(&file, &key).unwrap()).unwrap();
+    assert_eq!(fields["secretPhrase"].as_str().unwrap(), new.phrase);
+    assert!(fields.get("cryptoType").is_none());
+    assert_eq!(wallet.address(KeyKind::Coldkey).unwrap(), new.address);
+}
+
+#[test]
+fn every_wallet_of_a_folder_is_listed_by_its_addresses() {
+    let listed = list(&fixture("fixture").path).unwrap();
+    let names: Vec<&str> = listed.iter().map(|wallet| wallet.name.as_str()).collect();
+    assert!(names.contains(&"fixture") && names.contains(&"fixture-ed25519"));
+    let wallet = &listed[names.iter().position(|name| *name == "fixture").unwrap()];
+    assert_eq!(wallet.coldkey.unwrap().to_ss58(), COLDKEY);
+    let hotkeys: Vec<(&str, String)> = wallet
+        .hotkeys
+        .iter()
+        .map(|(name, address)| (name.as_str(), address.unwrap().to_ss58()))
+        .collect();
+    assert_eq!(hotkeys, [("plain", HOTKEY.to_owned())]);
+    assert!(matches!(
+        list(Path::new("/nowhere")).unwrap_err(),
+        WalletError::Missing { .. }
+    ));
 }
 
 #[test]
@@ -94,12 +158,12 @@ fn a_created_key_reads_back_and_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let wallet = fresh(&folder);
     for kind in [KeyKind::Coldkey, KeyKind::Hotkey] {
-        let new = wallet.create(kind).unwrap();
+        let new = wallet.create(kind, None).unwrap();
         assert_eq!(wallet.address(kind).unwrap(), new.address);
-        assert_eq!(Hotkey(wallet.pair(kind).unwrap().public().0), new.address);
+        assert_eq!(Hotkey(wallet.pair(kind, |_| Ok(None)).unwrap().public().0), new.address);
         assert_eq!(new.phrase.split(' ').count(), 12);
         assert!(matches!(
-            wallet.create(kind).unwrap_err(),
+            wallet.create(kind, None).unwrap_err(),
             WalletError::Exists { .. }
         ));
         assert_eq!(wallet.address(kind).unwrap(), new.address);
@@ -112,7 +176,7 @@ fn only_the_owner_can_read_a_key_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let wallet = fresh(&folder);
-    wallet.create(KeyKind::Hotkey).unwrap();
+    wallet.create(KeyKind::Hotkey, None).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&wallet.key_file(KeyKind::Hotkey).unwrap()), 0o600);
     assert_eq!(mode(&wallet.path.join("default/hotkeys")), 0o700);
@@ -124,7 +188,7 @@ fn what_is_written_has_the_fields_that_bittensor_reads() {
     let wallet = fresh(&folder);
     let phrase = "defense credit syrup butter anger gift hammer marine knock harsh cannon chronic";
     assert_eq!(
-        wallet.import(KeyKind::Hotkey, phrase).unwrap().to_ss58(),
+        wallet.import(KeyKind::Hotkey, phrase, None).unwrap().to_ss58(),
         HOTKEY
     );
     let read = |path: PathBuf| -> serde_json::Value {
@@ -148,11 +212,11 @@ fn a_seed_restores_a_key_and_nonsense_does_not() {
     let wallet = fresh(&folder);
     let seed = "0x8a020bf61c258bbb8090ccc46cf56783d09694c8e09226cfa14041c6711c0c4f";
     assert!(matches!(
-        wallet.import(KeyKind::Hotkey, "correct horse").unwrap_err(),
+        wallet.import(KeyKind::Hotkey, "correct horse", None).unwrap_err(),
         WalletError::BadPhrase
     ));
     assert_eq!(
-        wallet.import(KeyKind::Hotkey, seed).unwrap().to_ss58(),
+        wallet.import(KeyKind::Hotkey, seed, None).unwrap().to_ss58(),
         HOTKEY
     );
 }

@@ -1,0 +1,115 @@
+//! The `register` verb of a daemon: a slot for its hotkey.
+
+use athanor_chain::{Client, ConnectError, ReadError, RegisterError, WalletError, wallet::KeyKind};
+use athanor_spec::{Hotkey, Rao};
+use clap::Args;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::{NodeArgs, args::SpecFileError, wallet::ask_password};
+
+/// Which hotkey, where, and for how much.
+#[derive(Args, Clone, Debug)]
+pub struct RegisterArgs {
+    /// Who, where, by which rules
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Highest price to pay; without it, whatever the price is
+    #[arg(long = "burn.limit", alias = "burn-limit", value_name = "TAO", value_parser = tao)]
+    pub burn_limit: Option<Rao>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why the hotkey was not registered.
+#[derive(Debug, Error)]
+pub enum RegisterCommandError {
+    /// The spec cannot be used.
+    #[error(transparent)]
+    Spec(#[from] SpecFileError),
+    /// A key cannot be read.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// The chain cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The chain refused.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+}
+
+impl RegisterArgs {
+    /// Registers, and gives the text to print.
+    pub async fn run(&self) -> Result<String, RegisterCommandError> {
+        let netuid = self.node.subnet.load()?.subnet.netuid;
+        let wallet = self.node.wallet.wallet();
+        let hotkey = wallet.address(KeyKind::Hotkey)?;
+        let chain = Client::open(self.node.subtensor.endpoints.clone()).await?;
+        let price = chain.registration_price(netuid).await?;
+        eprintln!("registering {hotkey} on subnet {netuid} for {price} TAO");
+        let coldkey = wallet.pair(KeyKind::Coldkey, ask_password)?;
+        let included = chain
+            .register_within(&coldkey, netuid, hotkey, self.burn_limit)
+            .await?;
+        let metagraph = chain.metagraph(netuid).await?;
+        let uid = metagraph.by_hotkey(&hotkey).map(|neuron| neuron.uid);
+        Ok(match self.json {
+            true => json!({
+                "hotkey": hotkey,
+                "netuid": netuid,
+                "uid": uid,
+                "block": included.block,
+                "extrinsic": included.extrinsic,
+                "price_rao": price.0,
+            })
+            .to_string(),
+            false => registered(&hotkey, uid, netuid, included.block),
+        })
+    }
+}
+
+fn registered(
+    hotkey: &Hotkey,
+    uid: Option<athanor_spec::Uid>,
+    netuid: athanor_spec::NetUid,
+    block: athanor_spec::BlockNumber,
+) -> String {
+    let slot = uid.map_or_else(String::new, |uid| format!(" as UID {uid}"));
+    format!("{hotkey} is registered on subnet {netuid}{slot} since block {block}")
+}
+
+/// An amount in TAO, with up to nine digits after the point.
+fn tao(text: &str) -> Result<Rao, String> {
+    const DIGITS: usize = 9;
+    let wrong = || format!("`{text}` is not an amount of TAO such as 0.5");
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() || fraction.len() > DIGITS {
+        return Err(wrong());
+    }
+    // Without the point, nine digits further on, it is the amount in rao.
+    let digits = format!("{whole}{fraction:0<DIGITS$}");
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    digits.parse().map(Rao).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_to_the_last_rao_and_nothing_else_is() {
+        assert_eq!(tao("1"), Ok(Rao(1_000_000_000)));
+        assert_eq!(tao("0.5"), Ok(Rao(500_000_000)));
+        assert_eq!(tao("12.000000001"), Ok(Rao(12_000_000_001)));
+        for text in ["", ".", ".5", "-1", "+1", "1e9", "1.0000000001", "1,5", "18446744074"] {
+            let error = tao(text).unwrap_err();
+            assert!(error.contains("TAO"), "{text}: {error}");
+        }
+    }
+}
