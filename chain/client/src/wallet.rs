@@ -307,6 +307,9 @@ pub struct Listing {
 pub fn list(path: &Path) -> Result<Vec<Listing>, WalletError> {
     let mut listings = Vec::new();
     for name in names(path)? {
+        if !path.join(&name).is_dir() {
+            continue;
+        }
         let wallet = |hotkey: &str| Wallet {
             path: path.to_owned(),
             name: name.clone(),

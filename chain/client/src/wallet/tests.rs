@@ -99,6 +99,16 @@ fn coldkeys_encrypted_by_bittensor_open_and_ours_are_encrypted_alike() {
             "{name}"
         );
     }
+    // bittensor-wallet 4.1.0 and 3.1.0 read both keys of this wallet (`read.py`), which was written here.
+    let read: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixture("ours.json").folder().unwrap()).unwrap()).unwrap();
+    let file = fs::read(fixture("ours").key_file(KeyKind::Coldkey).unwrap()).unwrap();
+    let fields: serde_json::Value =
+        serde_json::from_slice(&encryption::open(&file, &key).unwrap()).unwrap();
+    assert_eq!(fields["ss58Address"], read["coldkey"]);
+    let hotkey = fixture("ours").hotkey().unwrap();
+    assert_eq!(Hotkey(hotkey.public().0).to_ss58(), read["hotkey"]);
+
     let ask = |password: &str| Ok(Some(Password::new(password.to_owned())));
     let pair = fixture("fixture")
         .pair(KeyKind::Coldkey, |_| ask("athanor-test"))
@@ -127,7 +137,16 @@ fn coldkeys_encrypted_by_bittensor_open_and_ours_are_encrypted_alike() {
 fn every_wallet_of_a_folder_is_listed_by_its_addresses() {
     let listed = list(&fixture("fixture").path).unwrap();
     let names: Vec<&str> = listed.iter().map(|wallet| wallet.name.as_str()).collect();
-    assert!(names.contains(&"fixture") && names.contains(&"fixture-ed25519"));
+    assert_eq!(
+        names,
+        [
+            "fixture",
+            "fixture-ed25519",
+            "fixture-indep",
+            "fixture-nocryptotype",
+            "ours"
+        ]
+    );
     let wallet = &listed[names.iter().position(|name| *name == "fixture").unwrap()];
     assert_eq!(wallet.coldkey.unwrap().to_ss58(), COLDKEY);
     let hotkeys: Vec<(&str, String)> = wallet
