@@ -248,8 +248,12 @@ impl Collector {
                         .or_default() += 1;
                 }
             }
-            Event::RequestFailed { .. } | Event::RoundStarted { .. } | Event::WeightsSet { .. } => {
-            }
+            Event::RequestFailed { .. }
+            | Event::RoundStarted { .. }
+            | Event::WeightsSet { .. }
+            | Event::WeightsCommitted { .. }
+            | Event::WeightsRevealed { .. }
+            | Event::WeightsDue { .. } => {}
         }
     }
 

@@ -17,8 +17,7 @@ use athanor_miner::{
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
     Feed, NodeArgs, args::SpecFileError, feed::FeedError, logging::LoggingError,
-    overview::OverviewError, register::RegisterCommandError, shutdown,
-    wallet::WalletCommandError,
+    overview::OverviewError, register::RegisterCommandError, shutdown, wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec};
 use sp_core::{Pair as _, sr25519};

@@ -121,7 +121,12 @@ impl OverviewArgs {
             .find(|wallet| wallet.name == named.name);
         let hotkeys = match listing {
             Some(wallet) => wallet.hotkeys,
-            None => return Err(WalletError::Missing { path: named.key_file(KeyKind::Coldkey)? }.into()),
+            None => {
+                return Err(WalletError::Missing {
+                    path: named.key_file(KeyKind::Coldkey)?,
+                }
+                .into());
+            }
         };
         let coldkey = named.address(KeyKind::Coldkey).ok();
         let chain = Client::open(self.node.subtensor.endpoints.clone()).await?;
@@ -198,7 +203,9 @@ impl Overview {
     /// For people: one line for the wallet, one for the subnet, then a table.
     fn table(&self) -> String {
         let mut text = match (&self.coldkey, self.balance_rao) {
-            (Some(coldkey), Some(balance)) => format!("coldkey {coldkey} holds {} TAO\n", Rao(balance)),
+            (Some(coldkey), Some(balance)) => {
+                format!("coldkey {coldkey} holds {} TAO\n", Rao(balance))
+            }
             _ => String::new(),
         };
         text += &format!(
@@ -306,10 +313,20 @@ mod tests {
     #[test]
     fn the_table_names_what_people_look_for() {
         let table = overview().table();
-        for part in ["1.5", "block 100", "the next in 7 blocks", "10 ago", "10.0.0.1:8091", "miner"] {
+        for part in [
+            "1.5",
+            "block 100",
+            "the next in 7 blocks",
+            "10 ago",
+            "10.0.0.1:8091",
+            "miner",
+        ] {
             assert!(table.contains(part), "`{part}` is not in\n{table}");
         }
-        assert!(table.ends_with(&format!("not registered ({})", Hotkey([3; 32]))), "{table}");
+        assert!(
+            table.ends_with(&format!("not registered ({})", Hotkey([3; 32]))),
+            "{table}"
+        );
     }
 
     #[test]

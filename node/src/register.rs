@@ -107,7 +107,17 @@ mod tests {
         assert_eq!(tao("1"), Ok(Rao(1_000_000_000)));
         assert_eq!(tao("0.5"), Ok(Rao(500_000_000)));
         assert_eq!(tao("12.000000001"), Ok(Rao(12_000_000_001)));
-        for text in ["", ".", ".5", "-1", "+1", "1e9", "1.0000000001", "1,5", "18446744074"] {
+        for text in [
+            "",
+            ".",
+            ".5",
+            "-1",
+            "+1",
+            "1e9",
+            "1.0000000001",
+            "1,5",
+            "18446744074",
+        ] {
             let error = tao(text).unwrap_err();
             assert!(error.contains("TAO"), "{text}: {error}");
         }

@@ -347,7 +347,10 @@ mod tests {
             .run(&wallet)
             .await
             .unwrap();
-        assert!(text.starts_with("w  5") && text.contains("\n  h  5"), "{text}");
+        assert!(
+            text.starts_with("w  5") && text.contains("\n  h  5"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
@@ -363,6 +366,9 @@ mod tests {
         };
         let error = command.run(&arguments(&folder)).await.unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("BT_PW_") && text.contains("--no-password"), "{text}");
+        assert!(
+            text.contains("BT_PW_") && text.contains("--no-password"),
+            "{text}"
+        );
     }
 }

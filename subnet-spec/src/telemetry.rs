@@ -46,6 +46,39 @@ pub enum Event {
         /// What was set, max-upscaled.
         weights: Vec<(Uid, u16)>,
     },
+    /// A validator's weights were included as a commit: nobody sees them before they are revealed.
+    WeightsCommitted {
+        /// The validator.
+        validator: Hotkey,
+        /// The subnet's epoch in which they were committed.
+        epoch: Epoch,
+        /// The block of the extrinsic.
+        block: BlockNumber,
+        /// The first block in which they can be revealed.
+        reveal_block: BlockNumber,
+    },
+    /// A validator's committed weights are on chain for everybody to see, or will never be.
+    WeightsRevealed {
+        /// The validator.
+        validator: Hotkey,
+        /// The block at which that was seen.
+        block: BlockNumber,
+        /// Number of weights; `None` if the reveal's time passed without it.
+        weights: Option<u32>,
+    },
+    /// What comes next for a validator's weights, in blocks from one block on.
+    WeightsDue {
+        /// The validator.
+        validator: Hotkey,
+        /// That block.
+        block: BlockNumber,
+        /// Blocks until the next epoch.
+        epoch: u32,
+        /// Blocks until committed weights can be revealed, if some wait.
+        reveal: Option<u32>,
+        /// Blocks until the last weights no longer count for their age, if the chain has such a limit.
+        activity_cutoff: Option<u32>,
+    },
     /// A miner's trainer made progress.
     Distilled {
         /// The miner.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use athanor_chain::{
-    BlockRef, BlocksError, Client, ConnectError, Included, RegisterError, SetWeightsError,
+    BlockRef, BlocksError, Change, Client, ConnectError, Included, RegisterError, SetWeightsError,
     StakeError, SubmitError,
 };
 use athanor_devnet::{
@@ -13,14 +13,14 @@ use athanor_devnet::{
 use athanor_spec::{BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use futures::{Stream, StreamExt as _};
 
-const NETUID: NetUid = NetUid(1);
-const TEMPO: u16 = 8;
+pub(crate) const NETUID: NetUid = NetUid(1);
+pub(crate) const TEMPO: u16 = 8;
 /// Bob and Charlie validate, Dave mines. Ferdie owns them, not Alice: the subnet owner's own miners are paid nothing.
 const VALIDATORS: [&str; 2] = ["Bob", "Charlie"];
-const MINER: &str = "Dave";
+pub(crate) const MINER: &str = "Dave";
 const ENDLESS: Duration = Duration::from_secs(60);
 
-fn genesis(adjust: impl FnOnce(&mut SubnetGenesis)) -> Genesis {
+pub(crate) fn genesis(adjust: impl FnOnce(&mut SubnetGenesis)) -> Genesis {
     let mut genesis = Genesis::development(Duration::from_secs(12));
     let subnet = &mut genesis.subnets[0];
     subnet.tempo = TEMPO;
@@ -36,31 +36,39 @@ fn genesis(adjust: impl FnOnce(&mut SubnetGenesis)) -> Genesis {
     genesis
 }
 
-fn config(genesis: Genesis) -> Config {
+pub(crate) fn config(genesis: Genesis) -> Config {
     Config {
         sealing: Sealing::Interval(Duration::from_millis(40)),
         ..Config::deterministic(genesis)
     }
 }
 
-async fn start(config: Config) -> (Devnet, Client) {
+pub(crate) async fn start(config: Config) -> (Devnet, Client) {
     let devnet = athanor_devnet::spawn(config).await.unwrap();
     let client = Client::connect(&devnet.url()).await.unwrap();
     (devnet, client)
 }
 
-fn hotkey(name: &str) -> Hotkey {
+pub(crate) fn hotkey(name: &str) -> Hotkey {
     Hotkey(development_account(name))
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(ENDLESS, work)
         .await
         .expect("this should take seconds")
 }
 
+/// Whether a call sets weights in the open, in either of its spellings.
+pub(crate) fn sets_weights(call: &str) -> bool {
+    matches!(
+        call,
+        "SubtensorModule.set_weights" | "SubtensorModule.set_mechanism_weights"
+    )
+}
+
 /// Waits for the first finalized block after the subnet's next epoch.
-async fn next_epoch(client: &Client) {
+pub(crate) async fn next_epoch(client: &Client) {
     let due = client
         .schedule(NETUID, None)
         .await
@@ -77,8 +85,17 @@ async fn what_a_newcomer_writes_is_what_the_metagraph_shows() {
     let eve = development_pair("Eve");
     let before = client.balance(&hotkey("Alice")).await.unwrap();
 
+    let empty = client.metagraph(NETUID).await.unwrap();
+    let error = client
+        .register_within(&alice, NETUID, hotkey("Eve"), Some(Rao(1)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RegisterError::TooExpensive { limit: Rao(1), .. }),
+        "{error}"
+    );
     let registered = client
-        .register(&alice, NETUID, hotkey("Eve"))
+        .register_within(&alice, NETUID, hotkey("Eve"), Some(Rao::from_tao(1000)))
         .await
         .unwrap();
     let after = client.balance(&hotkey("Alice")).await.unwrap();
@@ -126,6 +143,31 @@ async fn what_a_newcomer_writes_is_what_the_metagraph_shows() {
     assert_eq!(neuron.axon, Some(address));
     assert_eq!(neuron.commitment, Some((record, committed.block)));
     assert_eq!(metagraph.by_hotkey(&hotkey(MINER)).unwrap().axon, None);
+
+    let fresh = Client::connect(&devnet.url()).await.unwrap();
+    let hash = metagraph.hash;
+    assert_eq!(
+        fresh.metagraph_at(NETUID, hash).await.unwrap(),
+        metagraph,
+        "a client that knows no hotkey yet sees the same"
+    );
+    let changes = metagraph.diff(&empty);
+    assert!(
+        changes.contains(&Change::Joined {
+            uid: Uid(3),
+            hotkey: hotkey("Eve")
+        }),
+        "{changes:?}"
+    );
+
+    let staked = neuron.stake;
+    client
+        .remove_stake(&alice, hotkey("Eve"), NETUID, Rao::from_tao(500))
+        .await
+        .unwrap();
+    let metagraph = client.metagraph(NETUID).await.unwrap();
+    let left = metagraph.by_hotkey(&hotkey("Eve")).unwrap().stake;
+    assert!(left < staked && left > Rao(0), "{staked} to {left}");
 
     let summary = client.extrinsics(committed.block).await.unwrap();
     let own = summary
@@ -182,7 +224,11 @@ async fn a_failed_extrinsic_is_named_and_shows_as_failed_in_its_block() {
     devnet.shutdown().await;
 }
 
-async fn summaries(client: &Client, first: BlockNumber, last: BlockNumber) -> Vec<(String, bool)> {
+pub(crate) async fn summaries(
+    client: &Client,
+    first: BlockNumber,
+    last: BlockNumber,
+) -> Vec<(String, bool)> {
     let mut calls = Vec::new();
     for number in (first.0..=last.0).map(BlockNumber) {
         let block = client.extrinsics(number).await.unwrap();
@@ -364,9 +410,9 @@ async fn two_processes_with_one_key_get_one_inclusion() {
     let sent: Vec<_> = summaries(&first, BlockNumber(1), head)
         .await
         .into_iter()
-        .filter(|(call, _)| call == "SubtensorModule.set_weights")
+        .filter(|(call, _)| sets_weights(call))
         .collect();
-    assert_eq!(sent, [("SubtensorModule.set_weights".to_owned(), true)]);
+    assert!(matches!(sent.as_slice(), [(_, true)]), "{sent:?}");
     // A process that starts over after the crash finds the epoch served.
     let error = first
         .set_weights(&development_pair("Bob"), NETUID, &[(Uid(2), 9)], 1)

@@ -156,7 +156,7 @@ async fn weights_per_epoch(subnet: &Subnet, hotkey: &Hotkey) -> BTreeMap<Epoch, 
         let extrinsics = subnet.client.extrinsics(block).await.unwrap();
         let ours = extrinsics
             .iter()
-            .filter(|e| e.signer == Some(*hotkey) && e.call.ends_with("set_weights"))
+            .filter(|e| e.signer == Some(*hotkey) && crate::chain::sets_weights(&e.call))
             .count();
         if ours > 0 {
             let hash = subnet.client.block_hash(block).await.unwrap();

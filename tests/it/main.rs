@@ -8,9 +8,11 @@ use tokio::sync::Mutex;
 mod binary;
 mod chain;
 mod crash;
+mod failover;
 mod miner;
 mod mistakes;
 mod subnet;
+mod weights;
 
 /// Held by tests that run a whole subnet: two at once on a small machine would measure each other.
 static ONE_SUBNET: Mutex<()> = Mutex::const_new(());

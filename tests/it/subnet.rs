@@ -114,7 +114,7 @@ async fn honest_miners_are_paid_and_cheats_are_not() {
     let weights = report
         .extrinsics
         .iter()
-        .filter(|e| e.call == "SubtensorModule.set_weights");
+        .filter(|e| crate::chain::sets_weights(&e.call));
     assert!(
         weights.clone().count() >= 4,
         "two validators set weights in at least two epochs"

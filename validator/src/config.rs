@@ -105,6 +105,9 @@ pub enum StartError {
     /// The artifact cache cannot be made.
     #[error(transparent)]
     Artifacts(#[from] ArtifactError),
+    /// The journal of committed weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] athanor_chain::JournalError),
     /// The network's key cannot be read or made.
     #[error(transparent)]
     Identity(#[from] athanor_net::IdentityFileError),

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use athanor_chain::{BlockRef, Client as Chain, ReadError};
+use athanor_chain::{
+    BlockRef, Client as Chain, Progress, ReadError, Tick, WeightSetter, WeightsSet,
+};
 use athanor_model::{Checkpoint, Tokenizer, engine::Engine};
 use athanor_net::{Client as Net, Identity, NetConfig, NetHandle};
 use athanor_scoring::{
@@ -80,6 +82,7 @@ struct Loop {
     /// Keeps the network alive as long as the loop.
     network: NetHandle,
     signer: Signer,
+    weights: WeightSetter,
     tokenizer: Tokenizer,
     artifacts: Artifacts,
     auditor: Auditor,
@@ -159,6 +162,12 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     )?;
     let teacher = teacher::engine(&teacher, &config)?;
 
+    let weights = WeightSetter::open(
+        chain.clone(),
+        config.hotkey.clone(),
+        config.netuid(),
+        &config.data_dir.join("weights.json"),
+    )?;
     let cancel = CancellationToken::new();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
     let state = Loop {
@@ -168,6 +177,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         net,
         network,
         signer,
+        weights,
         tokenizer,
         artifacts,
         auditor,
@@ -222,6 +232,8 @@ impl Loop {
                 return Ok(());
             }
         };
+        self.follow_weights(schedule.last_epoch_block == block.number)
+            .await;
         let round = Round(schedule.epoch.0);
         if self
             .round
@@ -525,26 +537,37 @@ impl Loop {
         }
     }
 
-    /// Sets weights; whether nothing more is to be done in this epoch.
-    async fn set_weights(&self, epoch: Epoch, weights: Vec<(Uid, u16)>) -> bool {
+    /// Sets or commits weights; whether nothing more is to be done in this epoch.
+    async fn set_weights(&mut self, epoch: Epoch, weights: Vec<(Uid, u16)>) -> bool {
         use athanor_chain::SetWeightsError::{AlreadySet, NoPermit};
         if weights.iter().all(|(_, weight)| *weight == 0) {
             tracing::info!(%epoch, "no miner has earned anything yet: no weights are set");
             return true;
         }
         let version = self.config.spec.subnet.version_key;
-        match self
-            .chain
-            .set_weights(&self.config.hotkey, self.config.netuid(), &weights, version)
-            .await
-        {
-            Ok(included) => {
+        let validator = self.signer.hotkey();
+        match self.weights.set(&weights, version).await {
+            Ok(WeightsSet::Plain(included)) => {
                 tracing::info!(%epoch, block = %included.block, "weights set");
                 self.config.feed.send(Event::WeightsSet {
-                    validator: self.signer.hotkey(),
+                    validator,
                     epoch,
                     block: included.block,
                     weights,
+                });
+                true
+            }
+            Ok(WeightsSet::Committed {
+                included,
+                protocol,
+                reveal_block,
+            }) => {
+                tracing::info!(%epoch, block = %included.block, ?protocol, %reveal_block, "weights committed");
+                self.config.feed.send(Event::WeightsCommitted {
+                    validator,
+                    epoch,
+                    block: included.block,
+                    reveal_block,
                 });
                 true
             }
@@ -561,6 +584,46 @@ impl Loop {
                 false
             }
         }
+    }
+
+    /// Reveals what is due, and tells watchers what comes next. Asked at the first block of an epoch, and with every block
+    /// while commits wait.
+    async fn follow_weights(&mut self, first_of_epoch: bool) {
+        if !first_of_epoch && !self.weights.waits() {
+            return;
+        }
+        let Tick {
+            progress,
+            countdown,
+        } = match self.weights.tick().await {
+            Ok(tick) => tick,
+            Err(error) => {
+                tracing::warn!(%error, "cannot follow the weights; trying again with the next block");
+                return;
+            }
+        };
+        let validator = self.signer.hotkey();
+        for ended in progress {
+            let weights = match &ended {
+                Progress::Revealed { weights } => u32::try_from(weights.len()).ok(),
+                Progress::Lost { signed_at } => {
+                    tracing::warn!(%signed_at, "committed weights were not revealed in time");
+                    None
+                }
+            };
+            self.config.feed.send(Event::WeightsRevealed {
+                validator,
+                block: countdown.block,
+                weights,
+            });
+        }
+        self.config.feed.send(Event::WeightsDue {
+            validator,
+            block: countdown.block,
+            epoch: countdown.epoch,
+            reveal: countdown.reveal,
+            activity_cutoff: countdown.activity_cutoff,
+        });
     }
 }
 

@@ -7,10 +7,7 @@ use std::{
 
 use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, Rao, SigningContext};
 use scale_decode::DecodeAsType;
-use subxt::{
-    OnlineClient, SubstrateConfig,
-    backend::LegacyBackend, rpcs::RpcClient,
-};
+use subxt::{OnlineClient, SubstrateConfig, backend::LegacyBackend, rpcs::RpcClient};
 use thiserror::Error;
 
 use crate::{

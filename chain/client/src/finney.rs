@@ -6,8 +6,8 @@ use scale_decode::DecodeAsType;
 use subxt::{Metadata, ext::frame_decode::extrinsics::encode_call_data};
 
 use crate::{
-    commitment::Registration,
     Hyperparameter, calls,
+    commitment::Registration,
     contract::{self, Need},
     items::{self, Item},
     metagraph::AxonInfo,
@@ -42,7 +42,12 @@ fn check_call(call: &Call, index: [u8; 2], arguments: impl Encode) {
     )
     .unwrap();
     let expected = [index.to_vec(), arguments.encode()].concat();
-    assert_eq!(hex::encode(encoded), hex::encode(expected), "{}", call.path());
+    assert_eq!(
+        hex::encode(encoded),
+        hex::encode(expected),
+        "{}",
+        call.path()
+    );
 }
 
 #[test]

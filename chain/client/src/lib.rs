@@ -56,8 +56,8 @@ pub use schedule::EpochSchedule;
 pub use serving::{CommitError, ServeError};
 pub use staking::StakeError;
 pub use submit::{Included, SubmitError};
-pub use wallet::{Wallet, WalletError};
 pub use timelock::{Beacon, OpenError, SealError, TimelockedWeights};
+pub use wallet::{Wallet, WalletError};
 pub use weights::{
     Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightSetter, WeightsSet,
 };

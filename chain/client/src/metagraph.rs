@@ -16,8 +16,8 @@ use crate::{
     state::{Ask, State},
 };
 
-pub use diff::Change;
 use columns::{ByUid, Columns, Details};
+pub use diff::Change;
 
 /// A subnet at one block.
 #[derive(Clone, Debug, PartialEq, Eq)]

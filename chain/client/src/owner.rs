@@ -17,7 +17,10 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum OwnerError {
     /// Somebody else owns the subnet.
-    #[error("{account} does not own subnet {netuid}: use the coldkey of its owner{}", owned_by(owner))]
+    #[error(
+        "{account} does not own subnet {netuid}: use the coldkey of its owner{}",
+        owned_by(owner)
+    )]
     NotOwner {
         /// The coldkey that signed.
         account: Hotkey,
@@ -35,7 +38,9 @@ pub enum OwnerError {
         netuid: NetUid,
     },
     /// The last change is too recent.
-    #[error("the chain takes this change to subnet {netuid} less often: try again some epochs later")]
+    #[error(
+        "the chain takes this change to subnet {netuid} less often: try again some epochs later"
+    )]
     TooFast {
         /// The subnet.
         netuid: NetUid,
@@ -57,7 +62,9 @@ pub enum OwnerError {
         reason: String,
     },
     /// The coldkey cannot pay for a subnet.
-    #[error("the coldkey cannot pay the price of a subnet: send it TAO, or wait for the price to fall")]
+    #[error(
+        "the coldkey cannot pay the price of a subnet: send it TAO, or wait for the price to fall"
+    )]
     TooPoor,
     /// The chain takes no new subnet now.
     #[error("the chain takes no new subnet now ({reason}): try again later")]
@@ -156,7 +163,9 @@ impl Hyperparameter {
             Self::BondsPenalty(share) => one(calls::SET_BONDS_PENALTY, number(share)),
             Self::BondsReset(on) => one(calls::SET_BONDS_RESET, Value::bool(on)),
             Self::CommitReveal(on) => one(calls::SET_COMMIT_REVEAL, Value::bool(on)),
-            Self::CommitRevealPeriod(epochs) => one(calls::SET_COMMIT_REVEAL_PERIOD, number(epochs)),
+            Self::CommitRevealPeriod(epochs) => {
+                one(calls::SET_COMMIT_REVEAL_PERIOD, number(epochs))
+            }
             Self::ImmunityPeriod(blocks) => one(calls::SET_IMMUNITY_PERIOD, number(blocks)),
             Self::Kappa(share) => one(calls::SET_KAPPA, number(share)),
             Self::LiquidAlpha(on) => one(calls::SET_LIQUID_ALPHA, Value::bool(on)),
@@ -171,7 +180,9 @@ impl Hyperparameter {
             Self::Tempo(blocks) => one(calls::SET_TEMPO, number(blocks)),
             Self::Transfers(on) => one(calls::SET_TRANSFERS, Value::bool(on)),
             Self::WeightsRateLimit(blocks) => one(calls::SET_WEIGHTS_RATE_LIMIT, number(blocks)),
-            Self::WeightsVersionKey(version) => one(calls::SET_WEIGHTS_VERSION_KEY, number(version)),
+            Self::WeightsVersionKey(version) => {
+                one(calls::SET_WEIGHTS_VERSION_KEY, number(version))
+            }
             Self::Yuma3(on) => one(calls::SET_YUMA3, Value::bool(on)),
         }
     }
@@ -189,9 +200,9 @@ impl Client {
         self.submit(coldkey, &register_network_call(&hotkey))
             .await
             .map_err(|error| match error.refusal() {
-                Some("CannotAffordLockCost" | "NotEnoughBalanceToStake" | "BalanceWithdrawalError") => {
-                    OwnerError::TooPoor
-                }
+                Some(
+                    "CannotAffordLockCost" | "NotEnoughBalanceToStake" | "BalanceWithdrawalError",
+                ) => OwnerError::TooPoor,
                 Some(
                     reason @ ("SubnetLimitReached"
                     | "NetworkTxRateLimitExceeded"
@@ -292,7 +303,9 @@ impl Client {
             .await
             .map_err(|error| match error.refusal() {
                 Some("NonAssociatedColdKey") => ChildrenError::NotOwned { hotkey },
-                Some("NotEnoughStakeToSetChildkeys") => ChildrenError::StakeTooLow { hotkey, netuid },
+                Some("NotEnoughStakeToSetChildkeys") => {
+                    ChildrenError::StakeTooLow { hotkey, netuid }
+                }
                 Some("TxRateLimitExceeded") => ChildrenError::TooFast { hotkey, netuid },
                 Some(
                     reason @ ("InvalidChild"

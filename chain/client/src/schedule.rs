@@ -205,7 +205,11 @@ mod tests {
         assert_eq!(reveal(10, 0, 0, 0, 10, 1), None);
         assert_eq!(reveal(10, 0, 0, 50, 10, 1), Some(60));
         assert_eq!(reveal(80, 95, 0, 20, 91, 1), Some(95));
-        assert_eq!(reveal(10, 0, 7, 50, 59, 1), Some(110), "committed in the next epoch");
+        assert_eq!(
+            reveal(10, 0, 7, 50, 59, 1),
+            Some(110),
+            "committed in the next epoch"
+        );
         assert_eq!(reveal(10, 0, 7, 50, 20, 3), Some(160));
     }
 

@@ -34,7 +34,9 @@ pub enum StakeError {
         hotkey: Hotkey,
     },
     /// Less alpha is staked than should be taken back.
-    #[error("{hotkey} has less than {amount} alpha of this coldkey on subnet {netuid}: unstake less")]
+    #[error(
+        "{hotkey} has less than {amount} alpha of this coldkey on subnet {netuid}: unstake less"
+    )]
     NotStaked {
         /// The hotkey.
         hotkey: Hotkey,
@@ -100,11 +102,13 @@ impl Client {
         self.submit(coldkey, &remove_call(&hotkey, netuid, amount))
             .await
             .map_err(|error| match error.refusal() {
-                Some("NotEnoughStakeToWithdraw" | "NonAssociatedColdKey") => StakeError::NotStaked {
-                    hotkey,
-                    netuid,
-                    amount,
-                },
+                Some("NotEnoughStakeToWithdraw" | "NonAssociatedColdKey") => {
+                    StakeError::NotStaked {
+                        hotkey,
+                        netuid,
+                        amount,
+                    }
+                }
                 Some("AmountTooLow") => StakeError::TooLittle { amount },
                 Some("HotKeyAccountNotExists") => StakeError::UnknownHotkey { hotkey },
                 Some(

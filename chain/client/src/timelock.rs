@@ -86,10 +86,14 @@ struct Wire {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SealError {
     /// The beacon's key is no point of the curve.
-    #[error("the chain's randomness beacon has no valid key: weights cannot be hidden on this chain")]
+    #[error(
+        "the chain's randomness beacon has no valid key: weights cannot be hidden on this chain"
+    )]
     BadBeacon,
     /// The chain takes no ciphertext of this length.
-    #[error("{weights} weights make a commit of {bytes} bytes, and the chain takes {MAX_BYTES}: set fewer")]
+    #[error(
+        "{weights} weights make a commit of {bytes} bytes, and the chain takes {MAX_BYTES}: set fewer"
+    )]
     TooLong {
         /// Number of weights.
         weights: usize,
@@ -108,7 +112,9 @@ pub enum OpenError {
     #[error("this is not a timelocked commit")]
     Malformed,
     /// The signature is not one of the round that the weights were encrypted to.
-    #[error("the signature does not open this commit: it is of another round, or of another beacon")]
+    #[error(
+        "the signature does not open this commit: it is of another round, or of another beacon"
+    )]
     WrongSignature,
     /// No hotkey is bound, or another one.
     #[error("the commit does not bind {0}: whoever made it could have copied it")]
@@ -148,8 +154,8 @@ impl TimelockedWeights {
     /// Opens a ciphertext of `hotkey` with the signature of its round, 48 bytes.
     pub fn open(ciphertext: &[u8], signature: &[u8], hotkey: &Hotkey) -> Result<Self, OpenError> {
         let sealed = unframe(ciphertext).ok_or(OpenError::Malformed)?;
-        let signature = Signature::deserialize_compressed(signature)
-            .map_err(|_| OpenError::WrongSignature)?;
+        let signature =
+            Signature::deserialize_compressed(signature).map_err(|_| OpenError::WrongSignature)?;
         let payload =
             tld::<TinyBLS381, Aes>(sealed, signature).map_err(|_| OpenError::WrongSignature)?;
         let opened = Self::decode(&payload).ok_or(OpenError::NotBound(*hotkey))?;

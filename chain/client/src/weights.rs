@@ -13,9 +13,7 @@ use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, ReadError, SubmitError, items, metagraph,
-    signer::PairSigner,
-    state::State,
+    Client, Included, ReadError, SubmitError, items, metagraph, signer::PairSigner, state::State,
     timelock::SealError,
 };
 
@@ -100,7 +98,9 @@ pub enum SetWeightsError {
         netuid: NetUid,
     },
     /// The row is too short.
-    #[error("subnet {netuid} takes rows of at least {least} weights, this one has {len}: give more miners a weight")]
+    #[error(
+        "subnet {netuid} takes rows of at least {least} weights, this one has {len}: give more miners a weight"
+    )]
     TooFewWeights {
         /// The subnet.
         netuid: NetUid,
@@ -110,7 +110,9 @@ pub enum SetWeightsError {
         least: u16,
     },
     /// One neuron gets too much.
-    #[error("subnet {netuid} gives one neuron at most {limit} of 65535, and uid {uid} gets more: spread the weights")]
+    #[error(
+        "subnet {netuid} gives one neuron at most {limit} of 65535, and uid {uid} gets more: spread the weights"
+    )]
     TooLargeWeight {
         /// The subnet.
         netuid: NetUid,
@@ -130,7 +132,9 @@ pub enum SetWeightsError {
         netuid: NetUid,
     },
     /// Weights that are hidden on this subnet would never be shown.
-    #[error("subnet {netuid} runs no epochs (its tempo is 0), so hidden weights would never be revealed")]
+    #[error(
+        "subnet {netuid} runs no epochs (its tempo is 0), so hidden weights would never be revealed"
+    )]
     NoEpochs {
         /// The subnet.
         netuid: NetUid,

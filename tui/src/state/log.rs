@@ -187,6 +187,42 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
                 weights.len()
             ),
         ),
+        Event::WeightsCommitted {
+            validator,
+            block,
+            reveal_block,
+            ..
+        } => (
+            Kind::Weights,
+            format!(
+                "{} committed weights in block {block}, to be revealed from block {reveal_block} on",
+                state.name(validator)
+            ),
+        ),
+        Event::WeightsRevealed {
+            validator,
+            block,
+            weights: Some(count),
+        } => (
+            Kind::Weights,
+            format!(
+                "{}'s {count} committed weights are revealed in block {block}",
+                state.name(validator)
+            ),
+        ),
+        Event::WeightsRevealed {
+            validator,
+            weights: None,
+            ..
+        } => (
+            Kind::Warning,
+            format!(
+                "{}'s committed weights were not revealed in time",
+                state.name(validator)
+            ),
+        ),
+        // Countdowns change with every block.
+        Event::WeightsDue { .. } => return None,
         // The distillation pane shows it, and every miner reports it every few seconds.
         Event::Distilled { .. } => return None,
         Event::Swapped { miner, from, to } => (

@@ -100,6 +100,17 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
+            Event::WeightsCommitted {
+                validator,
+                epoch,
+                block,
+                ..
+            } => {
+                if let Some(known) = entry(&mut self.validators, validator) {
+                    known.vote = Some(VoteRecord { epoch, block });
+                }
+            }
+            Event::WeightsRevealed { .. } | Event::WeightsDue { .. } => {}
             Event::AskFailed {
                 validator,
                 miner,

@@ -83,22 +83,15 @@ impl ApiMetagraph {
 }
 
 /// The API's answer; `None` if the runtime lacks it, or knows no such subnet.
-pub(super) async fn api(
-    state: &State,
-    netuid: NetUid,
-) -> Result<Option<ApiMetagraph>, ReadError> {
-    let answer: Option<Option<ApiMetagraph>> = state
-        .api(items::METAGRAPH_API, &netuid.0.encode())
-        .await?;
+pub(super) async fn api(state: &State, netuid: NetUid) -> Result<Option<ApiMetagraph>, ReadError> {
+    let answer: Option<Option<ApiMetagraph>> =
+        state.api(items::METAGRAPH_API, &netuid.0.encode()).await?;
     Ok(answer.flatten())
 }
 
 impl ByUid {
     /// The slots as the runtime's API gives them; `None` if it does not.
-    pub(super) async fn from_api(
-        state: &State,
-        netuid: NetUid,
-    ) -> Result<Option<Self>, ReadError> {
+    pub(super) async fn from_api(state: &State, netuid: NetUid) -> Result<Option<Self>, ReadError> {
         Ok(api(state, netuid).await?.map(|answer| Self {
             slots: answer
                 .hotkeys

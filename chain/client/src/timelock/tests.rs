@@ -1,7 +1,7 @@
 //! Ciphertexts against bittensor-drand 2.0.0: theirs open here, and ours were opened there.
 
-use proptest::prelude::*;
 use crypto_secretbox::aead::rand_core::{CryptoRng, RngCore};
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
@@ -80,9 +80,7 @@ impl CryptoRng for Seeded {}
 
 fn seeded(payload: &TimelockedWeights, round: u64, seed: u64) -> Vec<u8> {
     let rng = Seeded { seed, counter: 0 };
-    payload
-        .seal_with(round, &Beacon::quicknet(), rng)
-        .unwrap()
+    payload.seal_with(round, &Beacon::quicknet(), rng).unwrap()
 }
 
 #[test]
@@ -106,7 +104,12 @@ fn our_ciphertexts_are_the_ones_that_the_reference_opened() {
     assert!(recorded.ours.len() >= 3);
     for ours in recorded.ours {
         let ciphertext = seeded(&ours.payload(), recorded.round, ours.seed);
-        assert_eq!(hex::encode(ciphertext), ours.ciphertext, "seed {}", ours.seed);
+        assert_eq!(
+            hex::encode(ciphertext),
+            ours.ciphertext,
+            "seed {}",
+            ours.seed
+        );
     }
 }
 
@@ -133,7 +136,9 @@ fn another_rounds_signature_does_not_open() {
     let recorded = recorded();
     let signature = hex::decode(recorded.signature).unwrap();
     let payload = recorded.theirs[0].payload();
-    let ciphertext = payload.seal(recorded.round + 1, &Beacon::quicknet()).unwrap();
+    let ciphertext = payload
+        .seal(recorded.round + 1, &Beacon::quicknet())
+        .unwrap();
     let opened = TimelockedWeights::open(&ciphertext, &signature, &payload.hotkey);
     assert_eq!(opened, Err(OpenError::WrongSignature));
     let opened = TimelockedWeights::open(&ciphertext, &[1; 48], &payload.hotkey);

@@ -179,7 +179,10 @@ fn a_created_key_reads_back_and_is_never_overwritten() {
     for kind in [KeyKind::Coldkey, KeyKind::Hotkey] {
         let new = wallet.create(kind, None).unwrap();
         assert_eq!(wallet.address(kind).unwrap(), new.address);
-        assert_eq!(Hotkey(wallet.pair(kind, |_| Ok(None)).unwrap().public().0), new.address);
+        assert_eq!(
+            Hotkey(wallet.pair(kind, |_| Ok(None)).unwrap().public().0),
+            new.address
+        );
         assert_eq!(new.phrase.split(' ').count(), 12);
         assert!(matches!(
             wallet.create(kind, None).unwrap_err(),
@@ -207,7 +210,10 @@ fn what_is_written_has_the_fields_that_bittensor_reads() {
     let wallet = fresh(&folder);
     let phrase = "defense credit syrup butter anger gift hammer marine knock harsh cannon chronic";
     assert_eq!(
-        wallet.import(KeyKind::Hotkey, phrase, None).unwrap().to_ss58(),
+        wallet
+            .import(KeyKind::Hotkey, phrase, None)
+            .unwrap()
+            .to_ss58(),
         HOTKEY
     );
     let read = |path: PathBuf| -> serde_json::Value {
@@ -231,11 +237,16 @@ fn a_seed_restores_a_key_and_nonsense_does_not() {
     let wallet = fresh(&folder);
     let seed = "0x8a020bf61c258bbb8090ccc46cf56783d09694c8e09226cfa14041c6711c0c4f";
     assert!(matches!(
-        wallet.import(KeyKind::Hotkey, "correct horse", None).unwrap_err(),
+        wallet
+            .import(KeyKind::Hotkey, "correct horse", None)
+            .unwrap_err(),
         WalletError::BadPhrase
     ));
     assert_eq!(
-        wallet.import(KeyKind::Hotkey, seed, None).unwrap().to_ss58(),
+        wallet
+            .import(KeyKind::Hotkey, seed, None)
+            .unwrap()
+            .to_ss58(),
         HOTKEY
     );
 }

@@ -27,7 +27,9 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The file is not a journal.
-    #[error("{path} is not a journal of committed weights: {source}; move it away to start a new one")]
+    #[error(
+        "{path} is not a journal of committed weights: {source}; move it away to start a new one"
+    )]
     Malformed {
         /// The file.
         path: PathBuf,

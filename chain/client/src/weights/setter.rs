@@ -44,6 +44,7 @@ pub struct WeightSetter {
     hotkey: sr25519::Pair,
     netuid: NetUid,
     journal: Journal,
+    by_hash: bool,
 }
 
 /// What became of a row of weights.
@@ -120,7 +121,15 @@ impl WeightSetter {
             client,
             hotkey,
             netuid,
+            by_hash: false,
         })
+    }
+
+    /// Commits by hash even where a beacon would open the weights: for those who do not trust the chain's beacon to keep
+    /// its rounds to itself.
+    pub fn by_hash(mut self) -> Self {
+        self.by_hash = true;
+        self
     }
 
     /// Sets or commits a row of weights, at most once per epoch, and reads it back from the block that includes it.
@@ -149,6 +158,11 @@ impl WeightSetter {
                 result => return result,
             }
         }
+    }
+
+    /// Whether committed weights wait for their reveal.
+    pub fn waits(&self) -> bool {
+        !self.journal.entries().is_empty()
     }
 
     /// Reveals what is due, and tells what became of earlier commits. To be called with every block.
@@ -183,6 +197,13 @@ impl WeightSetter {
         })
     }
 
+    fn protocol(&self, standing: &Standing) -> Protocol {
+        match standing.protocol() {
+            Protocol::Timelocked if self.by_hash => Protocol::HashCommit,
+            protocol => protocol,
+        }
+    }
+
     async fn look(&self) -> Result<(State, Standing), SetWeightsError> {
         let state = self.client.state(None).await?;
         let account = PairSigner(&self.hotkey).account();
@@ -193,10 +214,14 @@ impl WeightSetter {
     fn countdown(&self, standing: &Standing) -> Countdown {
         let until = |block: u64| u32::try_from(block.saturating_sub(standing.block.0.into()));
         let next = standing.schedule().next_epoch_block;
-        let reveal = self.journal.entries().iter().map(|entry| entry.reveal_block);
+        let reveal = self
+            .journal
+            .entries()
+            .iter()
+            .map(|entry| entry.reveal_block);
         Countdown {
             block: standing.block,
-            protocol: standing.protocol(),
+            protocol: self.protocol(standing),
             epoch: next.0.saturating_sub(standing.block.0),
             reveal: reveal
                 .min()
@@ -213,7 +238,7 @@ impl WeightSetter {
         standing: &Standing,
         sent: &Sent<'_>,
     ) -> Result<WeightsSet, SetWeightsError> {
-        let protocol = standing.protocol();
+        let protocol = self.protocol(standing);
         if protocol == Protocol::Plain {
             let included = self
                 .client
@@ -225,12 +250,11 @@ impl WeightSetter {
         // The earliest block that can include the commit is the next one.
         let committed = standing.cycle.epoch_in(BlockNumber(standing.block.0 + 1));
         let shown = Epoch(committed.0 + standing.reveal_period);
-        let reveal_block = standing
-            .cycle
-            .first_block_of(shown, standing.block)
-            .ok_or(SetWeightsError::NoEpochs {
+        let reveal_block = standing.cycle.first_block_of(shown, standing.block).ok_or(
+            SetWeightsError::NoEpochs {
                 netuid: self.netuid,
-            })?;
+            },
+        )?;
         let (submission, kind) = match protocol {
             Protocol::Timelocked => seal(standing, sent, reveal_block)?,
             Protocol::HashCommit | Protocol::Plain => self.hash(standing, sent),
@@ -257,7 +281,8 @@ impl WeightSetter {
             index += 1;
             true
         })?;
-        self.read_commit_back(standing, &submission, included).await?;
+        self.read_commit_back(standing, &submission, included)
+            .await?;
         Ok(WeightsSet::Committed {
             included,
             protocol,
@@ -438,11 +463,7 @@ impl ChainView {
         };
         let committed = match standing.cycle.counted {
             true => Epoch(*place),
-            false => legacy_epoch(
-                standing.netuid,
-                standing.schedule().tempo,
-                height(*place),
-            ),
+            false => legacy_epoch(standing.netuid, standing.schedule().tempo, height(*place)),
         };
         let turn = committed.0 + standing.reveal_period;
         let next = standing.cycle.epoch_in(BlockNumber(standing.block.0 + 1)).0;
