@@ -8,7 +8,7 @@ use athanor_spec::{BlockNumber, Uid};
 use futures::StreamExt as _;
 use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
 
-use crate::chain::{NETUID, config, genesis, next_epoch, within};
+use crate::chain::{NETUID, config, genesis, within};
 
 const ROW: [(Uid, u16); 2] = [(Uid(2), 65535), (Uid(1), 21845)];
 /// Longer than a loaded machine takes for a commit, so that none misses its epoch.
@@ -21,15 +21,31 @@ fn hidden() -> Genesis {
     })
 }
 
-async fn start(sealing: Sealing, genesis: Genesis) -> (Devnet, Client) {
+/// A chain that stands still, in the second epoch: the first hands out the permits.
+async fn start(genesis: Genesis) -> (Devnet, Client) {
     let devnet = athanor_devnet::spawn(Config {
-        sealing,
+        sealing: Sealing::Manual,
         ..config(genesis)
     })
     .await
     .unwrap();
+    devnet.seal(u32::from(TEMPO) + 2).await;
     let client = Client::connect(&devnet.url()).await.unwrap();
     (devnet, client)
+}
+
+/// Makes blocks until the work is done.
+async fn sealing<T>(devnet: &Devnet, work: impl Future<Output = T>) -> T {
+    let blocks = async {
+        loop {
+            devnet.try_seal(1).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = blocks => unreachable!(),
+    }
 }
 
 fn setter(client: &Client, journal: &Path) -> WeightSetter {
@@ -40,14 +56,14 @@ fn setter(client: &Client, journal: &Path) -> WeightSetter {
 async fn follow(client: &Client, setter: &mut WeightSetter) -> (Progress, BlockNumber) {
     let mut blocks = client.blocks();
     loop {
-        let block = within(blocks.next()).await.unwrap().unwrap();
+        within(blocks.next()).await.unwrap().unwrap();
         let Tick {
             progress,
             countdown,
         } = setter.tick().await.unwrap();
         assert!(countdown.epoch <= u32::from(TEMPO));
         if let [ended] = progress.as_slice() {
-            return (ended.clone(), block.number);
+            return (ended.clone(), countdown.block);
         }
         assert!(countdown.reveal.is_some(), "{countdown:?}");
     }
@@ -66,11 +82,9 @@ async fn check_revealed(client: &Client, ended: Progress) {
 async fn a_setter_sets_weights_in_the_open_where_the_subnet_takes_them_so() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("weights.json");
-    let sealing = Sealing::Interval(Duration::from_millis(60));
-    let (devnet, client) = start(sealing, genesis(|subnet| subnet.tempo = TEMPO)).await;
-    next_epoch(&client).await;
+    let (devnet, client) = start(genesis(|subnet| subnet.tempo = TEMPO)).await;
     let mut setter = setter(&client, &journal);
-    let set = setter.set(&ROW, 1).await.unwrap();
+    let set = sealing(&devnet, setter.set(&ROW, 1)).await.unwrap();
     assert!(matches!(set, WeightsSet::Plain(_)), "{set:?}");
     assert_eq!(
         client.weights(NETUID).await.unwrap(),
@@ -88,10 +102,9 @@ async fn a_setter_sets_weights_in_the_open_where_the_subnet_takes_them_so() {
 async fn a_hash_commit_is_revealed_in_its_epoch_by_the_process_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("weights.json");
-    let (devnet, client) = start(Sealing::Interval(Duration::from_millis(60)), hidden()).await;
-    next_epoch(&client).await;
+    let (devnet, client) = start(hidden()).await;
     let mut first = setter(&client, &journal).by_hash();
-    let set = first.set(&ROW, 1).await.unwrap();
+    let set = sealing(&devnet, first.set(&ROW, 1)).await.unwrap();
     let WeightsSet::Committed {
         included,
         protocol: Protocol::HashCommit,
@@ -119,7 +132,7 @@ async fn a_hash_commit_is_revealed_in_its_epoch_by_the_process_after_a_restart()
 
     let mut second = setter(&client, &journal).by_hash();
     assert!(second.waits());
-    let (ended, block) = follow(&client, &mut second).await;
+    let (ended, block) = sealing(&devnet, follow(&client, &mut second)).await;
     check_revealed(&client, ended).await;
     assert!(
         block.0 + 1 >= reveal_block.0,
@@ -130,13 +143,12 @@ async fn a_hash_commit_is_revealed_in_its_epoch_by_the_process_after_a_restart()
 }
 
 #[tokio::test]
-async fn a_timelocked_commit_is_opened_by_the_chain() {
+async fn a_timelocked_commit_is_on_chain_and_hides_its_row() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("weights.json");
-    let (devnet, client) = start(Sealing::Interval(Duration::from_millis(60)), hidden()).await;
-    next_epoch(&client).await;
+    let (devnet, client) = start(hidden()).await;
     let mut setter = setter(&client, &journal);
-    let set = setter.set(&ROW, 1).await.unwrap();
+    let set = sealing(&devnet, setter.set(&ROW, 1)).await.unwrap();
     assert!(
         matches!(
             set,
@@ -148,8 +160,11 @@ async fn a_timelocked_commit_is_opened_by_the_chain() {
         "{set:?}"
     );
     assert_eq!(client.weights(NETUID).await.unwrap(), [], "hidden");
-    let (ended, _) = follow(&client, &mut setter).await;
-    check_revealed(&client, ended).await;
+    let countdown = sealing(&devnet, setter.tick()).await.unwrap().countdown;
+    assert!(
+        setter.waits() && countdown.reveal.is_some(),
+        "{countdown:?}"
+    );
     devnet.shutdown().await;
 }
 
@@ -158,9 +173,7 @@ async fn a_timelocked_commit_is_opened_by_the_chain() {
 async fn a_process_that_dies_while_its_commit_is_on_the_way_still_reveals() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("weights.json");
-    let (devnet, client) = start(Sealing::Manual, hidden()).await;
-    // Into the second epoch, past the first, which hands out the permits.
-    devnet.seal(u32::from(TEMPO) + 2).await;
+    let (devnet, client) = start(hidden()).await;
     let dying = tokio::spawn({
         let mut setter = setter(&client, &journal).by_hash();
         async move { setter.set(&ROW, 1).await }
@@ -191,16 +204,7 @@ async fn a_process_that_dies_while_its_commit_is_on_the_way_still_reveals() {
         matches!(again, SetWeightsError::AlreadySet { .. }),
         "{again}"
     );
-    let sealing = async {
-        loop {
-            devnet.seal(1).await;
-            tokio::time::sleep(Duration::from_millis(60)).await;
-        }
-    };
-    let ended = tokio::select! {
-        (ended, _) = follow(&client, &mut setter) => ended,
-        () = sealing => unreachable!(),
-    };
+    let (ended, _) = sealing(&devnet, follow(&client, &mut setter)).await;
     check_revealed(&client, ended).await;
     devnet.shutdown().await;
 }
