@@ -118,7 +118,7 @@ for suite in "${suites[@]}"; do
         polkadot) command=(node "$scratch/js/polkadot.mjs" "$url") ;;
     esac
     # Clients chatter on stderr; what matters is in the lines of the checks.
-    if ! timeout 900 "${command[@]}" 2> "$scratch/$suite.log" | grep -E "^(pass|fail) "; then
+    if ! timeout 900 "${command[@]}" 2> "$scratch/$suite.log" | grep --line-buffered -E "^(pass|fail) "; then
         failed=1
     fi
     if ! grep -q . "$COMPAT_RESULTS"; then

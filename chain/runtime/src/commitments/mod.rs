@@ -162,12 +162,18 @@ pub mod pallet {
     /// Why a call failed.
     #[pallet::error]
     pub enum Error<T> {
+        /// Nothing here raises it.
+        #[codec(index = 0)]
+        TooManyFieldsInCommitmentInfo,
         /// The account is not registered on the subnet.
         #[codec(index = 1)]
         AccountNotAllowedCommit,
         /// The hotkey has used its space of the epoch.
         #[codec(index = 2)]
         SpaceLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 3)]
+        UnexpectedUnreserveLeftover,
     }
 
     #[pallet::hooks]

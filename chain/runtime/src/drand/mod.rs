@@ -133,6 +133,18 @@ pub mod pallet {
     /// Why a call failed.
     #[pallet::error]
     pub enum Error<T> {
+        /// Nothing here raises it.
+        #[codec(index = 0)]
+        NoneValue,
+        /// Nothing here raises it.
+        #[codec(index = 1)]
+        StorageOverflow,
+        /// Nothing here raises it.
+        #[codec(index = 2)]
+        DrandConnectionFailure,
+        /// Nothing here raises it.
+        #[codec(index = 3)]
+        UnverifiedPulse,
         /// The round has a pulse already.
         #[codec(index = 4)]
         InvalidRoundNumber,

@@ -2,7 +2,8 @@
 
 use frame_support::pallet_macros::pallet_section;
 
-/// Errors, with the numbers that they have on Bittensor at spec version 365; those that came later are numbered apart.
+/// Errors, with the numbers that they have on Bittensor at spec version 365, and later ones after them. Those that nothing
+/// here raises are listed too: Python's libraries find an error by its place in the list.
 #[pallet_section]
 mod errors {
     /// Why a call failed.
@@ -32,6 +33,9 @@ mod errors {
         /// The hotkey belongs to another coldkey.
         #[codec(index = 7)]
         NonAssociatedColdKey,
+        /// Nothing here raises it.
+        #[codec(index = 8)]
+        NotEnoughStake,
         /// Less is staked than is withdrawn.
         #[codec(index = 9)]
         NotEnoughStakeToWithdraw,
@@ -44,6 +48,12 @@ mod errors {
         /// The coldkey's balance is too small.
         #[codec(index = 12)]
         NotEnoughBalanceToStake,
+        /// Nothing here raises it.
+        #[codec(index = 13)]
+        BalanceWithdrawalError,
+        /// Nothing here raises it.
+        #[codec(index = 14)]
+        ZeroBalanceAfterWithdrawn,
         /// Weights for others need a validator permit.
         #[codec(index = 15)]
         NeuronNoValidatorPermit,
@@ -65,9 +75,24 @@ mod errors {
         /// The hotkey has a UID already.
         #[codec(index = 21)]
         HotKeyAlreadyRegisteredInSubNet,
+        /// Nothing here raises it.
+        #[codec(index = 22)]
+        NewHotKeyIsSameWithOld,
+        /// Nothing here raises it.
+        #[codec(index = 23)]
+        InvalidWorkBlock,
+        /// Nothing here raises it.
+        #[codec(index = 24)]
+        InvalidDifficulty,
+        /// Nothing here raises it.
+        #[codec(index = 25)]
+        InvalidSeal,
         /// A weight is larger than the subnet allows.
         #[codec(index = 26)]
         MaxWeightExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 27)]
+        HotKeyAlreadyDelegate,
         /// The hotkey set weights too few blocks ago.
         #[codec(index = 28)]
         SettingWeightsTooFast,
@@ -86,12 +111,24 @@ mod errors {
         /// The take was changed too few blocks ago.
         #[codec(index = 33)]
         DelegateTxRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 34)]
+        HotKeySetTxRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 35)]
+        StakingRateLimitExceeded,
         /// The subnet takes no registrations.
         #[codec(index = 36)]
         SubNetRegistrationDisabled,
         /// Root took as many registrations in this interval as it may.
         #[codec(index = 37)]
         TooManyRegistrationsThisInterval,
+        /// Nothing here raises it.
+        #[codec(index = 38)]
+        TransactorAccountShouldBeHotKey,
+        /// Nothing here raises it.
+        #[codec(index = 39)]
+        FaucetDisabled,
         /// The call is for the subnet's owner.
         #[codec(index = 40)]
         NotSubnetOwner,
@@ -101,6 +138,15 @@ mod errors {
         /// Everybody on root has as much stake as the hotkey.
         #[codec(index = 42)]
         StakeTooLowForRoot,
+        /// Nothing here raises it.
+        #[codec(index = 43)]
+        AllNetworksInImmunity,
+        /// Nothing here raises it.
+        #[codec(index = 44)]
+        NotEnoughBalanceToPaySwapHotKey,
+        /// Nothing here raises it.
+        #[codec(index = 45)]
+        NotRootSubnet,
         /// Subnet 0 has no weights.
         #[codec(index = 46)]
         CanNotSetRootNetworkWeights,
@@ -134,6 +180,15 @@ mod errors {
         /// The lower bound is too low, or above the upper one.
         #[codec(index = 56)]
         AlphaLowOutOfRange,
+        /// Nothing here raises it.
+        #[codec(index = 57)]
+        ColdKeyAlreadyAssociated,
+        /// Nothing here raises it.
+        #[codec(index = 58)]
+        NotEnoughBalanceToPaySwapColdKey,
+        /// Nothing here raises it.
+        #[codec(index = 59)]
+        ColdkeyIsInArbitration,
         /// A hotkey cannot be its own child.
         #[codec(index = 60)]
         InvalidChild,
@@ -149,6 +204,15 @@ mod errors {
         /// The same was done too few blocks ago.
         #[codec(index = 64)]
         TxRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 65)]
+        SwapAlreadyScheduled,
+        /// Nothing here raises it.
+        #[codec(index = 66)]
+        FailedToSchedule,
+        /// Nothing here raises it.
+        #[codec(index = 67)]
+        NewColdKeyIsHotkey,
         /// The take of a child hotkey is out of bounds.
         #[codec(index = 68)]
         InvalidChildkeyTake,
@@ -161,6 +225,9 @@ mod errors {
         /// The subnet has no such mechanism.
         #[codec(index = 71)]
         MechanismDoesNotExist,
+        /// Nothing here raises it.
+        #[codec(index = 72)]
+        CannotUnstakeLock,
         /// There is no such subnet.
         #[codec(index = 73)]
         SubnetNotExists,
@@ -194,24 +261,81 @@ mod errors {
         /// The activity cutoff is below its bound.
         #[codec(index = 83)]
         ActivityCutoffTooLow,
+        /// Nothing here raises it.
+        #[codec(index = 84)]
+        CallDisabled,
         /// The subnet has been started already.
         #[codec(index = 85)]
         FirstEmissionBlockNumberAlreadySet,
         /// The subnet was registered too few blocks ago; the spelling is the chain's.
         #[codec(index = 86)]
         NeedWaitingMoreBlocksToStarCall,
+        /// Nothing here raises it.
+        #[codec(index = 87)]
+        NotEnoughAlphaOutToRecycle,
         /// Stake on root is TAO.
         #[codec(index = 88)]
         CannotBurnOrRecycleOnRootSubnet,
+        /// Nothing here raises it.
+        #[codec(index = 89)]
+        UnableToRecoverPublicKey,
+        /// Nothing here raises it.
+        #[codec(index = 90)]
+        InvalidRecoveredPublicKey,
         /// The subnet has not been started.
         #[codec(index = 91)]
         SubtokenDisabled,
+        /// Nothing here raises it.
+        #[codec(index = 92)]
+        HotKeySwapOnSubnetIntervalNotPassed,
+        /// Nothing here raises it.
+        #[codec(index = 93)]
+        ZeroMaxStakeAmount,
         /// Both ends of the move are the same.
         #[codec(index = 94)]
         SameNetuid,
+        /// Nothing here raises it.
+        #[codec(index = 95)]
+        InsufficientBalance,
+        /// Nothing here raises it.
+        #[codec(index = 96)]
+        StakingOperationRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 97)]
+        InvalidLeaseBeneficiary,
+        /// Nothing here raises it.
+        #[codec(index = 98)]
+        LeaseCannotEndInThePast,
+        /// Nothing here raises it.
+        #[codec(index = 99)]
+        LeaseNetuidNotFound,
+        /// Nothing here raises it.
+        #[codec(index = 100)]
+        LeaseDoesNotExist,
+        /// Nothing here raises it.
+        #[codec(index = 101)]
+        LeaseHasNoEndBlock,
+        /// Nothing here raises it.
+        #[codec(index = 102)]
+        LeaseHasNotEnded,
+        /// Nothing here raises it.
+        #[codec(index = 103)]
+        Overflow,
+        /// Nothing here raises it.
+        #[codec(index = 104)]
+        BeneficiaryDoesNotOwnHotkey,
+        /// Nothing here raises it.
+        #[codec(index = 105)]
+        ExpectedBeneficiaryOrigin,
         /// An epoch is near, and hyperparameters stay as they are.
         #[codec(index = 106)]
         AdminActionProhibitedDuringWeightsWindow,
+        /// Nothing here raises it.
+        #[codec(index = 107)]
+        SymbolDoesNotExist,
+        /// Nothing here raises it.
+        #[codec(index = 108)]
+        SymbolAlreadyInUse,
         /// The version of the timelocked commit is not the one that is accepted.
         #[codec(index = 109)]
         IncorrectCommitRevealVersion,
@@ -230,18 +354,81 @@ mod errors {
         /// The coldkey cannot pay for a subnet.
         #[codec(index = 114)]
         CannotAffordLockCost,
+        /// Nothing here raises it.
+        #[codec(index = 115)]
+        EvmKeyAssociateRateLimitExceeded,
         /// The incentive is staked there already.
         #[codec(index = 116)]
         SameAutoStakeHotkeyAlreadySet,
+        /// Nothing here raises it.
+        #[codec(index = 117)]
+        UidMapCouldNotBeCleared,
         /// Too many of those that would be left are immune.
         #[codec(index = 118)]
         TrimmingWouldExceedMaxImmunePercentage,
         /// A parent of the hotkey cannot be its child.
         #[codec(index = 119)]
         ChildParentInconsistency,
+        /// Nothing here raises it.
+        #[codec(index = 120)]
+        InvalidNumRootClaim,
+        /// Nothing here raises it.
+        #[codec(index = 121)]
+        InvalidRootClaimThreshold,
+        /// Nothing here raises it.
+        #[codec(index = 122)]
+        InvalidSubnetNumber,
+        /// Nothing here raises it.
+        #[codec(index = 123)]
+        PrecisionLoss,
+        /// Nothing here raises it.
+        #[codec(index = 124)]
+        InvalidVotingPowerEmaAlpha,
+        /// Nothing here raises it.
+        #[codec(index = 125)]
+        Deprecated,
+        /// Nothing here raises it.
+        #[codec(index = 126)]
+        SubnetBuybackRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 127)]
+        NetworkDissolveAlreadyQueued,
+        /// Nothing here raises it.
+        #[codec(index = 128)]
+        AddStakeBurnRateLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 129)]
+        ColdkeySwapAnnounced,
+        /// Nothing here raises it.
+        #[codec(index = 130)]
+        ColdkeySwapDisputed,
+        /// Nothing here raises it.
+        #[codec(index = 131)]
+        ColdkeySwapClearTooEarly,
+        /// Nothing here raises it.
+        #[codec(index = 132)]
+        DisabledTemporarily,
         /// The registration costs more than the caller would pay.
         #[codec(index = 133)]
         RegistrationPriceLimitExceeded,
+        /// Nothing here raises it.
+        #[codec(index = 134)]
+        LockHotkeyMismatch,
+        /// Nothing here raises it.
+        #[codec(index = 135)]
+        InsufficientStakeForLock,
+        /// Nothing here raises it.
+        #[codec(index = 136)]
+        NoExistingLock,
+        /// Nothing here raises it.
+        #[codec(index = 137)]
+        ActiveLockExists,
+        /// Nothing here raises it.
+        #[codec(index = 138)]
+        CannotUseSystemAccount,
+        /// Nothing here raises it.
+        #[codec(index = 139)]
+        UnlockAmountTooHigh,
         /// The tempo is out of bounds.
         #[codec(index = 140)]
         TempoOutOfBounds,

@@ -24,6 +24,26 @@ fn the_type_of_events_has_a_path_of_two_segments() {
     assert_eq!(path.segments, ["athanor_runtime", "RuntimeEvent"]);
 }
 
+/// Python's libraries find an error by its place in the list, whatever its number is.
+#[test]
+fn errors_are_numbered_without_a_gap() {
+    let bytes = sp_io::TestExternalities::default()
+        .execute_with(|| Runtime::metadata_at_version(15))
+        .unwrap();
+    let metadata = read(&bytes);
+    for pallet in &metadata.pallets {
+        let Some(error) = &pallet.error else { continue };
+        let kinds = &metadata.types.resolve(error.ty.id).unwrap().type_def;
+        let scale_info::TypeDef::Variant(kinds) = kinds else {
+            panic!("the errors of {} are no enum", pallet.name);
+        };
+        for (place, kind) in kinds.variants.iter().enumerate() {
+            let number = usize::from(kind.index);
+            assert_eq!(number, place, "{}.{}", pallet.name, kind.name);
+        }
+    }
+}
+
 /// Runs a check on our surface and Bittensor's.
 fn compare(check: impl FnOnce(&Surface, &Surface)) {
     // The slot duration is read from storage when the metadata is made.
