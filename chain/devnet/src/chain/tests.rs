@@ -274,3 +274,26 @@ fn registering_staking_and_voting_pays_miners_and_validators_what_is_minted() {
         "{emission} of {epoch} rao"
     );
 }
+
+#[test]
+fn the_chain_is_the_beacon_that_timelocked_commits_wait_for() {
+    let mut genesis = genesis();
+    genesis.subnets[0].commit_reveal = true;
+    let chain = std::sync::Arc::new(Chain::new(crate::Clock::Virtual, &genesis).unwrap());
+    seal_to(&chain, 1);
+    let commit = Call::commit_timelocked_weights {
+        netuid: NETUID,
+        commit: vec![1; 300].try_into().unwrap(),
+        reveal_round: 9,
+        commit_reveal_version: 4,
+    };
+    send(&chain, "Bob//hotkey", commit);
+    seal_to(&chain, 2);
+    let awaited = |now: u64| query::<Vec<u64>>(&chain, "BeaconApi_awaited_rounds", now.encode());
+    // Rounds of three seconds: the ninth begins 24 seconds after the epoch.
+    assert_eq!((awaited(23_999), awaited(24_000)), (vec![], vec![9]));
+    seal_to(&chain, 3);
+    assert_eq!(awaited(u64::MAX), []);
+    // What it opens is nobody's weights: dropped, and the chain goes on.
+    seal_to(&chain, 2 * u32::from(TEMPO));
+}

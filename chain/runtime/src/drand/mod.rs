@@ -315,4 +315,4 @@ pub mod pallet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

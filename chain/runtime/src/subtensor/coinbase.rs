@@ -165,10 +165,13 @@ impl<T: Config> Pallet<T> {
                 Self::pay_incentive(netuid, neuron, &coldkey);
             }
         }
-        let mined = earned.iter().any(|neuron| neuron.incentive > 0);
-        let pot = pots
-            .validator
-            .saturating_add(if mined { 0 } else { pots.server });
+        // Incentives are shares of both pots together, and their rounding may take a few rao of the validators'.
+        let mined: u64 = earned.iter().map(|neuron| neuron.incentive).sum();
+        let all = pots.server.saturating_add(pots.validator);
+        let pot = match mined {
+            0 => all,
+            _ => pots.validator.min(all.saturating_sub(mined)),
+        };
         Self::pay_dividends(netuid, pot, &earned);
     }
 

@@ -26,14 +26,16 @@ impl<T: Config> Pallet<T> {
         u64::try_from(total >> 32).unwrap_or(u64::MAX)
     }
 
-    /// What the hotkey weighs on a subnet in rao: stake there, and stake on root by `TaoWeight`
-    /// (`get_stake_weights_for_hotkey_on_subnet`).
+    /// What the hotkey weighs on a subnet in rao: stake there, and stake on root by `TaoWeight`; at most 2^63 - 1, where
+    /// the chain's numbers end (`get_stake_weights_for_hotkey_on_subnet`).
     pub(crate) fn stake_weight(hotkey: &AccountId32, netuid: NetUid) -> u64 {
         let alpha = Self::inherited_stake(hotkey, netuid, netuid);
         let tao = Self::inherited_stake(hotkey, netuid, 0);
         let weight = (u128::from(TaoWeight::<T>::get()) << 32) / u128::from(u64::MAX);
         let counted = (u128::from(tao) * weight) >> 32;
-        alpha.saturating_add(u64::try_from(counted).unwrap_or(u64::MAX))
+        alpha
+            .saturating_add(u64::try_from(counted).unwrap_or(u64::MAX))
+            .min(i64::MAX as u64)
     }
 
     /// All stake on a hotkey, on every subnet, in rao.

@@ -1,9 +1,13 @@
 //! The pallet's rules, one room each.
 
+mod calls;
+mod children;
+mod commit_reveal;
 mod epoch;
 mod registration;
 mod serving;
 mod staking;
+mod vectors;
 mod weights;
 
 use frame_support::traits::Hooks;

@@ -1,0 +1,357 @@
+//! Whether blocks give what Subtensor's own code gave, on every recorded epoch.
+//!
+//! Each epoch runs in a block of a chain of its own. What extrinsics can bring about is brought about by them: the
+//! hyperparameters by `AdminUtils`, stake on the subnet and on root by `add_stake`, weights by `set_weights`. What they
+//! cannot is written to storage: the registrations' and updates' blocks, permits, bonds, pending emission, the position
+//! in the schedule and commits, which a history of many blocks would have left; and those values that the calls refuse
+//! (stake below the least or above all that there is, weights that are not scaled or point beyond the subnet, settings
+//! out of range).
+
+#[allow(
+    unreachable_pub,
+    reason = "the reader is shared with a test of another crate"
+)]
+#[path = "../../../../../scoring/yuma/tests/recorded/mod.rs"]
+mod recorded;
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use athanor_yuma::{Outcome, Params, State};
+use frame_support::dispatch::GetDispatchInfo;
+use sp_core::H256;
+use sp_runtime::{
+    BuildStorage,
+    traits::{Dispatchable, Header as _},
+};
+
+use super::*;
+use crate::{Executive, Header, RuntimeCall, RuntimeEvent, admin::Call as Admin};
+
+/// Calls that did their work, and calls whose work was done on storage.
+static BY_CALL: AtomicU64 = AtomicU64::new(0);
+static BY_STORAGE: AtomicU64 = AtomicU64::new(0);
+
+/// The richest account, whose stake everybody's is.
+const RICH: [u8; 32] = [0xee; 32];
+
+fn hotkey(uid: u16) -> AccountId32 {
+    let mut bytes = [0x11; 32];
+    bytes[..2].copy_from_slice(&uid.to_be_bytes());
+    bytes.into()
+}
+
+/// Dispatches a call; if it fails or does not have the effect, `otherwise` has.
+fn reach(
+    origin: RuntimeOrigin,
+    call: impl Into<RuntimeCall>,
+    reached: impl Fn() -> bool,
+    otherwise: impl FnOnce(),
+) {
+    let call = call.into();
+    let _ = call.get_dispatch_info();
+    let _ = call.dispatch(origin);
+    if reached() {
+        BY_CALL.fetch_add(1, Ordering::Relaxed);
+    } else {
+        BY_STORAGE.fetch_add(1, Ordering::Relaxed);
+        otherwise();
+        assert!(reached());
+    }
+}
+
+fn chain(params: &Params) -> TestExternalities {
+    let neurons = (0..params.n)
+        .map(|uid| NeuronGenesis {
+            coldkey: RICH.into(),
+            hotkey: hotkey(uid),
+            stake: 0,
+        })
+        .collect();
+    let subnet = SubnetGenesis {
+        owner_hotkey: params.owner_uid.map(hotkey),
+        max_allowed_uids: params.n.max(1),
+        min_allowed_weights: 0,
+        weights_rate_limit: 0,
+        emission_per_block: 0,
+        neurons,
+        ..super::subnet()
+    };
+    let storage = RuntimeGenesisConfig {
+        balances: BalancesConfig {
+            balances: vec![(RICH.into(), u64::MAX / 4)],
+            ..Default::default()
+        },
+        subtensor_module: SubtensorModuleConfig {
+            subnets: vec![subnet],
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+    .build_storage()
+    .unwrap();
+    TestExternalities::new(storage)
+}
+
+macro_rules! set {
+    ($item:ident, $call:ident { $argument:ident: $value:expr }) => {{
+        let value = $value;
+        reach(
+            RuntimeOrigin::root(),
+            Admin::<Runtime>::$call {
+                netuid: NETUID,
+                $argument: value,
+            },
+            || $item::<Runtime>::get(NETUID) == value,
+            || $item::<Runtime>::insert(NETUID, value),
+        );
+    }};
+}
+
+fn settings(params: &Params) {
+    AdminFreezeWindow::<Runtime>::put(0);
+    set!(
+        Tempo,
+        sudo_set_tempo {
+            tempo: params.tempo
+        }
+    );
+    set!(
+        Kappa,
+        sudo_set_kappa {
+            kappa: params.kappa
+        }
+    );
+    set!(
+        BondsMovingAverage,
+        sudo_set_bonds_moving_average {
+            bonds_moving_average: params.bonds_moving_average
+        }
+    );
+    set!(
+        BondsPenalty,
+        sudo_set_bonds_penalty {
+            bonds_penalty: params.bonds_penalty
+        }
+    );
+    set!(
+        Yuma3On,
+        sudo_set_yuma3_enabled {
+            enabled: params.yuma3
+        }
+    );
+    let liquid = params.liquid_alpha.is_some();
+    set!(
+        LiquidAlphaOn,
+        sudo_set_liquid_alpha_enabled { enabled: liquid }
+    );
+    set!(
+        MaxAllowedValidators,
+        sudo_set_max_allowed_validators {
+            max_allowed_validators: params.max_allowed_validators
+        }
+    );
+    set!(
+        RevealPeriodEpochs,
+        sudo_set_commit_reveal_weights_interval {
+            interval: params.reveal_period
+        }
+    );
+    if let Some(alpha) = params.liquid_alpha {
+        let steepness = alpha.steepness;
+        set!(
+            AlphaSigmoidSteepness,
+            sudo_set_alpha_sigmoid_steepness {
+                steepness: steepness
+            }
+        );
+        reach(
+            RuntimeOrigin::root(),
+            Admin::<Runtime>::sudo_set_alpha_values {
+                netuid: NETUID,
+                alpha_low: alpha.low,
+                alpha_high: alpha.high,
+            },
+            || AlphaValues::<Runtime>::get(NETUID) == (alpha.low, alpha.high),
+            || AlphaValues::<Runtime>::insert(NETUID, (alpha.low, alpha.high)),
+        );
+    }
+    reach(
+        RuntimeOrigin::root(),
+        Call::<Runtime>::set_activity_cutoff_factor {
+            netuid: NETUID,
+            factor_milli: params.activity_cutoff_factor_milli,
+        },
+        || ActivityCutoffFactorMilli::<Runtime>::get(NETUID) == params.activity_cutoff_factor_milli,
+        || {
+            let factor = params.activity_cutoff_factor_milli;
+            ActivityCutoffFactorMilli::<Runtime>::insert(NETUID, factor)
+        },
+    );
+    // No call sets it.
+    TaoWeight::<Runtime>::put(params.tao_weight);
+}
+
+fn stake(netuid: NetUid, amounts: &[u64]) {
+    for (uid, amount) in (0_u16..).zip(amounts) {
+        let staked = || TotalHotkeyAlpha::<Runtime>::get(hotkey(uid), netuid);
+        reach(
+            RuntimeOrigin::signed(RICH.into()),
+            Call::<Runtime>::add_stake {
+                hotkey: hotkey(uid),
+                netuid,
+                amount_staked: *amount,
+            },
+            || staked() == *amount,
+            || TotalHotkeyAlpha::<Runtime>::insert(hotkey(uid), netuid, amount),
+        );
+    }
+}
+
+fn weights(rows: &[Vec<(u16, u16)>]) {
+    for (uid, row) in (0_u16..).zip(rows) {
+        let (dests, values) = row.iter().copied().unzip();
+        reach(
+            RuntimeOrigin::signed(hotkey(uid)),
+            Call::<Runtime>::set_weights {
+                netuid: NETUID,
+                dests,
+                weights: values,
+                version_key: 0,
+            },
+            || Weights::<Runtime>::get(NETUID, uid) == *row,
+            || Weights::<Runtime>::insert(NETUID, uid, row),
+        );
+    }
+}
+
+/// What a history of blocks would have left.
+fn history(params: &Params, state: &State<'_>) {
+    let n = usize::from(params.n);
+    for (uid, block) in (0_u16..).zip(state.block_at_registration).take(n) {
+        BlockAtRegistration::<Runtime>::insert(NETUID, uid, block);
+    }
+    for (uid, row) in (0_u16..).zip(state.bonds).take(n) {
+        Bonds::<Runtime>::insert(NETUID, uid, row);
+    }
+    LastUpdate::<Runtime>::insert(NETUID, state.last_update.to_vec());
+    ValidatorPermit::<Runtime>::insert(NETUID, state.validator_permit.to_vec());
+    LastMechansimStepBlock::<Runtime>::insert(NETUID, state.last_mechanism_step_block);
+    SubnetEpochIndex::<Runtime>::insert(NETUID, state.epoch_index.saturating_sub(1));
+    PendingEpochAt::<Runtime>::insert(NETUID, 1);
+    PendingServerEmission::<Runtime>::insert(NETUID, state.rao_emission / 2);
+    PendingValidatorEmission::<Runtime>::insert(NETUID, state.rao_emission.div_ceil(2));
+    for commit in state.commits {
+        let entry = (H256::zero(), commit.epoch, commit.block, 0);
+        WeightCommits::<Runtime>::mutate(NETUID, hotkey(commit.uid), |queue| {
+            queue.get_or_insert_default().push_back(entry)
+        });
+    }
+    for commit in state.timelocked_commits {
+        let entry = (
+            hotkey(commit.uid),
+            commit.block,
+            Default::default(),
+            u64::MAX,
+        );
+        TimelockedWeightCommits::<Runtime>::mutate(NETUID, commit.epoch, |queue| {
+            queue.push_back(entry)
+        });
+    }
+    CommitRevealWeightsEnabled::<Runtime>::insert(NETUID, params.commit_reveal);
+    StakeThreshold::<Runtime>::put(params.stake_threshold);
+}
+
+fn epoch_in_a_block(params: &Params, state: &State<'_>) -> Outcome {
+    let block = u32::try_from(state.block).unwrap();
+    let n = usize::from(params.n);
+    chain(params).execute_with(|| {
+        System::set_block_number(block.saturating_sub(1));
+        settings(params);
+        ValidatorPermit::<Runtime>::insert(NETUID, vec![true; n]);
+        weights(&state.weights[..n.min(state.weights.len())]);
+        stake(NETUID, &state.alpha_stake[..n.min(state.alpha_stake.len())]);
+        stake(0, &state.tao_stake[..n.min(state.tao_stake.len())]);
+        history(params, state);
+        let totals = (0..params.n)
+            .map(|uid| SubtensorModule::stake_weight(&hotkey(uid), NETUID))
+            .collect();
+        let parent = System::parent_hash();
+        let header = Header::new(
+            block,
+            Default::default(),
+            Default::default(),
+            parent,
+            Default::default(),
+        );
+        Executive::initialize_block(&header);
+        outcome(params.n, totals)
+    })
+}
+
+fn outcome(n: u16, stake: Vec<u64>) -> Outcome {
+    let paid = System::events().into_iter().find_map(|record| {
+        let RuntimeEvent::SubtensorModule(Event::IncentiveAlphaEmittedToMiners {
+            emissions, ..
+        }) = record.event
+        else {
+            return None;
+        };
+        Some(emissions)
+    });
+    Outcome {
+        active: Active::<Runtime>::get(NETUID),
+        stake,
+        stake_weight: StakeWeight::<Runtime>::get(NETUID),
+        consensus: Consensus::<Runtime>::get(NETUID),
+        validator_trust: ValidatorTrust::<Runtime>::get(NETUID),
+        incentive: Incentive::<Runtime>::get(NETUID),
+        dividends: Dividends::<Runtime>::get(NETUID),
+        server_emission: paid.unwrap_or_default(),
+        // The chain pays it out and does not store it.
+        validator_emission: Vec::new(),
+        emission: Emission::<Runtime>::get(NETUID),
+        validator_permit: ValidatorPermit::<Runtime>::get(NETUID),
+        bonds: (0..n)
+            .map(|uid| Bonds::<Runtime>::get(NETUID, uid))
+            .collect(),
+    }
+}
+
+#[test]
+fn every_recorded_epoch_comes_out_of_a_block_as_recorded() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scoring/yuma/tests/vectors");
+    let report = recorded::compare_directory(&vectors, epoch_in_a_block)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let differing: Vec<String> = report
+        .mismatches
+        .iter()
+        .filter(|mismatch| {
+            !mismatch
+                .field
+                .starts_with("validator_emission has 0 entries")
+        })
+        .map(ToString::to_string)
+        .collect();
+    let (calls, storage) = (
+        BY_CALL.load(Ordering::Relaxed),
+        BY_STORAGE.load(Ordering::Relaxed),
+    );
+    println!(
+        "{} epochs; {calls} steps by calls, {storage} by storage",
+        report.epochs
+    );
+    assert!(
+        differing.is_empty(),
+        "{} differ: {:#?}",
+        differing.len(),
+        &differing[..differing.len().min(20)]
+    );
+    assert!(report.cases >= 161 && report.epochs >= 957, "{report:?}");
+    assert!(
+        calls > 4 * storage,
+        "{calls} by calls, {storage} by storage"
+    );
+}
