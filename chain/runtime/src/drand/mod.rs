@@ -276,6 +276,14 @@ pub mod pallet {
     impl<T: Config> ValidateUnsigned for Pallet<T> {
         type Call = Call<T>;
 
+        /// In a block the call checks the pulses itself, whether its author or somebody else brings them.
+        fn pre_dispatch(call: &Call<T>) -> Result<(), TransactionValidityError> {
+            match call {
+                Call::write_pulse { .. } => Ok(()),
+                _ => Err(InvalidTransaction::Call.into()),
+            }
+        }
+
         fn validate_unsigned(_source: TransactionSource, call: &Call<T>) -> TransactionValidity {
             let Call::write_pulse {
                 pulses_payload,
