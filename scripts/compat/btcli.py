@@ -113,7 +113,7 @@ def create():
     succeeded(
         btcli(
             "subnets", "create", "--no-prompt", "--no-mev-protection",
-            "--subnet-name", "Forge", "--repo", "https://example.org/forge",
+            "--subnet-name", "Forge", "--repo", "https://github.com/example/forge",
             "--subnet-contact", "forge@example.org", "--url", "https://example.org",
             "--discord-handle", "forge", "--description", "A forge",
             "--logo-url", "https://example.org/logo.png", "--additional-info", "none",
