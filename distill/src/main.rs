@@ -22,6 +22,8 @@ enum Command {
     Train(command::train::Arguments),
     /// Make a checkpoint of a Hugging Face directory.
     Import(command::import::Arguments),
+    /// Write down what a teacher says, once, for any number of students.
+    Record(command::record::Arguments),
     /// Measure a checkpoint on text and tasks that training never saw.
     Eval(command::eval::Arguments),
     /// Print the logits of a few tokens, for comparison with other programs.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Teacher(arguments) => command::teacher::run(arguments),
         Command::Train(arguments) => command::train::run(arguments),
         Command::Import(arguments) => command::import::run(arguments),
+        Command::Record(arguments) => command::record::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
         Command::Logits(arguments) => command::logits::run(arguments),
     };

@@ -121,6 +121,7 @@ pub(crate) struct Record<'a> {
     pub(crate) source: &'a Source,
     pub(crate) stream: &'a Stream,
     pub(crate) plan: &'a ShardPlan,
+    pub(crate) temperature: f32,
 }
 
 impl OnDevice for Record<'_> {
@@ -128,7 +129,7 @@ impl OnDevice for Record<'_> {
 
     fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
         let mut recorder = Recorder::<B::InnerBackend>::open(self.source, &device)?;
-        Ok(recorder.record(self.stream, self.plan, 1.0)?)
+        Ok(recorder.record(self.stream, self.plan, self.temperature)?)
     }
 }
 

@@ -87,10 +87,22 @@ impl Shard {
         plan: &ShardPlan,
         device: DeviceChoice,
     ) -> Result<Shard, RecordError> {
+        Shard::record_at(source, stream, plan, 1.0, device)
+    }
+
+    /// [`Self::record`] with the teacher's distributions flattened (above 1) or sharpened by a temperature.
+    pub fn record_at(
+        source: &Source,
+        stream: &Stream,
+        plan: &ShardPlan,
+        temperature: f32,
+        device: DeviceChoice,
+    ) -> Result<Shard, RecordError> {
         device.dispatch(Record {
             source,
             stream,
             plan,
+            temperature,
         })?
     }
 

@@ -53,7 +53,7 @@ impl Log {
             shown: now,
         });
         Ok(Self {
-            file: open().map_err(|source| CommandError::Log { path, source })?,
+            file: open().map_err(|source| CommandError::Write { path, source })?,
             json,
             live,
         })

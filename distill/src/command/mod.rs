@@ -4,6 +4,7 @@ pub(crate) mod eval;
 pub(crate) mod import;
 mod log;
 pub(crate) mod logits;
+pub(crate) mod record;
 pub(crate) mod teacher;
 pub(crate) mod train;
 
@@ -13,8 +14,14 @@ use std::{
 };
 
 use athanor_distill::{
-    bundled::BundledError, evaluation::EvaluationError, init::StudentError, source::SourceError,
-    teacher::TeacherError, trainer::TrainerError, worker::WorkerError,
+    bundled::BundledError,
+    evaluation::EvaluationError,
+    init::StudentError,
+    shard::{RecordError, ShardError},
+    source::SourceError,
+    teacher::TeacherError,
+    trainer::TrainerError,
+    worker::WorkerError,
 };
 use athanor_model::{
     checkpoint::{CheckpointError, ImportError},
@@ -34,7 +41,7 @@ pub(crate) enum CommandError {
         source: CheckpointError,
     },
     #[error("cannot write the student: {0}")]
-    Write(#[from] CheckpointError),
+    WriteStudent(#[from] CheckpointError),
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -50,7 +57,13 @@ pub(crate) enum CommandError {
     #[error("invalid settings: {0}")]
     Settings(#[from] TrainerError),
     #[error("cannot write {}: {source}", path.display())]
-    Log { path: PathBuf, source: io::Error },
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Shard { path: PathBuf, source: ShardError },
+    #[error(transparent)]
+    Record(#[from] RecordError),
     #[error(transparent)]
     Model(#[from] OpenError),
     #[error(transparent)]

@@ -1,12 +1,18 @@
 //! `athanor-distill train`: distil until stopped.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use athanor_distill::{
     WorkerConfig, bundled,
     init::{StudentPlan, layers, narrow_student, scratch},
     prune::Widths,
     schedule::{Decay, Schedule},
+    shard::Shard,
     source::Source,
     spawn,
     trainer::{Objective, TrainerConfig, TrainerError, Vocabulary},
@@ -23,6 +29,9 @@ pub(crate) struct Arguments {
     /// Directory of the teacher; without it the bundled one, unpacked to OUT/teacher.
     #[arg(long)]
     teacher: Option<PathBuf>,
+    /// File that `record` wrote from this teacher, to learn from nothing else; without it, fresh examples keep coming.
+    #[arg(long)]
+    shard: Option<PathBuf>,
     #[command(flatten)]
     student: StudentArguments,
     /// Seed of the student, of the examples and of their order.
@@ -177,6 +186,10 @@ impl Arguments {
                 skew: objective.skew,
                 ..small.objective
             },
+            refresh_every: match self.shard {
+                Some(_) => 0,
+                None => small.refresh_every,
+            },
             ..small
         }
     }
@@ -209,6 +222,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         None => cut(&arguments, &teacher)?,
     };
     let source = Arc::new(Source::open(&teacher)?);
+    let shard = arguments.shard.as_deref().map(read_shard).transpose()?;
     let mut log = Log::open(&arguments.out, arguments.steps, arguments.json)?;
     let small = WorkerConfig::small(arguments.out, start, arguments.seed);
     let config = WorkerConfig {
@@ -226,7 +240,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         ..small
     };
     // A lost reader of the events does not stop a training run.
-    let worker = spawn(config, source, None, move |event| drop(log.tell(&event)))?;
+    let worker = spawn(config, source, shard, move |event| drop(log.tell(&event)))?;
     match arguments.minutes {
         Some(_) => {
             std::thread::sleep(Duration::from_secs_f64(minutes * 60.0));
@@ -237,6 +251,18 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+fn read_shard(path: &Path) -> Result<Arc<Shard>, CommandError> {
+    let bytes = std::fs::read(path).map_err(|source| CommandError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let shard = Shard::from_bytes(&bytes).map_err(|source| CommandError::Shard {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(shard))
 }
 
 /// Makes a student and writes it to OUT/start, the same one for the same arguments.
