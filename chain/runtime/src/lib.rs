@@ -33,6 +33,10 @@ mod apis;
 mod rpc_info;
 mod runtime;
 
+// Where there is a standard library its prelude has it; the runtime's macro below names it either way.
+#[cfg(not(feature = "std"))]
+use alloc::vec::Vec;
+
 pub use apis::api;
 pub use fixed::I96F32;
 use pallet_transaction_payment_rpc_runtime_api::RuntimeDispatchInfo;

@@ -37,6 +37,7 @@ const MOST_FORGOTTEN: u64 = 100;
 
 /// The pallet.
 #[frame_support::pallet]
+#[allow(clippy::let_unit_value)] // Written by the macro around `pre_dispatch`.
 pub mod pallet {
     use alloc::{vec, vec::Vec};
     use codec::Encode;

@@ -10,13 +10,16 @@ use crate::subtensor::*;
 /// Blocks per day, at 12 seconds each.
 const BLOCKS_PER_DAY: u64 = 7_200;
 
+/// Stakes by subnet: (subnet, rao).
+type Stakes = Vec<(Compact<u16>, Compact<u64>)>;
+
 /// A hotkey that others stake on. Shares are out of 65535, amounts in rao.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 #[allow(missing_docs)]
 pub struct DelegateInfo {
     pub delegate_ss58: AccountId32,
     pub take: Compact<u16>,
-    pub nominators: Vec<(AccountId32, Vec<(Compact<u16>, Compact<u64>)>)>,
+    pub nominators: Vec<(AccountId32, Stakes)>,
     pub owner_ss58: AccountId32,
     pub registrations: Vec<Compact<u16>>,
     pub validator_permits: Vec<Compact<u16>>,
@@ -58,8 +61,7 @@ impl<T: Config> Pallet<T> {
     }
 
     fn delegate_info(hotkey: AccountId32) -> DelegateInfo {
-        let mut nominators: BTreeMap<AccountId32, Vec<(Compact<u16>, Compact<u64>)>> =
-            BTreeMap::new();
+        let mut nominators: BTreeMap<AccountId32, Stakes> = BTreeMap::new();
         for ((coldkey, netuid), _) in Alpha::<T>::iter_prefix((&hotkey,)) {
             let stake = Self::stake_of(&hotkey, &coldkey, netuid);
             let stakes = nominators.entry(coldkey).or_default();
