@@ -21,15 +21,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     let checkpoint = Checkpoint::import(&arguments.from, &arguments.out)?;
-    let digest: String = checkpoint
-        .digest()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = blake3::Hash::from_bytes(checkpoint.digest()).to_hex();
     let config = &checkpoint.config;
     if arguments.json {
         print(serde_json::json!({
-            "digest": digest,
+            "digest": digest.as_str(),
             "dir": arguments.out,
             "model_type": config.variant.family.model_type(),
             "parameters": config.parameters(),
