@@ -24,9 +24,9 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AllPalletsWithSystem, Balances, Drand, InherentDataExt as _, OriginCaller, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-    SubtensorModule, System, admin as pallet_admin,
+    AllPalletsWithSystem, Balances, Commitments, Drand, InherentDataExt as _, OriginCaller,
+    PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
+    RuntimeOrigin, RuntimeTask, SubtensorModule, System, admin as pallet_admin,
     apis::RUNTIME_API_VERSIONS,
     commitments as pallet_commitments, drand as pallet_drand, extensions,
     subtensor::{self as pallet_subtensor, NetUid},
@@ -231,7 +231,11 @@ impl pallet_transaction_payment::Config for Runtime {
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
     type Rounds = Drand;
+    type Commitments = Commitments;
     type InitialStartCallDelay = ConstU64<0>;
+    type KeySwapCost = ConstU64<100_000_000>;
+    type KeySwapOnSubnetCost = ConstU64<1_000_000>;
+    type HotkeySwapOnSubnetInterval = ConstU64<36_000>;
 }
 
 impl pallet_drand::Config for Runtime {}

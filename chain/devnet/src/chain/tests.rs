@@ -1,6 +1,9 @@
 //! Whether blocks are what they claim to be, and the same every time.
 
-use athanor_runtime::{Header, NeuronInfoLite, subtensor::Call};
+use athanor_runtime::{
+    Header, NeuronInfo, NeuronInfoLite,
+    subtensor::{Call, NeuronGenesis},
+};
 use codec::{Compact, Encode};
 use sp_core::H256;
 use sp_runtime::traits::{BlakeTwo256, Header as _};
@@ -296,4 +299,108 @@ fn the_chain_is_the_beacon_that_timelocked_commits_wait_for() {
     assert!(awaited(u64::MAX).is_empty());
     // What it opens is nobody's weights: dropped, and the chain goes on.
     seal_to(&chain, 2 * u32::from(TEMPO));
+}
+
+/// Neurons as UIDs 0 to 2, whose weights are hidden; Bob's hotkey validates.
+fn hiding_chain() -> std::sync::Arc<Chain> {
+    let mut genesis = genesis();
+    genesis.subnets[0].commit_reveal = true;
+    for name in ["Charlie", "Dave"] {
+        genesis.subnets[0].neurons.push(NeuronGenesis {
+            coldkey: account(name),
+            hotkey: account(&format!("{name}//hotkey")),
+            stake: 0,
+        });
+    }
+    std::sync::Arc::new(Chain::new(crate::Clock::Virtual, &genesis).unwrap())
+}
+
+/// The round that begins with this block.
+fn round_of(block: u64) -> u64 {
+    block * 12 / 3 + 1
+}
+
+/// Commits the row for Bob's hotkey as a client does: encrypted to a round of the beacon that the genesis names.
+fn commit_row(chain: &Chain, row: &[(u16, u16)], round: u64) {
+    let named = crate::beacon::genesis();
+    let beacon = athanor_chain::Beacon {
+        public_key: named.public_key,
+        genesis: named.genesis_time.into(),
+        period: named.period.into(),
+    };
+    let weights = athanor_chain::TimelockedWeights {
+        hotkey: athanor_spec::Hotkey(crate::development_account("Bob//hotkey")),
+        weights: row
+            .iter()
+            .map(|(uid, value)| (athanor_spec::Uid(*uid), *value))
+            .collect(),
+        version_key: 0,
+    };
+    let commit = weights.seal(round, &beacon).unwrap();
+    let call = Call::commit_timelocked_weights {
+        netuid: NETUID,
+        commit: commit.try_into().unwrap(),
+        reveal_round: round,
+        commit_reveal_version: 4,
+    };
+    send(chain, "Bob//hotkey", call);
+}
+
+/// The row that stands on chain for Bob's hotkey.
+fn standing_row(chain: &Chain) -> Vec<(u16, u16)> {
+    let method = "NeuronInfoRuntimeApi_get_neuron";
+    let neuron: Option<NeuronInfo> = query(chain, method, (NETUID, 0_u16).encode());
+    let row = neuron.unwrap().weights.into_iter();
+    row.map(|(uid, weight)| (uid.0, weight.0)).collect()
+}
+
+/// Extrinsics in the newest block: its time, and whatever else.
+fn extrinsics(chain: &Chain) -> usize {
+    blocks(chain).last().unwrap().2.len()
+}
+
+const ROW: [(u16, u16); 2] = [(1, 65_535), (2, 20_000)];
+
+#[test]
+fn weights_that_a_client_locks_to_the_beacons_round_stand_on_chain_in_their_epoch() {
+    let chain = hiding_chain();
+    seal_to(&chain, 1);
+    commit_row(&chain, &ROW, round_of(8));
+    seal_to(&chain, 7);
+    assert_eq!(extrinsics(&chain), 1, "the round has not begun");
+    seal_to(&chain, 8);
+    assert_eq!(extrinsics(&chain), 2, "the pulse comes by inherent");
+    seal_to(&chain, 9);
+    assert_eq!(standing_row(&chain), [], "the epoch has not come");
+    seal_to(&chain, 10);
+    assert_eq!(standing_row(&chain), ROW);
+    // They paid in the very epoch that revealed them.
+    let neurons: Vec<NeuronInfoLite> = query(
+        &chain,
+        "NeuronInfoRuntimeApi_get_neurons_lite",
+        NETUID.encode(),
+    );
+    assert!(neurons[1].incentive.0 > neurons[2].incentive.0 && neurons[2].incentive.0 > 0);
+}
+
+#[test]
+fn a_late_pulse_still_reveals_within_the_epoch_and_one_that_is_later_does_not() {
+    let chain = hiding_chain();
+    seal_to(&chain, 1);
+    commit_row(&chain, &ROW, round_of(13));
+    seal_to(&chain, 13);
+    assert_eq!(standing_row(&chain), [], "the pulse is in this block");
+    seal_to(&chain, 14);
+    assert_eq!(standing_row(&chain), ROW);
+
+    // Committed in epoch 1, so that it must open before block 30.
+    commit_row(&chain, &[(2, 65_535)], round_of(31));
+    seal_to(&chain, 29);
+    let awaited = || query::<Vec<u64>>(&chain, "BeaconApi_awaited_rounds", u64::MAX.encode());
+    assert_eq!(awaited(), [round_of(31)]);
+    seal_to(&chain, 30);
+    assert!(awaited().is_empty(), "it is lost");
+    seal_to(&chain, 33);
+    assert_eq!(extrinsics(&chain), 1, "nobody asks for its pulse");
+    assert_eq!(standing_row(&chain), ROW);
 }

@@ -679,7 +679,7 @@ pub mod pallet {
             min_stake: u64,
         ) -> DispatchResult {
             ensure_root(origin)?;
-            NominatorMinRequiredStake::<T>::put(min_stake);
+            subtensor::Pallet::<T>::put_nominator_minimum(min_stake);
             Ok(())
         }
 

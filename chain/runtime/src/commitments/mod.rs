@@ -93,6 +93,23 @@ pub mod pallet {
         fn reset_bonds(netuid: u16, hotkey: &AccountId32);
     }
 
+    /// What this pallet offers to the one that keeps the subnets.
+    pub trait Records {
+        /// Forgets all that was committed on a subnet.
+        fn forget(netuid: u16);
+    }
+
+    impl<T: Config> Records for Pallet<T> {
+        fn forget(netuid: u16) {
+            let _ = CommitmentOf::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = LastCommitment::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = UsedSpaceOf::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = LastBondsReset::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = RevealedCommitments::<T>::clear_prefix(netuid, u32::MAX, None);
+            TimelockedIndex::<T>::mutate(|index| index.retain(|(on, _)| *on != netuid));
+        }
+    }
+
     /// Commitment of a hotkey.
     #[pallet::storage]
     pub type CommitmentOf<T: Config> =

@@ -171,6 +171,18 @@ mod dispatches {
             Self::do_register_network(&coldkey, hotkey, None)
         }
 
+        /// Removes a subnet; for root, whose word the coldkey does not change.
+        #[pallet::call_index(61)]
+        #[pallet::weight((weigh::<T>(20_000, 2_000, 2_000), DispatchClass::Operational))]
+        pub fn dissolve_network(
+            origin: OriginFor<T>,
+            _coldkey: AccountId32,
+            netuid: NetUid,
+        ) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::do_dissolve_network(netuid)
+        }
+
         /// Gives a hotkey a seat on root.
         #[pallet::call_index(62)]
         #[pallet::weight(weigh::<T>(400, 30, 20))]
@@ -253,6 +265,19 @@ mod dispatches {
             TxChildkeyTakeRateLimit::<T>::put(tx_rate_limit);
             Self::deposit_event(Event::TxChildKeyTakeRateLimitSet(tx_rate_limit));
             Ok(())
+        }
+
+        /// Puts another hotkey of the signing coldkey in the place of one: on one subnet, or on all.
+        #[pallet::call_index(70)]
+        #[pallet::weight(weigh::<T>(1_000, 200, 200))]
+        pub fn swap_hotkey(
+            origin: OriginFor<T>,
+            hotkey: AccountId32,
+            new_hotkey: AccountId32,
+            netuid: Option<NetUid>,
+        ) -> DispatchResult {
+            let coldkey = ensure_signed(origin)?;
+            Self::do_swap_hotkey(&coldkey, &hotkey, &new_hotkey, netuid)
         }
 
         /// Sets what a hotkey keeps of what it earns with borrowed stake, out of 65535.
@@ -799,6 +824,14 @@ mod dispatches {
                 committed_at: None,
             };
             Self::do_set_weights(&hotkey, netuid, mecid, &given)
+        }
+
+        /// Removes a subnet; for root.
+        #[pallet::call_index(120)]
+        #[pallet::weight((weigh::<T>(20_000, 2_000, 2_000), DispatchClass::Operational))]
+        pub fn root_dissolve_network(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::do_dissolve_network(netuid)
         }
 
         /// Registers a hotkey unless the price, in rao, is above a limit.

@@ -75,7 +75,7 @@ mod errors {
         /// The hotkey has a UID already.
         #[codec(index = 21)]
         HotKeyAlreadyRegisteredInSubNet,
-        /// Nothing here raises it.
+        /// The new hotkey is the old one.
         #[codec(index = 22)]
         NewHotKeyIsSameWithOld,
         /// Nothing here raises it.
@@ -111,7 +111,7 @@ mod errors {
         /// The take was changed too few blocks ago.
         #[codec(index = 33)]
         DelegateTxRateLimitExceeded,
-        /// Nothing here raises it.
+        /// The coldkey swapped a hotkey too few blocks ago.
         #[codec(index = 34)]
         HotKeySetTxRateLimitExceeded,
         /// Nothing here raises it.
@@ -141,7 +141,7 @@ mod errors {
         /// Nothing here raises it.
         #[codec(index = 43)]
         AllNetworksInImmunity,
-        /// Nothing here raises it.
+        /// The coldkey cannot pay for another hotkey.
         #[codec(index = 44)]
         NotEnoughBalanceToPaySwapHotKey,
         /// Nothing here raises it.
@@ -285,7 +285,7 @@ mod errors {
         /// The subnet has not been started.
         #[codec(index = 91)]
         SubtokenDisabled,
-        /// Nothing here raises it.
+        /// The coldkey swapped a hotkey on this subnet too few blocks ago.
         #[codec(index = 92)]
         HotKeySwapOnSubnetIntervalNotPassed,
         /// Nothing here raises it.

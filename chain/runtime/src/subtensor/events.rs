@@ -13,6 +13,9 @@ mod events {
         /// A subnet was added: netuid, modality (always 0).
         #[codec(index = 0)]
         NetworkAdded(NetUid, u16),
+        /// A subnet was removed: netuid.
+        #[codec(index = 1)]
+        NetworkRemoved(NetUid),
         /// Stake was added: coldkey, hotkey, TAO paid, alpha staked, netuid, fee, all in rao.
         #[codec(index = 2)]
         StakeAdded(AccountId32, AccountId32, u64, u64, NetUid, u64),
@@ -163,6 +166,16 @@ mod events {
         /// A take rose: coldkey, hotkey, take out of 65535.
         #[codec(index = 62)]
         TakeIncreased(AccountId32, AccountId32, u16),
+        /// A hotkey took the place of another everywhere.
+        #[codec(index = 63)]
+        HotkeySwapped {
+            /// Whose they are.
+            coldkey: AccountId32,
+            /// The old one.
+            old_hotkey: AccountId32,
+            /// The new one.
+            new_hotkey: AccountId32,
+        },
         /// A setting of the chain was changed.
         #[codec(index = 64)]
         MaxDelegateTakeSet(u16),
@@ -226,6 +239,18 @@ mod events {
         /// A hyperparameter was set: netuid, value.
         #[codec(index = 95)]
         CommitRevealEnabled(NetUid, bool),
+        /// A hotkey took the place of another on a subnet.
+        #[codec(index = 96)]
+        HotkeySwappedOnSubnet {
+            /// Whose they are.
+            coldkey: AccountId32,
+            /// The old one.
+            old_hotkey: AccountId32,
+            /// The new one.
+            new_hotkey: AccountId32,
+            /// The subnet.
+            netuid: NetUid,
+        },
         /// A setting of the chain was changed.
         #[codec(index = 100)]
         CommitRevealVersionSet(u16),

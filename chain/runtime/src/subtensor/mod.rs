@@ -11,6 +11,7 @@
 mod children;
 mod coinbase;
 mod commit_reveal;
+mod dissolve;
 mod epoch;
 mod hyperparameters;
 mod identity;
@@ -18,6 +19,7 @@ mod registration;
 mod serving;
 mod staking;
 mod subnets;
+mod swap_hotkey;
 mod weights;
 
 mod dispatches;
@@ -82,9 +84,20 @@ pub mod pallet {
         type Currency: fungible::Mutate<AccountId32, Balance = u64>;
         /// Public randomness, which opens timelocked commits.
         type Rounds: crate::drand::Rounds;
+        /// What hotkeys commit to.
+        type Commitments: crate::commitments::Records;
         /// Blocks after its registration from which a subnet can be started, at the start of the chain.
         #[pallet::constant]
         type InitialStartCallDelay: Get<u64>;
+        /// Price of swapping a hotkey everywhere, in rao.
+        #[pallet::constant]
+        type KeySwapCost: Get<u64>;
+        /// Price of swapping a hotkey on one subnet, in rao.
+        #[pallet::constant]
+        type KeySwapOnSubnetCost: Get<u64>;
+        /// Blocks between two swaps of hotkeys on one subnet by a coldkey.
+        #[pallet::constant]
+        type HotkeySwapOnSubnetInterval: Get<u64>;
     }
 
     #[pallet::hooks]

@@ -53,8 +53,8 @@ impl<T: Config> Pallet<T> {
             .max(NetworkMinLockCost::<T>::get())
     }
 
-    /// Adds a subnet for `coldkey` and registers `hotkey` as its first neuron. The price is taken out of the issuance
-    /// (`do_register_network`).
+    /// Adds a subnet for `coldkey` and registers `hotkey` as its first neuron. The price is taken out of the issuance.
+    /// When there are as many subnets as may be, one that is no longer immune makes room (`do_register_network`).
     pub(super) fn do_register_network(
         coldkey: &AccountId32,
         hotkey: AccountId32,
@@ -75,10 +75,9 @@ impl<T: Config> Pallet<T> {
             Error::<T>::InvalidIdentity
         );
         let taken = Self::subnets();
-        ensure!(
-            taken.len() < usize::from(SubnetLimit::<T>::get()),
-            Error::<T>::SubnetLimitReached
-        );
+        let is_full = taken.len() >= usize::from(SubnetLimit::<T>::get());
+        let pruned = is_full.then(Self::network_to_prune).flatten();
+        ensure!(!is_full || pruned.is_some(), Error::<T>::SubnetLimitReached);
         let cost = Self::network_lock_cost();
         ensure!(
             Self::can_pay(coldkey, cost),
@@ -89,9 +88,12 @@ impl<T: Config> Pallet<T> {
         NetworkLastLockCost::<T>::put(cost);
         LastRateLimitedBlock::<T>::insert(RateLimitKey::NetworkLastRegistered, block);
 
-        let netuid = (1..=NetUid::MAX)
-            .find(|netuid| !taken.contains(netuid))
+        let netuid = pruned
+            .or_else(|| (1..=NetUid::MAX).find(|netuid| !taken.contains(netuid)))
             .ok_or(Error::<T>::SubnetLimitReached)?;
+        if pruned.is_some() {
+            Self::do_dissolve_network(netuid)?;
+        }
         Self::add_subnet(netuid, coldkey);
         SubnetOwnerHotkey::<T>::insert(netuid, &hotkey);
         SubnetLocked::<T>::insert(netuid, cost);

@@ -284,6 +284,7 @@ pub(super) const REQUIRED: &[&str] = &[
     "call SubtensorModule.register_network_with_identity",
     "call SubtensorModule.register_limit",
     "call SubtensorModule.trigger_epoch",
+    "call SubtensorModule.swap_hotkey",
     "call SubtensorModule.set_children",
     "call SubtensorModule.set_identity",
     "call SubtensorModule.set_subnet_identity",

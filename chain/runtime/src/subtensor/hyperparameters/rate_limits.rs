@@ -58,6 +58,21 @@ impl TransactionType {
         }
     }
 
+    /// Counts the time since the last act for another hotkey, if it is counted per hotkey.
+    pub(in crate::subtensor) fn hand_over<T: Config>(
+        self,
+        from: &AccountId32,
+        to: &AccountId32,
+        netuid: NetUid,
+    ) {
+        if let Place::Numbered(number) = self.place(netuid)
+            && TransactionKeyLastBlock::<T>::contains_key((from, netuid, number))
+        {
+            let block = TransactionKeyLastBlock::<T>::take((from, netuid, number));
+            TransactionKeyLastBlock::<T>::insert((to, netuid, number), block);
+        }
+    }
+
     fn limit<T: Config>(self, netuid: NetUid) -> u64 {
         let epochs = |count: u64| u64::from(Tempo::<T>::get(netuid)).saturating_mul(count);
         match self {

@@ -6,6 +6,7 @@
 mod burn;
 mod limits;
 mod moves;
+mod nomination;
 mod take;
 mod withdrawal;
 
@@ -67,7 +68,9 @@ impl<T: Config> Pallet<T> {
         );
 
         Self::debit_stake(hotkey, coldkey, netuid, alpha);
-        Self::pay_out(coldkey, hotkey, netuid, alpha)
+        Self::pay_out(coldkey, hotkey, netuid, alpha)?;
+        Self::clear_small_nomination(hotkey, coldkey, netuid);
+        Ok(())
     }
 
     /// Takes shares worth `alpha` rao, which `coldkey` must have, from its stake on `hotkey`.
@@ -97,10 +100,7 @@ impl<T: Config> Pallet<T> {
         netuid: NetUid,
         alpha: u64,
     ) -> DispatchResult {
-        SubnetAlphaOut::<T>::mutate(netuid, |issued| *issued = issued.saturating_sub(alpha));
-        SubnetTAO::<T>::mutate(netuid, |pool| *pool = pool.saturating_sub(alpha));
-        TotalStake::<T>::mutate(|total| *total = total.saturating_sub(alpha));
-        Self::count_volume(netuid, alpha);
+        Self::withdraw(netuid, alpha);
         T::Currency::mint_into(coldkey, alpha)?;
         Self::forget_unfit_children(hotkey);
         let (coldkey, hotkey) = (coldkey.clone(), hotkey.clone());
@@ -108,6 +108,14 @@ impl<T: Config> Pallet<T> {
             coldkey, hotkey, alpha, alpha, netuid, 0,
         ));
         Ok(())
+    }
+
+    /// Takes `alpha` rao and as much TAO out of a subnet's pool.
+    fn withdraw(netuid: NetUid, alpha: u64) {
+        SubnetAlphaOut::<T>::mutate(netuid, |issued| *issued = issued.saturating_sub(alpha));
+        SubnetTAO::<T>::mutate(netuid, |pool| *pool = pool.saturating_sub(alpha));
+        TotalStake::<T>::mutate(|total| *total = total.saturating_sub(alpha));
+        Self::count_volume(netuid, alpha);
     }
 
     fn count_volume(netuid: NetUid, amount: u64) {

@@ -40,6 +40,7 @@ impl<T: Config> Pallet<T> {
         if Owner::<T>::get(to.hotkey) != *to.coldkey {
             Self::become_delegate(to.hotkey);
         }
+        Self::clear_small_nomination(from.hotkey, from.coldkey, from.netuid);
         Self::forget_unfit_children(from.hotkey);
         Ok(alpha)
     }

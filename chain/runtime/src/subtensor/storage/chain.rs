@@ -35,7 +35,7 @@ mod storage_chain {
     /// Smallest `ActivityCutoff`, in blocks.
     #[pallet::storage]
     pub type MinActivityCutoff<T> = StorageValue<_, u16, ValueQuery, ConstU16<360>>;
-    /// Blocks between two exchanges of keys; nothing is exchanged here.
+    /// Blocks between two swaps of hotkeys by a coldkey.
     #[pallet::storage]
     pub type TxRateLimit<T> = StorageValue<_, u64, ValueQuery, ConstU64<1_000>>;
     /// Blocks between two increases of a take.
@@ -50,7 +50,7 @@ mod storage_chain {
     /// Blocks between two registrations of subnets.
     #[pallet::storage]
     pub type NetworkRateLimit<T> = StorageValue<_, u64, ValueQuery, ConstU64<7_200>>;
-    /// Blocks for which a new subnet is spared; none is ever removed here.
+    /// Blocks for which a new subnet is spared when another needs its place.
     #[pallet::storage]
     pub type NetworkImmunityPeriod<T> = StorageValue<_, u64, ValueQuery, ConstU64<1_296_000>>;
     /// First block in which subnets can be registered.
@@ -80,6 +80,10 @@ mod storage_chain {
         u64,
         ValueQuery,
     >;
+    /// Block in which a coldkey last swapped a hotkey on a subnet.
+    #[pallet::storage]
+    pub type LastHotkeySwapOnNetuid<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, AccountId32, u64, ValueQuery>;
     /// How fast moving prices move; every price is 1 here.
     #[pallet::storage]
     pub type SubnetMovingAlpha<T> = StorageValue<_, I96F32, ValueQuery, DefaultSubnetMovingAlpha>;

@@ -3,10 +3,12 @@
 mod calls;
 mod children;
 mod commit_reveal;
+mod dissolve;
 mod epoch;
 mod registration;
 mod serving;
 mod staking;
+mod swap_hotkey;
 mod vectors;
 mod weights;
 

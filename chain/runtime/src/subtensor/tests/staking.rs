@@ -99,3 +99,29 @@ fn each_rule_has_its_error() {
         check(add(3, 20, TAO), Error::SubtokenDisabled);
     });
 }
+
+#[test]
+fn too_small_a_stake_on_anothers_hotkey_is_paid_back() {
+    with_neuron(|| {
+        assert_ok!(add(3, 20, 5 * TAO));
+        assert_ok!(add(4, 20, 50 * TAO));
+        let least = |least: u64| {
+            let origin = RuntimeOrigin::root();
+            crate::AdminUtils::sudo_set_nominator_min_required_stake(origin, least)
+        };
+        assert_ok!(least(10 * TAO));
+        // At once what is there, but never the owner's own.
+        assert_eq!((stake(20, 3), stake(20, 4)), (0, 50 * TAO));
+        assert_eq!(Balances::free_balance(account(3)), 1_000 * TAO);
+        assert_ok!(remove(2, 20, 99 * TAO));
+        assert_eq!(stake(20, 2), TAO);
+        // Later what unstaking leaves.
+        assert_ok!(remove(4, 20, 41 * TAO));
+        assert_eq!(stake(20, 4), 0);
+        assert_eq!(Balances::free_balance(account(4)), 1_000 * TAO);
+        assert_conserved();
+        assert_ok!(least(0));
+        assert_ok!(add(3, 20, TAO));
+        assert_eq!(stake(20, 3), TAO);
+    });
+}

@@ -66,3 +66,15 @@ pub enum RateLimitKey {
     #[codec(index = 5)]
     LastTxBlockDelegateTake(AccountId32),
 }
+
+impl RateLimitKey {
+    /// The subnet on which the act was, if it was on one.
+    pub(crate) fn netuid(&self) -> Option<NetUid> {
+        match self {
+            Self::SetSNOwnerHotkey(netuid) | Self::OwnerHyperparamUpdate(netuid, _) => {
+                Some(*netuid)
+            }
+            _ => None,
+        }
+    }
+}

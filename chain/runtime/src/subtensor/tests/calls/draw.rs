@@ -49,6 +49,14 @@ impl Draw {
         account(coldkey * if self.below(3) == 0 { 11 } else { 10 })
     }
 
+    /// Mostly another hotkey of the same coldkey.
+    fn swapped_in(&mut self, coldkey: u8) -> AccountId32 {
+        match self.below(4) {
+            0 => self.hotkey(),
+            factor => account(coldkey.checked_mul(9 + factor as u8).unwrap_or(99)),
+        }
+    }
+
     /// Mostly a subnet that exists.
     fn netuid(&mut self) -> NetUid {
         [1, 1, 1, 2, 2, 2, 3, 0, 9][self.below(9) as usize]
@@ -283,7 +291,7 @@ impl Draw {
                 .checked_mul(if self.below(3) == 0 { 11 } else { 10 })
                 .unwrap_or(1),
         );
-        match self.below(36) {
+        match self.below(39) {
             0 => Sub::burned_register {
                 netuid: self.netuid(),
                 hotkey: own,
@@ -475,7 +483,21 @@ impl Draw {
                 netuid: self.netuid(),
             }
             .into(),
-            34 => pallet_balances::Call::<Runtime>::transfer_allow_death {
+            34 | 35 => Sub::swap_hotkey {
+                hotkey: own,
+                new_hotkey: self.swapped_in(coldkey[0]),
+                netuid: self.coin().then(|| self.netuid()),
+            }
+            .into(),
+            36 => Sub::move_stake {
+                origin_hotkey: self.hotkey(),
+                destination_hotkey: own,
+                origin_netuid: self.netuid(),
+                destination_netuid: self.netuid(),
+                alpha_amount: self.amount(),
+            }
+            .into(),
+            37 => pallet_balances::Call::<Runtime>::transfer_allow_death {
                 dest: MultiAddress::Id(self.coldkey()),
                 value: self.amount(),
             }
@@ -529,7 +551,16 @@ impl Draw {
     }
 
     fn setting(&mut self) -> RuntimeCall {
-        match self.below(61) {
+        match self.below(64) {
+            61 => Sub::dissolve_network {
+                coldkey: self.coldkey(),
+                netuid: self.netuid(),
+            }
+            .into(),
+            62 => Sub::root_dissolve_network {
+                netuid: self.netuid(),
+            }
+            .into(),
             0 => Admin::sudo_set_default_take {
                 default_take: self.short(),
             }

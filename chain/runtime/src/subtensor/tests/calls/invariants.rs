@@ -11,6 +11,7 @@ pub(super) fn check(place: &str) {
         stakes(netuid, place);
     }
     families(place);
+    removed(place);
 }
 
 /// TAO is free or in a pool, and what is issued is one of the two.
@@ -20,6 +21,23 @@ fn conserved(place: &str) {
     assert_eq!(TotalIssuance::<Runtime>::get(), free + staked, "{place}");
     let pools: u64 = SubnetTAO::<Runtime>::iter_values().sum();
     assert_eq!(staked, pools, "{place}");
+}
+
+/// Nothing of a subnet that is not there is left.
+fn removed(place: &str) {
+    let there = |netuid: NetUid| NetworksAdded::<Runtime>::contains_key(netuid);
+    assert!(SubnetTAO::<Runtime>::iter_keys().all(there), "{place}");
+    assert!(SubnetworkN::<Runtime>::iter_keys().all(there), "{place}");
+    let staked_on = Alpha::<Runtime>::iter_keys().map(|(_, _, netuid)| netuid);
+    assert!(staked_on.into_iter().all(there), "{place}");
+    let seated_on = Uids::<Runtime>::iter_keys().map(|(netuid, _)| netuid);
+    assert!(seated_on.into_iter().all(there), "{place}");
+    let subnets = NetworksAdded::<Runtime>::iter_keys().count();
+    assert_eq!(
+        usize::from(TotalNetworks::<Runtime>::get()),
+        subnets,
+        "{place}"
+    );
 }
 
 /// UIDs and hotkeys name each other, and every column has an entry per UID.
