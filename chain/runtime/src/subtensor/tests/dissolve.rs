@@ -129,7 +129,8 @@ fn whoever_staked_gets_all_of_the_tao_by_stake_and_nothing_stays() {
             TotalStake::<Runtime>::get(),
             SubnetTAO::<Runtime>::get(NETUID)
         );
-        // All that is left beyond what there was: whose the hotkeys are, and when a subnet was last registered.
+        // All that is left beyond what there was: whose the hotkeys are, when a subnet was last registered, and an
+        // empty list.
         let rest: Vec<Vec<u8>> = keys()
             .into_iter()
             .filter(|key| !before.contains(key))
@@ -140,6 +141,7 @@ fn whoever_staked_gets_all_of_the_tao_by_stake_and_nothing_stays() {
             "StakingHotkeys",
             "Delegates",
             "LastRateLimitedBlock",
+            "TimelockedIndex",
         ]
         .map(|item| sp_io::hashing::twox_128(item.as_bytes()));
         for key in &rest {
@@ -149,6 +151,7 @@ fn whoever_staked_gets_all_of_the_tao_by_stake_and_nothing_stays() {
                 hex::encode(key)
             );
         }
+        assert!(crate::commitments::TimelockedIndex::<Runtime>::get().is_empty());
         let gone = || Error::<Runtime>::SubnetNotExists;
         assert_noop!(
             SubtensorModule::root_dissolve_network(RuntimeOrigin::root(), NEW),
