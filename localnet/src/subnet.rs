@@ -238,6 +238,7 @@ impl Setup<'_> {
                     slots,
                     queue,
                     device: self.settings.device,
+                    weights: athanor_model::WeightFormat::F32,
                     max_context: context,
                 };
                 let other_server = engine::spawn(self.teacher, config)?;

@@ -54,6 +54,7 @@ fn backend(checkpoint: &Checkpoint, slots: usize, queue: usize) -> Backend {
         slots,
         queue,
         device: DeviceChoice::Cpu,
+        weights: athanor_model::WeightFormat::F32,
         max_context: 256,
     };
     let end = checkpoint.config.eos_token_id;

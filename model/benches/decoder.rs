@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use athanor_model::{
-    Checkpoint, Config, DeviceChoice, ModelBackend, Precision, Tensors, Transformer,
+    Checkpoint, Config, DeviceChoice, ModelBackend, Precision, Tensors, Transformer, WeightFormat,
     checkpoint::Provenance,
     engine::{self, EngineConfig, GenerateRequest},
     sampler,
@@ -102,6 +102,7 @@ fn decode_requests(bencher: Bencher, batch: usize) {
         slots: batch,
         queue: 0,
         device,
+        weights: WeightFormat::F32,
         max_context: 512,
     };
     let engine = engine::spawn(&checkpoint(dir.path()), settings).expect("it was just written");

@@ -5,8 +5,11 @@
 use crate::{
     Transformer,
     backend::ModelBackend,
-    decode::{Decoder, Piece},
-    tensors::TensorsError,
+    config::Config,
+    decode::{Decoder, LoadError, Piece, Weights},
+    device::DeviceChoice,
+    kernels::packed::WeightFormat,
+    tensors::{Tensors, TensorsError},
 };
 
 /// A model with the caches of a fixed number of sequences, as a backend makes them.
@@ -36,6 +39,28 @@ impl Decoding {
             open: Vec::new(),
             logits: Vec::new(),
         })
+    }
+
+    /// The same of weights on the host, which are kept on the device in that format.
+    pub fn of_tensors(
+        config: &Config,
+        tensors: &Tensors,
+        (device, format): (DeviceChoice, WeightFormat),
+        slots: usize,
+        max_context: usize,
+    ) -> Result<Self, LoadError> {
+        let weights = Weights::new(config, tensors, device, format)?;
+        Ok(Self {
+            caches: Caches(weights.decoder(slots, max_context)),
+            slots,
+            open: Vec::new(),
+            logits: Vec::new(),
+        })
+    }
+
+    /// Bytes of weights that a step reads, whatever the number of sequences.
+    pub fn weight_bytes(&self) -> usize {
+        self.caches.0.weight_bytes()
     }
 
     /// How many sequences there is room for.

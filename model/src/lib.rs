@@ -7,6 +7,7 @@
 //! (an engine's handle, a scorer, a checkpoint) carries no type parameter.
 
 pub mod backend;
+pub mod ceiling;
 pub mod checkpoint;
 pub mod config;
 mod decode;
@@ -27,6 +28,7 @@ pub use checkpoint::{Checkpoint, Manifest, TrainingSummary};
 pub use config::Config;
 pub use decoding::Decoding;
 pub use device::{DeviceChoice, DeviceError, OnDevice, ParseDeviceError};
+pub use kernels::packed::{ParseWeightFormatError, WeightFormat};
 pub use tensors::{HostTensor, Precision, Tensors};
 pub use tokenizer::Tokenizer;
 pub use transformer::{Transformer, sequences::Sequences};

@@ -7,6 +7,7 @@ use crate::config::Config;
 pub use crate::decode::LoadError;
 use crate::decode::{Piece, Weights};
 use crate::device::DeviceChoice;
+use crate::kernels::packed::WeightFormat;
 use crate::tensors::Tensors;
 
 /// A model that replays. Cheap to share: each call has its own state.
@@ -71,7 +72,7 @@ impl Logits {
 impl Scorer {
     /// Loads a checkpoint; its files are verified as they are read.
     pub fn load(checkpoint: &Checkpoint, device: DeviceChoice) -> Result<Self, LoadError> {
-        let weights = Weights::load(checkpoint, device)?;
+        let weights = Weights::load(checkpoint, device, WeightFormat::F32)?;
         let config = checkpoint.config.clone();
         Ok(Self { weights, config })
     }
@@ -82,8 +83,18 @@ impl Scorer {
         tensors: &Tensors,
         device: DeviceChoice,
     ) -> Result<Self, LoadError> {
+        Self::with_weights(config, tensors, device, WeightFormat::F32)
+    }
+
+    /// Takes weights that lie in memory and keeps them in that format: what it costs is the difference in the logits.
+    pub fn with_weights(
+        config: &Config,
+        tensors: &Tensors,
+        device: DeviceChoice,
+        format: WeightFormat,
+    ) -> Result<Self, LoadError> {
         Ok(Self {
-            weights: Weights::new(config, tensors, device)?,
+            weights: Weights::new(config, tensors, device, format)?,
             config: config.clone(),
         })
     }

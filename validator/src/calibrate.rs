@@ -293,6 +293,7 @@ fn generate(
             slots: 8,
             queue: asks.len(),
             device,
+            weights: athanor_model::WeightFormat::F32,
             max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
         },
     )?;

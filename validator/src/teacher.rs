@@ -21,6 +21,7 @@ pub fn engine(teacher: &Checkpoint, config: &ValidatorConfig) -> Result<Engine, 
             slots: SLOTS,
             queue: config.spec.round.max_in_flight as usize + SLOTS,
             device: config.device,
+            weights: athanor_model::WeightFormat::F32,
             max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
         },
     )

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
 use crate::device::{Device, DeviceChoice, DeviceError};
+use crate::kernels::packed::WeightFormat;
 use crate::tensors::{Tensors, TensorsError};
 
 /// Why a checkpoint could not be put to work.
@@ -28,6 +29,12 @@ pub enum LoadError {
     /// The weights do not fit the configuration.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
+    /// Narrow weights on a device that has no kernels for them.
+    #[error("{format} weights are for the CPU; use --weights f32 on a CUDA card")]
+    WeightFormat {
+        /// What was asked for.
+        format: WeightFormat,
+    },
     /// The engine's thread has ended.
     #[error("the engine has stopped")]
     Stopped,
@@ -57,6 +64,9 @@ pub(crate) trait Decoder: Send {
     /// The longest sequence that a slot holds, in tokens.
     fn max_context(&self) -> usize;
 
+    /// Bytes of weights that a step reads, whatever the batch.
+    fn weight_bytes(&self) -> usize;
+
     /// Forgets what a slot holds.
     fn clear(&mut self, slot: usize);
 
@@ -81,17 +91,29 @@ pub(crate) struct OnCard {
 }
 
 impl Weights {
-    pub(crate) fn load(checkpoint: &Checkpoint, device: DeviceChoice) -> Result<Self, LoadError> {
-        Self::new(&checkpoint.config, &checkpoint.tensors()?, device)
+    pub(crate) fn load(
+        checkpoint: &Checkpoint,
+        device: DeviceChoice,
+        format: WeightFormat,
+    ) -> Result<Self, LoadError> {
+        Self::new(&checkpoint.config, &checkpoint.tensors()?, device, format)
     }
 
     pub(crate) fn new(
         config: &Config,
         tensors: &Tensors,
         device: DeviceChoice,
+        format: WeightFormat,
     ) -> Result<Self, LoadError> {
         match device.resolve()? {
-            Device::Cpu => Ok(Self::Cpu(Arc::new(cpu::CpuWeights::new(config, tensors)?))),
+            Device::Cpu => {
+                let weights = cpu::CpuWeights::new(config, tensors, format)?;
+                Ok(Self::Cpu(Arc::new(weights)))
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) if format != WeightFormat::F32 => {
+                Err(LoadError::WeightFormat { format })
+            }
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 let device = burn_cuda::CudaDevice { index };

@@ -57,6 +57,10 @@ impl Decoder for Scripted {
         self.max_context
     }
 
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+
     fn clear(&mut self, _slot: usize) {}
 
     fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>) {

@@ -11,7 +11,11 @@ use crate::transformer::Transformer;
 use crate::transformer::tests::lively;
 
 fn weights(config: &Config) -> Weights {
-    Weights::Cpu(CpuWeights::new(config, &lively(config, 3)).unwrap().into())
+    Weights::Cpu(
+        CpuWeights::new(config, &lively(config, 3), WeightFormat::F32)
+            .unwrap()
+            .into(),
+    )
 }
 
 fn tokens(len: usize, salt: usize) -> Vec<u32> {

@@ -22,6 +22,7 @@ use crate::checkpoint::Checkpoint;
 pub use crate::decode::LoadError;
 use crate::decode::{Decoder, Weights};
 use crate::device::DeviceChoice;
+use crate::kernels::packed::WeightFormat;
 use worker::{Command, Job, Swap, Worker};
 
 /// How an engine runs.
@@ -33,6 +34,9 @@ pub struct EngineConfig {
     pub queue: usize,
     /// Where the model runs.
     pub device: DeviceChoice,
+    /// How its weight matrices are kept in memory. Narrow ones change the answers a little: whoever audits them against
+    /// the checkpoint sees the difference.
+    pub weights: WeightFormat,
     /// The longest sequence, prompt and answer together, in tokens; the model's own limit if that is smaller.
     pub max_context: usize,
 }
@@ -178,7 +182,7 @@ pub fn spawn(checkpoint: &Checkpoint, config: EngineConfig) -> Result<Engine, Lo
 }
 
 fn load(checkpoint: &Checkpoint, config: EngineConfig) -> Result<Box<dyn Decoder>, LoadError> {
-    let weights = Weights::load(checkpoint, config.device)?;
+    let weights = Weights::load(checkpoint, config.device, config.weights)?;
     Ok(weights.decoder(config.slots.max(1), config.max_context))
 }
 

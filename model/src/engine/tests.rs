@@ -13,6 +13,7 @@ fn config(slots: usize, queue: usize) -> EngineConfig {
         slots,
         queue,
         device: DeviceChoice::Cpu,
+        weights: WeightFormat::F32,
         max_context: 64,
     }
 }

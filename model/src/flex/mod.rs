@@ -10,7 +10,7 @@ use burn_flex::{Flex, FlexTensor};
 use crate::backend::{AttentionShape, ModelBackend};
 use crate::decode::cpu::{CpuDecoder, CpuWeights};
 use crate::decoding::Caches;
-use crate::kernels::{self, attention::Extent, over_rows, over_sequences};
+use crate::kernels::{self, attention::Extent, over_rows, over_sequences, packed::WeightFormat};
 use crate::tensors::TensorsError;
 use crate::transformer::{Transformer, rope::RopeTable};
 
@@ -44,7 +44,11 @@ impl ModelBackend for Flex {
         slots: usize,
         max_context: usize,
     ) -> Result<Caches, TensorsError> {
-        let weights = Arc::new(CpuWeights::new(model.config(), &model.to_tensors())?);
+        let weights = Arc::new(CpuWeights::new(
+            model.config(),
+            &model.to_tensors(),
+            WeightFormat::F32,
+        )?);
         Ok(Caches(Box::new(CpuDecoder::new(
             weights,
             slots,

@@ -3,6 +3,7 @@
 //!
 //! `tests/fixtures/families/make.py` made the directories and the logits.
 
+use crate::kernels::packed::WeightFormat;
 use std::{collections::BTreeSet, sync::Arc};
 
 use burn::tensor::{Int, Tensor, TensorData};
@@ -94,7 +95,7 @@ fn every_family_has_the_logits_of_transformers() {
         let whole: Vec<f32> = whole.into_data().into_vec().unwrap();
         check_logits(&name, "as trained", &whole, &logits);
 
-        let weights = Arc::new(CpuWeights::new(&config, &tensors).unwrap());
+        let weights = Arc::new(CpuWeights::new(&config, &tensors, WeightFormat::F32).unwrap());
         for sizes in [&[1][..], &[24], &[5, 1, 1, 9]] {
             let mut served = CpuDecoder::new(weights.clone(), 1, 24);
             let served = in_pieces(&mut served, &tokens, sizes);

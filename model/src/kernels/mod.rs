@@ -1,7 +1,7 @@
 //! The decoder's arithmetic on slices of f32, one file per step.
 //!
-//! Each kernel computes a row in an order that does not depend on the other rows of the call, and comes in two
-//! builds, for any processor and for one with AVX2 and FMA; which one runs is decided at run time.
+//! Each kernel computes a row in an order that does not depend on the other rows of the call, and comes in three
+//! builds, for any processor, for one with AVX2 and FMA, and for one with AVX-512; which one runs is decided at run time.
 
 use std::ops::Range;
 
@@ -9,16 +9,19 @@ use rayon::prelude::*;
 
 use crate::transformer::sequences::Sequences;
 
+pub(crate) mod aligned;
 pub(crate) mod attention;
 pub(crate) mod cached;
 pub(crate) mod lanes;
 pub(crate) mod log_softmax;
 pub(crate) mod norm;
 pub(crate) mod packed;
+pub(crate) mod parallel;
 pub(crate) mod rope;
 pub(crate) mod swiglu;
+pub(crate) mod tile;
 
-/// Defines a kernel twice, for the baseline and for AVX2 with FMA, and a function that picks one at run time.
+/// Defines a kernel once for each kind of processor, and a function that picks one at run time.
 macro_rules! wide {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
@@ -33,6 +36,18 @@ macro_rules! wide {
                 #[allow(clippy::too_many_arguments)]
                 fn avx2($($arg: $ty),*) {
                     body($($arg),*);
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx512($($arg: $ty),*) {
+                    body($($arg),*);
+                }
+                if is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the features were just detected; each of them brings avx512f.
+                    return unsafe { avx512($($arg),*) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                     // SAFETY: both features were just detected.

@@ -218,6 +218,13 @@ impl<B: ModelBackend> Decoder for BurnDecoder<B> {
         self.max_context
     }
 
+    fn weight_bytes(&self) -> usize {
+        let config = self.model.config();
+        let table = config.vocab_size * config.hidden_size;
+        let looked_up = if config.tie_word_embeddings { 0 } else { table };
+        (config.parameters() as usize - looked_up) * size_of::<f32>()
+    }
+
     fn clear(&mut self, slot: usize) {
         self.lens[slot] = 0;
     }
