@@ -51,9 +51,10 @@ fi
 export CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS="--cfg substrate_runtime -C link-arg=--export-table \
 -C link-arg=--export=__heap_base -C link-arg=--import-memory"
 directory="$("$cargo" metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
-# A directory of its own, so that the workspace's dependencies are not compiled again afterwards.
+# A directory of its own, so that the workspace's dependencies are not compiled again afterwards. Debug information would be
+# four fifths of the module, and a chain stores all of it.
 "$cargo" rustc -p athanor-runtime --lib --crate-type cdylib --release --no-default-features --target "$target" \
-    --target-dir "$directory/wasm" "${build_std[@]}"
+    --target-dir "$directory/wasm" "${build_std[@]}" -- -C strip=debuginfo
 built="$directory/wasm/$target/release/athanor_runtime.wasm"
 [ -e "$built" ] || die "cargo built no $built"
 out="${out:-$directory/wasm/athanor_runtime.wasm}"

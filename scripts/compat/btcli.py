@@ -1,4 +1,5 @@
-"""Prove that bittensor-cli 9.23, unmodified, works on the chain as its users type it.
+"""Prove that bittensor-cli 9.23, unmodified, works on the chain as its users type it. Its `weights commit` and `weights
+reveal` are left out: they ask for a storage item `get_commit_reveal_weights_enabled`, which Bittensor does not have either.
 
 Usage: btcli.py WS_URL WALLETS BTCLI
 """
@@ -6,6 +7,9 @@ Usage: btcli.py WS_URL WALLETS BTCLI
 import json
 import subprocess
 import sys
+
+from async_substrate_interface import SubstrateInterface
+from bittensor_wallet import Keypair, Wallet
 
 from checks import Checks, eventually, expect
 
@@ -130,6 +134,47 @@ def sudo_set():
     expect(int(names["immunity_period"]) == 77, names)
 
 
+def on_chain(item, *keys):
+    """What stands in the storage of SubtensorModule."""
+    with SubstrateInterface(URL, ss58_format=42) as chain:
+        found = chain.query("SubtensorModule", item, list(keys))
+    return getattr(found, "value", found)
+
+
+def hotkey(uri):
+    return Keypair.create_from_uri(uri).ss58_address
+
+
+def axon_set():
+    # It takes --no-prompt for --prompt when it is to answer with JSON.
+    btcli(
+        "axon", "set", "--netuid", "1", "--ip", "8.8.4.4", "--port", "8091", "--no-prompt",
+        wallet="Charlie", output=False,
+    )
+    axon = on_chain("Axons", 1, hotkey("//Charlie//hotkey"))
+    expect((int(axon["ip"]), int(axon["port"])) == (0x08080404, 8091), axon)
+
+
+def child_set():
+    answer = btcli(
+        "stake", "child", "set", "--netuid", "1", "--children", hotkey("//Charlie//hotkey"),
+        "--prop", "0.25", "--no-prompt", "--no-wait-for-finalization", wallet="Bob",
+    )
+    expect("false" not in json.dumps(answer).lower(), answer)
+
+
+def swap_hotkey():
+    """Eve's hotkey, which `register_unsafe` registered, for another."""
+    other = Wallet(name="Eve", hotkey="other", path=WALLETS)
+    other.set_hotkey(Keypair.create_from_uri("//Eve//other"), encrypt=False, overwrite=True)
+    other.set_hotkeypub(Keypair.create_from_uri("//Eve//other"), overwrite=True)
+    uid = on_chain("Uids", 1, hotkey("//Eve//hotkey"))
+    expect(uid is not None, "Eve's hotkey is not registered")
+    succeeded(btcli("wallet", "swap-hotkey", "other", "--all-netuids", "--no-prompt", wallet="Eve"))
+    expect(on_chain("Uids", 1, hotkey("//Eve//other")) == uid, "the UID did not go along")
+    expect(on_chain("Uids", 1, hotkey("//Eve//hotkey")) is None, "the old hotkey still has a UID")
+
+
 checks.run("wallet balance", balance)
 checks.run("wallet overview", overview)
 checks.run("subnets list", subnets_list)
@@ -141,6 +186,9 @@ checks.run("subnets register without a price limit", register_unsafe)
 checks.run("stake add", stake_add)
 checks.run("stake list", stake_list)
 checks.run("stake remove", stake_remove)
+checks.run("stake child set", child_set)
+checks.run("axon set", axon_set)
+checks.run("wallet swap-hotkey", swap_hotkey)
 checks.run("wallet transfer", transfer)
 checks.run("subnets create", create)
 checks.run("sudo set and get", sudo_set)

@@ -116,6 +116,30 @@ await run('stake add and remove', async () => {
   await send(api.tx.subtensorModule.addStake(hotkey, 1, 5n * TAO), bob);
   await send(api.tx.subtensorModule.removeStake(hotkey, 1, 2n * TAO), bob);
 });
+await run('subnet list and show, hyperparameters', async () => {
+  const listed = await api.call.subnetInfoRuntimeApi.getAllDynamicInfo();
+  expect(listed.toJSON().filter(Boolean).map(({ netuid }) => netuid).join() === '0,1,2', listed.toString());
+  const shown = (await api.call.subnetInfoRuntimeApi.getDynamicInfo(1)).toJSON();
+  expect(shown.tempo === 20, shown);
+  const parameters = (await api.call.subnetInfoRuntimeApi.getSubnetHyperparamsV2(1)).toJSON();
+  expect(parameters.tempo === 20 && parameters.immunityPeriod > 0, parameters);
+});
+await run('stake list', async () => {
+  const listed = (await api.call.stakeInfoRuntimeApi.getStakeInfoForColdkey(bob.address)).toJSON();
+  expect(listed.some(({ netuid, stake }) => netuid === 1 && stake > 0), listed);
+});
+await run('serve axon', async () => {
+  const hotkey = keys.addFromUri('//Charlie//hotkey');
+  await send(api.tx.subtensorModule.serveAxon(1, 1, 0x08080404, 8091, 4, 4, 0, 0), hotkey);
+  const axon = (await api.query.subtensorModule.axons(1, hotkey.address)).toJSON();
+  expect(axon.ip === 0x08080404 && axon.port === 8091, axon);
+});
+await run('commitments', async () => {
+  const hotkey = keys.addFromUri('//Charlie//hotkey');
+  await send(api.tx.commitments.setCommitment(1, { fields: [{ Raw6: '0x646967657374' }] }), hotkey);
+  const record = (await api.query.commitments.commitmentOf(1, hotkey.address)).toJSON();
+  expect(JSON.stringify(record).includes('646967657374'), record);
+});
 await run('set weights', async () => {
   const hotkey = keys.addFromUri('//Bob//hotkey');
   await send(api.tx.subtensorModule.setWeights(1, [1], [65535], 0), hotkey);

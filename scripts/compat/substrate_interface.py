@@ -158,7 +158,7 @@ async def from_async():
         ]
         expect(len(entries) >= 2, entries)
         whole = await asynchronous.query_map("SubtensorModule", "Uids", [1], fully_exhaust=True)
-        expect(len([entry async for entry in whole]) == 2, "the map without pages")
+        expect(len([entry async for entry in whole]) == 3, "the map without pages")
         call = await asynchronous.compose_call(
             "Balances",
             "transfer_keep_alive",
@@ -167,6 +167,83 @@ async def from_async():
         extrinsic = await asynchronous.create_signed_extrinsic(call=call, keypair=key("//Dave"))
         receipt = await asynchronous.submit_extrinsic(extrinsic, wait_for_inclusion=True)
         expect(await receipt.is_success, await receipt.error_message)
+
+
+def value(found):
+    return getattr(found, "value", found)
+
+
+def succeeded(receipt):
+    expect(receipt.is_success, receipt.error_message)
+    return receipt
+
+
+def subnets():
+    listed = value(chain.runtime_call("SubnetInfoRuntimeApi", "get_all_dynamic_info", []))
+    expect([subnet["netuid"] for subnet in listed if subnet] == [0, 1, 2], listed)
+    shown = value(chain.runtime_call("SubnetInfoRuntimeApi", "get_dynamic_info", [1]))
+    expect(shown["tempo"] == 20, shown)
+    metagraph = value(chain.runtime_call("SubnetInfoRuntimeApi", "get_metagraph", [1]))
+    expect(metagraph["num_uids"] == 2 and len(metagraph["hotkeys"]) == 2, metagraph)
+
+
+def hyperparameters():
+    found = value(chain.runtime_call("SubnetInfoRuntimeApi", "get_subnet_hyperparams_v2", [1]))
+    expect(found["tempo"] == 20 and found["immunity_period"] > 0, found)
+
+
+def register():
+    hotkey = key("//Eve//hotkey").ss58_address
+    succeeded(
+        send("SubtensorModule", "burned_register", {"netuid": 1, "hotkey": hotkey}, key("//Eve"))
+    )
+    expect(value(chain.query("SubtensorModule", "Uids", [1, hotkey])) == 2, "no UID")
+
+
+def stake():
+    bob, hotkey = key("//Bob"), key("//Bob//hotkey").ss58_address
+
+    def staked():
+        found = value(
+            chain.runtime_call(
+                "StakeInfoRuntimeApi", "get_stake_info_for_coldkey", [bob.ss58_address]
+            )
+        )
+        return {entry["netuid"]: int(entry["stake"]) for entry in found}[1]
+
+    before = staked()
+    add = {"hotkey": hotkey, "netuid": 1, "amount_staked": 5 * TAO}
+    succeeded(send("SubtensorModule", "add_stake", add, bob))
+    # Dividends may come on top.
+    expect(staked() >= before + 5 * TAO, f"{before} and 5 TAO are {staked()}")
+    remove = {"hotkey": hotkey, "netuid": 1, "amount_unstaked": 2 * TAO}
+    succeeded(send("SubtensorModule", "remove_stake", remove, bob))
+
+
+def serve():
+    axon = {
+        "netuid": 1, "version": 1, "ip": 0x08080404, "port": 8091, "ip_type": 4,
+        "protocol": 4, "placeholder1": 0, "placeholder2": 0,
+    }
+    hotkey = key("//Charlie//hotkey")
+    succeeded(send("SubtensorModule", "serve_axon", axon, hotkey))
+    found = value(chain.query("SubtensorModule", "Axons", [1, hotkey.ss58_address]))
+    expect((int(found["ip"]), int(found["port"])) == (0x08080404, 8091), found)
+
+
+def set_weights():
+    row = {"netuid": 1, "dests": [1], "weights": [65535], "version_key": 0}
+    succeeded(send("SubtensorModule", "set_weights", row, key("//Bob//hotkey")))
+    found = value(chain.query("SubtensorModule", "Weights", [1, 0]))
+    expect([tuple(entry) for entry in found] == [(1, 65535)], found)
+
+
+def commitments():
+    hotkey = key("//Charlie//hotkey")
+    info = {"fields": [[{"Raw6": "0x" + b"digest".hex()}]]}
+    succeeded(send("Commitments", "set_commitment", {"netuid": 1, "info": info}, hotkey))
+    found = value(chain.query("Commitments", "CommitmentOf", [1, hotkey.ss58_address]))
+    expect("digest" in str(found) or b"digest".hex() in str(found), found)
 
 
 checks.run("properties", properties)
@@ -183,5 +260,12 @@ checks.run("runtime API", runtime_api)
 checks.run("a runtime API that is missing", runtime_api_missing)
 checks.run("state of an older block", old_state)
 checks.run("subscribe to blocks", subscription)
+checks.run("subnet list, show and metagraph", subnets)
+checks.run("hyperparameters", hyperparameters)
+checks.run("register", register)
+checks.run("stake add, remove and list", stake)
+checks.run("serve axon", serve)
+checks.run("set weights", set_weights)
+checks.run("commitments", commitments)
 checks.run("the asynchronous interface", lambda: asyncio.run(from_async()))
 checks.finish()

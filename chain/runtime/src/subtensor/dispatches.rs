@@ -395,26 +395,9 @@ mod dispatches {
             alpha_amount: u64,
         ) -> DispatchResult {
             let coldkey = ensure_signed(origin)?;
-            let from = Place {
-                coldkey: &coldkey,
-                hotkey: &origin_hotkey,
-                netuid: origin_netuid,
-            };
-            let to = Place {
-                coldkey: &coldkey,
-                hotkey: &destination_hotkey,
-                netuid: destination_netuid,
-            };
-            let moved = Self::move_stake_between(&from, &to, alpha_amount)?;
-            Self::deposit_event(Event::StakeMoved(
-                coldkey,
-                origin_hotkey,
-                origin_netuid,
-                destination_hotkey,
-                destination_netuid,
-                moved,
-            ));
-            Ok(())
+            let hotkeys = (origin_hotkey, destination_hotkey);
+            let netuids = (origin_netuid, destination_netuid);
+            Self::do_move_stake(coldkey, hotkeys, netuids, alpha_amount)
         }
 
         /// Gives stake to another coldkey.
@@ -428,27 +411,9 @@ mod dispatches {
             destination_netuid: NetUid,
             alpha_amount: u64,
         ) -> DispatchResult {
-            let coldkey = ensure_signed(origin)?;
-            let from = Place {
-                coldkey: &coldkey,
-                hotkey: &hotkey,
-                netuid: origin_netuid,
-            };
-            let to = Place {
-                coldkey: &destination_coldkey,
-                hotkey: &hotkey,
-                netuid: destination_netuid,
-            };
-            let moved = Self::move_stake_between(&from, &to, alpha_amount)?;
-            Self::deposit_event(Event::StakeTransferred(
-                coldkey,
-                destination_coldkey,
-                hotkey,
-                origin_netuid,
-                destination_netuid,
-                moved,
-            ));
-            Ok(())
+            let coldkeys = (ensure_signed(origin)?, destination_coldkey);
+            let netuids = (origin_netuid, destination_netuid);
+            Self::do_transfer_stake(coldkeys, hotkey, netuids, alpha_amount)
         }
 
         /// Moves stake to another subnet.
@@ -462,25 +427,8 @@ mod dispatches {
             alpha_amount: u64,
         ) -> DispatchResult {
             let coldkey = ensure_signed(origin)?;
-            let from = Place {
-                coldkey: &coldkey,
-                hotkey: &hotkey,
-                netuid: origin_netuid,
-            };
-            let to = Place {
-                coldkey: &coldkey,
-                hotkey: &hotkey,
-                netuid: destination_netuid,
-            };
-            let moved = Self::move_stake_between(&from, &to, alpha_amount)?;
-            Self::deposit_event(Event::StakeSwapped(
-                coldkey,
-                hotkey,
-                origin_netuid,
-                destination_netuid,
-                moved,
-            ));
-            Ok(())
+            let netuids = (origin_netuid, destination_netuid);
+            Self::do_swap_stake(coldkey, hotkey, netuids, alpha_amount)
         }
 
         /// Stakes TAO unless an alpha costs more than `limit_price` rao.
@@ -541,25 +489,8 @@ mod dispatches {
         ) -> DispatchResult {
             let coldkey = ensure_signed(origin)?;
             Self::check_price(limit_price <= PRICE, allow_partial)?;
-            let from = Place {
-                coldkey: &coldkey,
-                hotkey: &hotkey,
-                netuid: origin_netuid,
-            };
-            let to = Place {
-                coldkey: &coldkey,
-                hotkey: &hotkey,
-                netuid: destination_netuid,
-            };
-            let moved = Self::move_stake_between(&from, &to, alpha_amount)?;
-            Self::deposit_event(Event::StakeSwapped(
-                coldkey,
-                hotkey,
-                origin_netuid,
-                destination_netuid,
-                moved,
-            ));
-            Ok(())
+            let netuids = (origin_netuid, destination_netuid);
+            Self::do_swap_stake(coldkey, hotkey, netuids, alpha_amount)
         }
 
         /// Makes a hotkey the signing coldkey's.

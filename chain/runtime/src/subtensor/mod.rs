@@ -62,12 +62,7 @@ pub mod pallet {
     use sp_core::H256;
     use sp_runtime::{AccountId32, DispatchError};
 
-    use super::{
-        commit_reveal::Revealed,
-        staking::{PRICE, Place},
-        types::*,
-        weights::Given,
-    };
+    use super::{commit_reveal::Revealed, staking::PRICE, types::*, weights::Given};
     use crate::fixed::{I64F64, I96F32, U64F64};
 
     /// The pallet.

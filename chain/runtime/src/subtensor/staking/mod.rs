@@ -16,7 +16,6 @@ use sp_runtime::{
 };
 
 pub(crate) use limits::PRICE;
-pub(super) use moves::Place;
 
 use super::*;
 use crate::fixed::U64F64;

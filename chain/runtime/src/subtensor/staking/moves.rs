@@ -1,20 +1,79 @@
 //! Move stake between hotkeys, coldkeys and subnets.
 
 use frame_support::ensure;
-use sp_runtime::{AccountId32, DispatchError};
+use sp_runtime::{AccountId32, DispatchError, DispatchResult};
 
 use super::*;
 
 /// One end of a move.
-pub(in crate::subtensor) struct Place<'a> {
-    pub(in crate::subtensor) coldkey: &'a AccountId32,
-    pub(in crate::subtensor) hotkey: &'a AccountId32,
-    pub(in crate::subtensor) netuid: NetUid,
+struct Place<'a> {
+    coldkey: &'a AccountId32,
+    hotkey: &'a AccountId32,
+    netuid: NetUid,
 }
 
+impl<'a> Place<'a> {
+    fn new(coldkey: &'a AccountId32, hotkey: &'a AccountId32, netuid: NetUid) -> Self {
+        Self {
+            coldkey,
+            hotkey,
+            netuid,
+        }
+    }
+}
+
+// Pairs are (from, to).
 impl<T: Config> Pallet<T> {
+    /// Moves stake to another hotkey, and to another subnet if it is one (`do_move_stake`).
+    pub(in crate::subtensor) fn do_move_stake(
+        coldkey: AccountId32,
+        hotkeys: (AccountId32, AccountId32),
+        netuids: (NetUid, NetUid),
+        alpha: u64,
+    ) -> DispatchResult {
+        let from = Place::new(&coldkey, &hotkeys.0, netuids.0);
+        let to = Place::new(&coldkey, &hotkeys.1, netuids.1);
+        let moved = Self::move_stake_between(&from, &to, alpha)?;
+        Self::deposit_event(Event::StakeMoved(
+            coldkey, hotkeys.0, netuids.0, hotkeys.1, netuids.1, moved,
+        ));
+        Ok(())
+    }
+
+    /// Gives stake to another coldkey (`do_transfer_stake`).
+    pub(in crate::subtensor) fn do_transfer_stake(
+        coldkeys: (AccountId32, AccountId32),
+        hotkey: AccountId32,
+        netuids: (NetUid, NetUid),
+        alpha: u64,
+    ) -> DispatchResult {
+        let from = Place::new(&coldkeys.0, &hotkey, netuids.0);
+        let to = Place::new(&coldkeys.1, &hotkey, netuids.1);
+        let moved = Self::move_stake_between(&from, &to, alpha)?;
+        Self::deposit_event(Event::StakeTransferred(
+            coldkeys.0, coldkeys.1, hotkey, netuids.0, netuids.1, moved,
+        ));
+        Ok(())
+    }
+
+    /// Moves stake to another subnet (`do_swap_stake`).
+    pub(in crate::subtensor) fn do_swap_stake(
+        coldkey: AccountId32,
+        hotkey: AccountId32,
+        netuids: (NetUid, NetUid),
+        alpha: u64,
+    ) -> DispatchResult {
+        let from = Place::new(&coldkey, &hotkey, netuids.0);
+        let to = Place::new(&coldkey, &hotkey, netuids.1);
+        let moved = Self::move_stake_between(&from, &to, alpha)?;
+        Self::deposit_event(Event::StakeSwapped(
+            coldkey, hotkey, netuids.0, netuids.1, moved,
+        ));
+        Ok(())
+    }
+
     /// Moves up to `alpha` rao of stake; returns what it is worth in rao of TAO (`transition_stake_internal`).
-    pub(in crate::subtensor) fn move_stake_between(
+    fn move_stake_between(
         from: &Place<'_>,
         to: &Place<'_>,
         alpha: u64,
