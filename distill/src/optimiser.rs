@@ -1,18 +1,18 @@
 //! Move a decoder's weights along their gradients: AdamW, or Muon for the matrices inside the layers.
 //!
-//! The updates are burn's. What this adds is which rule moves which parameter, and clipping by the norm of the whole
+//! The updates are burn's, AdamW's in one pass over memory. What this adds is which rule moves which parameter, and clipping by the norm of the whole
 //! gradient (burn clips each tensor by its own).
 
 use athanor_model::{
-    Config, TrainBackend, Transformer,
+    AdamW, Config, TrainBackend, Transformer,
     tensors::{EMBEDDING, HEAD, expected},
     transformer::parameter_id,
 };
 use burn::{
     module::ParamId,
     optim::{
-        AdamW, AdamWConfig, GradientsParams, Muon, MuonConfig, Optimizer,
-        adaptor::OptimizerAdaptor, decay::WeightDecayConfig,
+        GradientsParams, Muon, MuonConfig, Optimizer, adaptor::OptimizerAdaptor,
+        decay::WeightDecayConfig,
     },
     record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder, RecorderError},
     tensor::Tensor,
@@ -64,13 +64,13 @@ enum State<B: TrainBackend> {
 impl<B: TrainBackend> Optimiser<B> {
     /// Fresh state for a decoder.
     pub(crate) fn new(rule: Rule, config: &Config, clip: f32) -> Self {
-        let adam = |decay| {
-            AdamWConfig::new()
-                .with_beta_1(BETAS.0)
-                .with_beta_2(BETAS.1)
-                .with_epsilon(EPSILON)
-                .with_weight_decay(decay)
-                .init()
+        let adam = |weight_decay| {
+            let adam = AdamW {
+                betas: BETAS,
+                epsilon: EPSILON,
+                weight_decay,
+            };
+            OptimizerAdaptor::from(adam)
         };
         let group = |ratio, state| Group {
             parameters: Vec::new(),

@@ -8,6 +8,7 @@ use burn::tensor::{
 
 use crate::{
     decoding::Caches,
+    kernels::adamw::Update,
     tensors::TensorsError,
     transformer::{Transformer, cached::BurnDecoder, rope::RopeTable, sequences::Sequences},
 };
@@ -39,6 +40,28 @@ pub trait ModelBackend: Backend {
     /// The gated unit `silu(gate) * up`, both `[n, f]`.
     fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
         gate.clone() * activation::sigmoid(gate) * up
+    }
+
+    /// The product with a matrix of weights: `[n, inputs]` by `[inputs, outputs]`.
+    fn project(x: Tensor<Self, 2>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        x.matmul(weights)
+    }
+
+    /// One update of AdamW: the new weights and moments.
+    fn adamw<const D: usize>(
+        update: &Update,
+        weights: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        [first, second]: [Tensor<Self, D>; 2],
+    ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
+        let (beta_1, beta_2) = update.betas;
+        let first = first.mul_scalar(beta_1) + gradient.clone().mul_scalar(1.0 - beta_1);
+        let second = second.mul_scalar(beta_2) + gradient.square().mul_scalar(1.0 - beta_2);
+        let step = first.clone().div_scalar(update.corrections.0);
+        let root = second.clone().div_scalar(update.corrections.1).sqrt();
+        let step = step / root.add_scalar(update.epsilon);
+        let weights = weights.mul_scalar(update.keep) - step.mul_scalar(update.rate);
+        (weights, [first, second])
     }
 
     /// Log-probabilities of each row of logits, `[n, v]`.

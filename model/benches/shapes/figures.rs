@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use athanor_model::{Decoding, DeviceChoice, ModelBackend, Transformer, WeightFormat};
+use athanor_model::{AdamW, Decoding, DeviceChoice, ModelBackend, Transformer, WeightFormat};
 use burn::backend::Autodiff;
-use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
+use burn::optim::{GradientsParams, Optimizer, adaptor::OptimizerAdaptor};
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 
@@ -99,20 +99,28 @@ fn decode(shape: &Shape, format: WeightFormat, batch: usize, rounds: usize) -> V
 fn train(shape: &Shape, rounds: usize) -> Vec<f64> {
     type Train = Autodiff<Flex>;
     let tensors = shape.tensors();
-    let mut model = Transformer::<Train>::from_tensors(&shape.config(), &tensors, &FlexDevice)
+    let model = Transformer::<Train>::from_tensors(&shape.config(), &tensors, &FlexDevice)
         .expect("random weights fit their shape");
     drop(tensors);
-    let mut adam = AdamWConfig::new().init();
+    let mut model = Some(model);
+    let mut adam: OptimizerAdaptor<AdamW, Transformer<Train>, Train> = AdamW {
+        betas: (0.9, 0.999),
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+    }
+    .into();
     let rows = shape.train_batch * TRAINED;
     let ids: Vec<i32> = shape.ids(rows).map(|id| id as i32).collect();
     let input = TensorData::new(ids, [shape.train_batch, TRAINED]);
     let input = Tensor::<Train, 2, Int>::from_data(input, &FlexDevice);
     let target = input.clone().reshape([rows, 1]);
     rates(rounds, rows, || {
-        let logits = model.logits(model.hidden(input.clone()));
-        let loss = Train::log_probabilities(logits).gather(1, target.clone());
-        let gradients = loss.mean().neg().backward();
-        let gradients = GradientsParams::from_grads(gradients, &model);
-        model = adam.step(1e-4, model.clone(), gradients);
+        if let Some(decoder) = model.take() {
+            let logits = decoder.logits(decoder.hidden(input.clone()));
+            let loss = Train::log_probabilities(logits).gather(1, target.clone());
+            let gradients = loss.mean().neg().backward();
+            let gradients = GradientsParams::from_grads(gradients, &decoder);
+            model = Some(adam.step(1e-4, decoder, gradients));
+        }
     })
 }

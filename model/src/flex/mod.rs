@@ -10,7 +10,15 @@ use burn_flex::{Flex, FlexTensor};
 use crate::backend::{AttentionShape, ModelBackend};
 use crate::decode::cpu::{CpuDecoder, CpuWeights};
 use crate::decoding::Caches;
-use crate::kernels::{self, attention::Extent, over_rows, over_sequences, packed::WeightFormat};
+use crate::kernels::{
+    self,
+    adamw::Update,
+    attention::Extent,
+    over_rows, over_sequences,
+    packed::WeightFormat,
+    parallel::{self, Shared},
+    product::Matrix,
+};
 use crate::tensors::TensorsError;
 use crate::transformer::{Transformer, rope::RopeTable};
 
@@ -22,6 +30,22 @@ impl ModelBackend for Flex {
 
     fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
         wrap(swiglu(&primitive(gate), &primitive(up)))
+    }
+
+    fn project(x: Tensor<Self, 2>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let weights = weights.into_primitive().tensor();
+        wrap(product(matrix(&primitive(x)), matrix(&readable(weights))))
+    }
+
+    fn adamw<const D: usize>(
+        update: &Update,
+        weights: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        [first, second]: [Tensor<Self, D>; 2],
+    ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
+        let moments = [first, second].map(primitive);
+        let (weights, moments) = adamw(update, primitive(weights), &primitive(gradient), moments);
+        (wrap(weights), moments.map(wrap))
     }
 
     fn log_probabilities(logits: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -75,11 +99,82 @@ fn wrap<const D: usize>(tensor: FlexTensor) -> Tensor<Flex, D> {
 
 /// The values of a tensor that [`contiguous`] passed.
 fn values(tensor: &FlexTensor) -> &[f32] {
-    let (start, end) = tensor
+    let (start, end) = offsets(tensor);
+    &tensor.storage()[start..end]
+}
+
+/// The tensor with strides that [`matrix`] can follow.
+fn readable(tensor: FlexTensor) -> FlexTensor {
+    match tensor.layout().strides().iter().all(|&stride| stride >= 0) {
+        true => tensor,
+        false => tensor.to_contiguous(),
+    }
+}
+
+/// A matrix as it lies in memory, transposed or not.
+fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+    let layout = tensor.layout();
+    let [rows, columns] = dims(tensor);
+    let [row, column] = [0, 1].map(|dimension| layout.strides()[dimension].unsigned_abs());
+    Matrix {
+        data: &tensor.storage()[layout.start_offset()..],
+        rows,
+        columns,
+        row,
+        column,
+    }
+}
+
+fn product(a: Matrix<'_>, b: Matrix<'_>) -> FlexTensor {
+    let mut out = vec![0.0; a.rows * b.columns];
+    kernels::product::product(a, b, &mut out);
+    new(out, [a.rows, b.columns])
+}
+
+/// The new weights and moments, in the memory of the old ones where nobody else holds it.
+fn adamw(
+    update: &Update,
+    mut weights: FlexTensor,
+    gradient: &FlexTensor,
+    mut moments: [FlexTensor; 2],
+) -> (FlexTensor, [FlexTensor; 2]) {
+    /// Estimated nanoseconds of a number: memory is what it waits for.
+    const COST: usize = 2;
+    let gradient = values(gradient);
+    let len = gradient.len();
+    let [first, second] = moments.each_mut().map(|tensor| {
+        let (start, end) = offsets(tensor);
+        &mut tensor.storage_mut::<f32>()[start..end]
+    });
+    let (start, end) = offsets(&weights);
+    if let Some(storage) = weights.try_storage_mut::<f32>() {
+        let outs = [&mut storage[start..end], first, second];
+        over_rows(len, COST, outs, |range, [weights, first, second]| {
+            kernels::adamw::step_in_place(*update, weights, &gradient[range], first, second);
+        });
+        return (weights, moments);
+    }
+    let mut out = vec![0.0; len];
+    let from = values(&weights);
+    over_rows(
+        len,
+        COST,
+        [&mut out, first, second],
+        |range, [out, first, second]| {
+            let gradient = &gradient[range.clone()];
+            kernels::adamw::step(*update, &from[range], gradient, out, first, second);
+        },
+    );
+    let out = FlexTensor::from_data(TensorData::new(out, weights.layout().shape().clone()));
+    (out, moments)
+}
+
+/// Where the values of a tensor that [`contiguous`] passed begin and end.
+fn offsets(tensor: &FlexTensor) -> (usize, usize) {
+    tensor
         .layout()
         .contiguous_offsets()
-        .expect("the tensor was made contiguous");
-    &tensor.storage()[start..end]
+        .expect("the tensor was made contiguous")
 }
 
 /// The values of a tensor, copied.
@@ -202,22 +297,43 @@ fn attention(
     let mut rotated = (owned(&q), owned(&k));
     let mut out = vec![0.0; rows * q_width];
     let mut probabilities = vec![0.0; shape.weights()];
-    let values_of = values(&v);
     over_sequences(
         &shape.sequences,
-        shape.cost(),
-        [&mut rotated.0, &mut rotated.1, &mut out, &mut probabilities],
-        |time| {
-            let queries = time * q_width;
-            [queries, time * k_width, queries, shape.heads * time * time]
-        },
-        |range, [q, k, out, probabilities]| {
+        rows * (q_width + k_width),
+        [&mut rotated.0, &mut rotated.1],
+        |time| [time * q_width, time * k_width],
+        |range, [q, k]| {
             kernels::rope::rotate(q, q_width, table, 0, range.len());
             kernels::rope::rotate(k, k_width, table, 0, range.len());
-            let inputs = [&*q, &*k, rows_of(values_of, &range, k_width)];
-            kernels::attention::forward(shape.extent(range.len()), inputs, out, probabilities);
         },
     );
+    let (queries, keys, values_of) = (&rotated.0, &rotated.1, values(&v));
+    let weights = Shared::new(&mut probabilities);
+    let mixed = Shared::new(&mut out);
+    let offsets: Vec<usize> = shape.offsets().into_values().collect();
+    let ranges: Vec<_> = shape
+        .sequences
+        .ranges()
+        .filter(|range| !range.is_empty())
+        .collect();
+    parallel::over(ranges.len() * shape.heads, shape.cost(), |items| {
+        for item in items {
+            let (range, head) = (&ranges[item / shape.heads], item % shape.heads);
+            let time = range.len();
+            let inputs = [
+                rows_of(queries, range, q_width),
+                rows_of(keys, range, k_width),
+                rows_of(values_of, range, k_width),
+            ];
+            let offset = offsets[item / shape.heads] + head * time * time;
+            // SAFETY: a head's weights are its own, and so is its part of the sequence's rows.
+            unsafe {
+                let weights = std::slice::from_raw_parts_mut(weights.at(offset), time * time);
+                let out = mixed.from(range.start * q_width);
+                kernels::attention::forward(shape.extent(time), head, inputs, out, weights);
+            }
+        }
+    });
     let attended = Attended {
         table: table.clone(),
         q: new(rotated.0, [rows, q_width]),

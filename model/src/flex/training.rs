@@ -9,11 +9,14 @@ use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
 use super::{
-    Attended, attention, contiguous, dims, log_probabilities, new, rms_norm, rows_of, swiglu,
-    values,
+    Attended, attention, contiguous, dims, log_probabilities, matrix, new, product, readable,
+    rms_norm, rows_of, swiglu, values,
 };
 use crate::backend::{AttentionShape, ModelBackend};
-use crate::kernels::{self, over_rows, over_sequences};
+use crate::kernels::{
+    self, over_rows, over_sequences,
+    parallel::{self, Shared},
+};
 use crate::transformer::rope::RopeTable;
 
 /// Records one operation: its parents, its output, and what its gradient needs.
@@ -44,6 +47,13 @@ impl<C: CheckpointStrategy> ModelBackend for Autodiff<Flex, C> {
         let inputs = (contiguous(gate.primitive), contiguous(up.primitive));
         let out = swiglu(&inputs.0, &inputs.1);
         wrap(record!(SwiGlu, C, [gate, up], inputs, out))
+    }
+
+    fn project(x: Tensor<Self, 2>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let [x, weights] = [x, weights].map(|tensor| tensor.into_primitive().tensor());
+        let inputs = (contiguous(x.primitive), readable(weights.primitive));
+        let out = product(matrix(&inputs.0), matrix(&inputs.1));
+        wrap(record!(Linear, C, [x, weights], inputs, out))
     }
 
     fn log_probabilities(logits: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -134,6 +144,27 @@ impl Backward<Flex, 2> for SwiGlu {
 }
 
 #[derive(Debug)]
+struct Linear;
+
+impl Backward<Flex, 2> for Linear {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = contiguous(grads.consume::<Flex>(&ops.node));
+        let (x, weights) = (matrix(&ops.state.0), matrix(&ops.state.1));
+        let [for_x, for_weights] = ops.parents;
+        if let Some(parent) = for_x {
+            let dx = product(matrix(&dy), weights.transpose());
+            grads.register::<Flex>(parent.id, dx);
+        }
+        if let Some(parent) = for_weights {
+            let dw = product(x.transpose(), matrix(&dy));
+            grads.register::<Flex>(parent.id, dw);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct LogProbabilities;
 
 impl Backward<Flex, 1> for LogProbabilities {
@@ -174,28 +205,49 @@ impl Backward<Flex, 3> for Attention {
         let [dq, dk, dv] = &mut outs;
         let (q, k, v) = (values(q), values(k), values(v));
         let (probabilities, dy) = (values(probabilities), values(&dy));
-        let offsets = shape.offsets();
+        let offsets: Vec<usize> = shape.offsets().into_values().collect();
+        let ranges: Vec<_> = shape
+            .sequences
+            .ranges()
+            .filter(|range| !range.is_empty())
+            .collect();
+        let gradients = [&mut *dq, &mut *dk, &mut *dv].map(|values| Shared::new(values));
+        parallel::over(ranges.len() * shape.key_heads, 2 * shape.cost(), |items| {
+            for item in items {
+                let (sequence, key_head) = (item / shape.key_heads, item % shape.key_heads);
+                let range = &ranges[sequence];
+                let inputs = [
+                    rows_of(q, range, q_width),
+                    rows_of(k, range, k_width),
+                    rows_of(v, range, k_width),
+                ];
+                let [dq, dk, dv] = gradients;
+                // SAFETY: a key head's part of the sequence's rows is its own, and so are its query heads' parts.
+                unsafe {
+                    let gradients = [
+                        dq.from(range.start * q_width),
+                        dk.from(range.start * k_width),
+                        dv.from(range.start * k_width),
+                    ];
+                    kernels::attention::backward(
+                        shape.extent(range.len()),
+                        key_head,
+                        inputs,
+                        &probabilities[offsets[sequence]..],
+                        rows_of(dy, range, q_width),
+                        gradients,
+                    );
+                }
+            }
+        });
         over_sequences(
             &shape.sequences,
-            2 * shape.cost(),
-            [dq, dk, dv],
-            |time| [time * q_width, time * k_width, time * k_width],
-            |range, [dq, dk, dv]| {
-                let time = range.len();
-                let inputs = [
-                    rows_of(q, &range, q_width),
-                    rows_of(k, &range, k_width),
-                    rows_of(v, &range, k_width),
-                ];
-                kernels::attention::backward(
-                    shape.extent(time),
-                    inputs,
-                    &probabilities[offsets[&range.start]..],
-                    rows_of(dy, &range, q_width),
-                    [&mut *dq, &mut *dk, dv],
-                );
-                kernels::rope::rotate_back(dq, q_width, table, time);
-                kernels::rope::rotate_back(dk, k_width, table, time);
+            rows * (q_width + k_width),
+            [&mut *dq, &mut *dk],
+            |time| [time * q_width, time * k_width],
+            |range, [dq, dk]| {
+                kernels::rope::rotate_back(dq, q_width, table, range.len());
+                kernels::rope::rotate_back(dk, k_width, table, range.len());
             },
         );
         let widths = [q_width, k_width, k_width];

@@ -1,8 +1,14 @@
-//! Causal attention over whole sequences, for training: products by blocks of rows through `gemm`.
+//! Causal attention over whole sequences, for training, by blocks of rows.
 //!
 //! A block of rows only meets the keys that its last row may see, which saves almost half of the products.
 
-use super::{lanes, wide};
+use super::{
+    lanes,
+    parallel::Shared,
+    product::{self, Matrix, product_into},
+    tile::COLUMNS,
+    wide,
+};
 
 /// Extents of one sequence's attention.
 #[derive(Clone, Copy, Debug)]
@@ -22,85 +28,14 @@ pub(crate) struct Extent {
 /// Rows of a block: fewer save more of the upper triangle, more make better products.
 const BLOCK: usize = 64;
 
-/// A matrix inside a larger row-major one: a slice that starts at its first element, and the larger one's width.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    data: &'a [f32],
-    stride: usize,
-    transposed: bool,
-}
-
-impl<'a> View<'a> {
-    fn new(data: &'a [f32], stride: usize) -> Self {
-        Self {
-            data,
-            stride,
-            transposed: false,
-        }
-    }
-
-    fn transpose(self) -> Self {
-        Self {
-            transposed: !self.transposed,
-            ..self
-        }
-    }
-
-    /// (column stride, row stride)
-    fn strides(&self) -> (isize, isize) {
-        match self.transposed {
-            false => (1, self.stride as isize),
-            true => (self.stride as isize, 1),
-        }
-    }
-
-    fn assert_holds(&self, rows: usize, columns: usize) {
-        let (rows, columns) = if self.transposed {
-            (columns, rows)
-        } else {
-            (rows, columns)
-        };
-        assert!(columns <= self.stride && (rows - 1) * self.stride + columns <= self.data.len());
-    }
-}
-
-/// `out = keep * out + scale * a b`, where `a` is `[m, k]`, `b` is `[k, n]` and `out` `[m, n]` with rows `stride` apart.
-fn product(
-    [m, n, k]: [usize; 3],
-    (out, stride): (&mut [f32], usize),
-    keep: bool,
-    scale: f32,
-    a: View<'_>,
-    b: View<'_>,
-) {
-    View::new(out, stride).assert_holds(m, n);
-    a.assert_holds(m, k);
-    b.assert_holds(k, n);
-    let ((a_cs, a_rs), (b_cs, b_rs)) = (a.strides(), b.strides());
-    // SAFETY: the three assertions keep every element that the strides reach inside its slice.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            stride as isize,
-            keep,
-            a.data.as_ptr(),
-            a_cs,
-            a_rs,
-            b.data.as_ptr(),
-            b_cs,
-            b_rs,
-            1.0f32,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+/// `out = a b` or, with `add`, `out += a b`, all columns.
+///
+/// # Safety
+/// `out` must be valid for the product with rows `stride` apart, and nobody else may use it meanwhile.
+unsafe fn product_at(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, stride: usize, add: bool) {
+    let panels = 0..b.columns.div_ceil(COLUMNS);
+    // SAFETY: the caller's promise.
+    unsafe { product::multiply(a, b, panels, (out, stride), add) };
 }
 
 /// The row blocks of a sequence: (first row, rows, keys that the block sees).
@@ -111,97 +46,96 @@ fn blocks(time: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     })
 }
 
-/// One sequence: `q` `[time, heads * head_dim]`, `k` and `v` `[time, key_heads * head_dim]`, all rotated already.
-/// Writes `out` like `q` and the weights `probabilities` `[heads, time, time]` (only what the row blocks see).
-pub(crate) fn forward(
-    extent: Extent,
-    [q, k, v]: [&[f32]; 3],
-    out: &mut [f32],
-    probabilities: &mut [f32],
-) {
-    let Extent {
-        time,
-        heads,
-        key_heads,
-        head_dim,
-        window,
-    } = extent;
-    let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
-    let scale = 1.0 / (head_dim as f32).sqrt();
-    for head in 0..heads {
-        let (at, key_at) = (head * head_dim, head / (heads / key_heads) * head_dim);
-        let p = &mut probabilities[head * time * time..][..time * time];
-        for (first, rows, seen) in blocks(time) {
-            let p = &mut p[first * time..];
-            let q = View::new(&q[first * q_width + at..], q_width);
-            let k = View::new(&k[key_at..], k_width).transpose();
-            product([rows, seen, head_dim], (p, time), false, scale, q, k);
-            softmax(p, time, first, rows, window);
-            let v = View::new(&v[key_at..], k_width);
-            let out = &mut out[first * q_width + at..];
-            product(
-                [rows, head_dim, seen],
-                (out, q_width),
-                false,
-                1.0,
-                View::new(p, time),
-                v,
-            );
-        }
+impl Extent {
+    fn widths(&self) -> (usize, usize) {
+        (self.heads * self.head_dim, self.key_heads * self.head_dim)
+    }
+
+    /// Where a query head and its key head begin in a row.
+    fn places(&self, head: usize) -> (usize, usize) {
+        let group = self.heads / self.key_heads;
+        (head * self.head_dim, head / group * self.head_dim)
     }
 }
 
-/// The gradients of one sequence into zeroed `dq`, `dk` and `dv`, shaped like `q`, `k` and `v`.
-pub(crate) fn backward(
+/// One head of one sequence: `q` `[time, heads * head_dim]`, `k` and `v` `[time, key_heads * head_dim]`, all rotated
+/// already. Writes the head's part of `out`, shaped like `q`, and the weights `p` `[time, time]`.
+///
+/// # Safety
+/// `out` must be valid for the sequence's rows, and nobody else may use the head's part of them meanwhile.
+pub(crate) unsafe fn forward(
     extent: Extent,
+    head: usize,
     [q, k, v]: [&[f32]; 3],
-    probabilities: &[f32],
-    dy: &[f32],
-    [dq, dk, dv]: [&mut [f32]; 3],
+    out: Shared,
+    p: &mut [f32],
 ) {
     let Extent {
         time,
-        heads,
-        key_heads,
         head_dim,
-        window: _,
+        window,
+        ..
     } = extent;
-    let (q_width, k_width) = (heads * head_dim, key_heads * head_dim);
+    let ((q_width, k_width), (at, key_at)) = (extent.widths(), extent.places(head));
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    for (first, rows, seen) in blocks(time) {
+        let p = &mut p[first * time..];
+        let queries = Matrix::new(&q[first * q_width + at..], [rows, head_dim], q_width);
+        let keys = Matrix::new(&k[key_at..], [seen, head_dim], k_width);
+        product_into(queries, keys.transpose(), (p, time), false);
+        softmax(p, time, first, rows, window, scale);
+        let weights = Matrix::new(p, [rows, seen], time);
+        let values = Matrix::new(&v[key_at..], [seen, head_dim], k_width);
+        // SAFETY: the caller's promise.
+        unsafe {
+            product_at(
+                weights,
+                values,
+                out.at(first * q_width + at),
+                q_width,
+                false,
+            )
+        };
+    }
+}
+
+/// The gradients of one key head, and of the query heads that share it, into zeroed `dq`, `dk` and `dv`, shaped like `q`,
+/// `k` and `v`. `probabilities` are the sequence's, `[heads, time, time]`.
+///
+/// # Safety
+/// The gradients must be valid for the sequence's rows, and nobody else may use the heads' parts of them meanwhile.
+pub(crate) unsafe fn backward(
+    extent: Extent,
+    key_head: usize,
+    [q, k, v]: [&[f32]; 3],
+    probabilities: &[f32],
+    dy: &[f32],
+    [dq, dk, dv]: [Shared; 3],
+) {
+    let Extent { time, head_dim, .. } = extent;
+    let (q_width, k_width) = extent.widths();
+    let group = extent.heads / extent.key_heads;
     let scale = 1.0 / (head_dim as f32).sqrt();
     let mut scratch = vec![0.0; BLOCK.min(time) * time];
-    for head in 0..heads {
-        let (at, key_at) = (head * head_dim, head / (heads / key_heads) * head_dim);
+    for head in key_head * group..(key_head + 1) * group {
+        let (at, key_at) = extent.places(head);
         for (first, rows, seen) in blocks(time) {
             let p = &probabilities[(head * time + first) * time..];
             let start = first * q_width + at;
-            let dy = View::new(&dy[start..], q_width);
-            let values = View::new(&v[key_at..], k_width).transpose();
-            product(
-                [rows, seen, head_dim],
-                (&mut scratch, time),
-                false,
-                1.0,
-                dy,
-                values,
-            );
+            let dy = Matrix::new(&dy[start..], [rows, head_dim], q_width);
+            let values = Matrix::new(&v[key_at..], [seen, head_dim], k_width);
+            product_into(dy, values.transpose(), (&mut scratch, time), false);
             softmax_backward(p, &mut scratch, time, first, rows, scale);
-            let ds = View::new(&scratch, time);
-            let keys = View::new(&k[key_at..], k_width);
-            let dq = &mut dq[start..];
-            product([rows, head_dim, seen], (dq, q_width), false, 1.0, ds, keys);
-            let queries = View::new(&q[start..], q_width);
-            let dk = &mut dk[key_at..];
-            product(
-                [seen, head_dim, rows],
-                (dk, k_width),
-                true,
-                1.0,
-                ds.transpose(),
-                queries,
-            );
-            let p = View::new(p, time).transpose();
-            let dv = &mut dv[key_at..];
-            product([seen, head_dim, rows], (dv, k_width), true, 1.0, p, dy);
+            let ds = Matrix::new(&scratch, [rows, seen], time);
+            let keys = Matrix::new(&k[key_at..], [seen, head_dim], k_width);
+            let queries = Matrix::new(&q[start..], [rows, head_dim], q_width);
+            let p = Matrix::new(p, [rows, seen], time);
+            // SAFETY: the caller's promise.
+            unsafe {
+                product_at(ds, keys, dq.at(start), q_width, false);
+                product_at(ds.transpose(), queries, dk.at(key_at), k_width, true);
+                product_at(p.transpose(), dy, dv.at(key_at), k_width, true);
+            }
         }
     }
 }
@@ -209,11 +143,14 @@ pub(crate) fn backward(
 wide! {
     /// Turns scores into weights: row `i` of the block sees the last `window` of keys `0..=first + i`, the rest of the
     /// block becomes zero, and with it every gradient of the rest.
-    fn softmax(scores: &mut [f32], stride: usize, first: usize, rows: usize, window: usize) {
+    fn softmax(scores: &mut [f32], stride: usize, first: usize, rows: usize, window: usize, scale: f32) {
         for (i, row) in scores.chunks_mut(stride).take(rows).enumerate() {
             let (row, hidden) = row[..first + rows].split_at_mut(first + i + 1);
             let (past, row) = row.split_at_mut(row.len().saturating_sub(window));
             past.fill(0.0);
+            for x in row.iter_mut() {
+                *x *= scale;
+            }
             let largest = lanes::max(row);
             for x in row.iter_mut() {
                 *x = lanes::exp(*x - largest);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::transformer::sequences::Sequences;
 
+pub(crate) mod adamw;
 pub(crate) mod aligned;
 pub(crate) mod attention;
 pub(crate) mod cached;
@@ -17,6 +18,7 @@ pub(crate) mod log_softmax;
 pub(crate) mod norm;
 pub(crate) mod packed;
 pub(crate) mod parallel;
+pub(crate) mod product;
 pub(crate) mod rope;
 pub(crate) mod swiglu;
 pub(crate) mod tile;

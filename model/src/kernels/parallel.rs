@@ -44,6 +44,15 @@ impl Shared {
         Self(values.as_mut_ptr())
     }
 
+    /// The pointer that many values on.
+    ///
+    /// # Safety
+    /// It must lie within what the pointer was made of.
+    pub(crate) unsafe fn from(self, offset: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { self.0.add(offset) })
+    }
+
     /// The address that many values on.
     ///
     /// # Safety

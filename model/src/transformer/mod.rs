@@ -280,8 +280,8 @@ impl<B: ModelBackend> Transformer<B> {
     /// The output projection: `[n, hidden]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.head {
-            Some(head) => hidden.matmul(head.val()),
-            None => hidden.matmul(self.embedding.val().transpose()),
+            Some(head) => B::project(hidden, head.val()),
+            None => B::project(hidden, self.embedding.val().transpose()),
         }
     }
 }
@@ -294,9 +294,9 @@ impl<B: ModelBackend> Layer<B> {
         let mixed = B::causal_attention(q, k, v, &shape.rope, attention);
         let x = x + self.project_back(mixed);
         let h = B::rms_norm(x.clone(), self.ffn_norm.val(), eps);
-        let gate = h.clone().matmul(self.gate.val());
-        let up = h.matmul(self.up.val());
-        x + B::swiglu(gate, up).matmul(self.down.val())
+        let gate = B::project(h.clone(), self.gate.val());
+        let up = B::project(h, self.up.val());
+        x + B::project(B::swiglu(gate, up), self.down.val())
     }
 }
 
@@ -304,9 +304,9 @@ impl<B: ModelBackend> Layer<B> {
     /// Queries, keys and values of the normalised stream, not rotated yet: `[rows, heads * head_dim]` each.
     fn project(&self, h: Tensor<B, 2>, eps: f32) -> [Tensor<B, 2>; 3] {
         let extra = &self.extra;
-        let q = biased(h.clone().matmul(self.q.val()), extra.q_bias.as_ref());
-        let k = biased(h.clone().matmul(self.k.val()), extra.k_bias.as_ref());
-        let v = biased(h.matmul(self.v.val()), extra.v_bias.as_ref());
+        let q = biased(B::project(h.clone(), self.q.val()), extra.q_bias.as_ref());
+        let k = biased(B::project(h.clone(), self.k.val()), extra.k_bias.as_ref());
+        let v = biased(B::project(h, self.v.val()), extra.v_bias.as_ref());
         [
             heads_normalised(q, extra.q_norm.as_ref(), eps),
             heads_normalised(k, extra.k_norm.as_ref(), eps),
@@ -316,7 +316,7 @@ impl<B: ModelBackend> Layer<B> {
 
     /// The attention's output projection.
     fn project_back(&self, mixed: Tensor<B, 2>) -> Tensor<B, 2> {
-        biased(mixed.matmul(self.o.val()), self.extra.o_bias.as_ref())
+        biased(B::project(mixed, self.o.val()), self.extra.o_bias.as_ref())
     }
 }
 
