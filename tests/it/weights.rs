@@ -8,7 +8,7 @@ use athanor_spec::{BlockNumber, Uid};
 use futures::StreamExt as _;
 use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
 
-use crate::chain::{NETUID, config, genesis, within};
+use crate::chain::{NETUID, config, genesis, hotkey, within};
 
 const ROW: [(Uid, u16); 2] = [(Uid(2), 65535), (Uid(1), 21845)];
 /// Longer than a loaded machine takes for a commit, so that none misses its epoch.
@@ -142,30 +142,64 @@ async fn a_hash_commit_is_revealed_in_its_epoch_by_the_process_after_a_restart()
     devnet.shutdown().await;
 }
 
+/// Our ciphertext, and a pulse that only the devnet's beacon can sign: whatever row stands on chain in the end was opened
+/// by the runtime.
 #[tokio::test]
-async fn a_timelocked_commit_is_on_chain_and_hides_its_row() {
+async fn a_timelocked_commit_hides_its_row_until_the_chain_opens_it() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("weights.json");
     let (devnet, client) = start(hidden()).await;
-    let mut setter = setter(&client, &journal);
-    let set = sealing(&devnet, setter.set(&ROW, 1)).await.unwrap();
-    assert!(
-        matches!(
-            set,
-            WeightsSet::Committed {
-                protocol: Protocol::Timelocked,
-                ..
-            }
-        ),
-        "{set:?}"
-    );
+    let mut first = setter(&client, &journal);
+    let set = sealing(&devnet, first.set(&ROW, 1)).await.unwrap();
+    let WeightsSet::Committed {
+        included,
+        protocol: Protocol::Timelocked,
+        reveal_block,
+    } = set
+    else {
+        panic!("{set:?}");
+    };
     assert_eq!(client.weights(NETUID).await.unwrap(), [], "hidden");
-    let countdown = sealing(&devnet, setter.tick()).await.unwrap().countdown;
-    assert!(
-        setter.waits() && countdown.reveal.is_some(),
+    let countdown = first.tick().await.unwrap().countdown;
+    assert_eq!(
+        countdown.reveal,
+        Some(reveal_block.0 - countdown.block.0),
         "{countdown:?}"
     );
+    drop(first);
+
+    // Whoever comes after a crash knows from the journal what to look for.
+    let mut second = setter(&client, &journal);
+    assert!(second.waits());
+    let (ended, block) = sealing(&devnet, follow(&client, &mut second)).await;
+    check_revealed(&client, ended).await;
+    assert!(!second.waits());
+    assert!(block >= reveal_block, "{block} before {reveal_block}");
+    let ours: Vec<_> = calls_of(&client, "Bob", included.block, block).await;
+    assert_eq!(
+        ours,
+        ["SubtensorModule.commit_timelocked_mechanism_weights"],
+        "nobody but the chain revealed"
+    );
     devnet.shutdown().await;
+}
+
+/// What `name` signed in these blocks.
+async fn calls_of(
+    client: &Client,
+    name: &str,
+    first: BlockNumber,
+    last: BlockNumber,
+) -> Vec<String> {
+    let mut calls = Vec::new();
+    for number in first.0..=last.0 {
+        let block = client.extrinsics(BlockNumber(number)).await.unwrap();
+        let signed = block
+            .into_iter()
+            .filter(|call| call.signer == Some(hotkey(name)));
+        calls.extend(signed.map(|call| call.call));
+    }
+    calls
 }
 
 /// The process dies after the commit is sent and before it is included: it never learns that it was.
