@@ -7,8 +7,8 @@ use athanor_chain::{
     StakeError, SubmitError,
 };
 use athanor_devnet::{
-    Config, Devnet, Genesis, NeuronGenesis, Sealing, SubnetGenesis, TAO, development_account,
-    development_pair,
+    Clock, Config, Devnet, Genesis, NeuronGenesis, Sealing, SubnetGenesis, TAO,
+    development_account, development_pair,
 };
 use athanor_spec::{BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use futures::{Stream, StreamExt as _};
@@ -447,6 +447,8 @@ async fn the_stream_of_blocks_and_the_reads_survive_a_restart_of_the_node() {
 
     let mut again = config(genesis(|_| {}));
     again.listen = address;
+    // By the virtual clock the same blocks would come again.
+    again.clock = Clock::Wall;
     let devnet = athanor_devnet::spawn(again).await.unwrap();
     let restarted = loop {
         // Blocks of before the restart may still be queued.

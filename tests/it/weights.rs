@@ -3,12 +3,15 @@
 use std::{path::Path, time::Duration};
 
 use athanor_chain::{Client, Progress, Protocol, SetWeightsError, Tick, WeightSetter, WeightsSet};
-use athanor_devnet::{Config, Devnet, Genesis, Sealing, development_pair};
-use athanor_spec::{BlockNumber, Uid};
+use athanor_devnet::{Config, Devnet, Genesis, Sealing, TAO, development_pair};
+use athanor_spec::{BlockNumber, Rao, Uid};
 use futures::StreamExt as _;
-use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
+use serde_json::json;
 
-use crate::chain::{NETUID, config, genesis, hotkey, within};
+use crate::{
+    chain::{NETUID, config, genesis, hotkey, within},
+    operator::Operator,
+};
 
 const ROW: [(Uid, u16); 2] = [(Uid(2), 65535), (Uid(1), 21845)];
 /// Longer than a loaded machine takes for a commit, so that none misses its epoch.
@@ -202,6 +205,150 @@ async fn calls_of(
     calls
 }
 
+/// What is refused before anything is sent: nothing was paid for it.
+async fn check_unsent(client: &Client, name: &str) {
+    let head = client.finalized().await.unwrap().number;
+    let calls = calls_of(client, name, BlockNumber(1), head).await;
+    assert_eq!(calls, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_validator_that_lost_its_stake_learns_so_before_it_pays() {
+    let mut genesis = genesis(|subnet| subnet.tempo = TEMPO);
+    genesis.stake_threshold = 500 * TAO;
+    let (devnet, client) = start(genesis).await;
+    let ferdie = development_pair("Ferdie");
+    let unstake = client.remove_stake(&ferdie, hotkey("Bob"), NETUID, Rao(900 * TAO));
+    sealing(&devnet, unstake).await.unwrap();
+    let metagraph = client.metagraph(NETUID).await.unwrap();
+    assert!(
+        metagraph
+            .by_hotkey(&hotkey("Bob"))
+            .unwrap()
+            .validator_permit
+    );
+    let set = async |name: &str| {
+        let pair = development_pair(name);
+        sealing(&devnet, client.set_weights(&pair, NETUID, &ROW, 1)).await
+    };
+    let error = set("Bob").await.unwrap_err();
+    assert!(
+        matches!(error, SetWeightsError::StakeTooLow { threshold, .. } if threshold.0 == 500 * TAO),
+        "{error}"
+    );
+    assert!(error.to_string().contains("stake more"), "{error}");
+    check_unsent(&client, "Bob").await;
+    set("Charlie").await.unwrap();
+    devnet.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_short_is_told_by_how_much() {
+    let (devnet, client) = start(genesis(|subnet| {
+        subnet.tempo = TEMPO;
+        subnet.min_allowed_weights = 2;
+    }))
+    .await;
+    let bob = development_pair("Bob");
+    let short = client.set_weights(&bob, NETUID, &ROW[..1], 1).await;
+    let error = short.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SetWeightsError::TooFewWeights {
+                len: 1,
+                least: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    check_unsent(&client, "Bob").await;
+    sealing(&devnet, client.set_weights(&bob, NETUID, &ROW, 1))
+        .await
+        .unwrap();
+    devnet.shutdown().await;
+}
+
+#[tokio::test]
+async fn weights_that_nobody_would_ever_see_are_not_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("weights.json");
+    let (devnet, client) = start(genesis(|subnet| {
+        subnet.tempo = 0;
+        subnet.commit_reveal = true;
+    }))
+    .await;
+    let mut setter = setter(&client, &journal);
+    // Without epochs there are no permits either, and a vote for itself needs none.
+    let error = setter.set(&[(Uid(0), 1)], 1).await.unwrap_err();
+    assert!(matches!(error, SetWeightsError::NoEpochs { .. }), "{error}");
+    assert!(!setter.waits());
+    check_unsent(&client, "Bob").await;
+    devnet.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_commit_is_sent_beyond_those_that_the_chain_keeps() {
+    const SHORT: u16 = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("weights.json");
+    let (devnet, client) = start(genesis(|subnet| {
+        subnet.tempo = SHORT;
+        subnet.commit_reveal = true;
+        subnet.reveal_period = 50;
+    }))
+    .await;
+    let mut setter = setter(&client, &journal).by_hash();
+    for _ in 0..10 {
+        sealing(&devnet, setter.set(&ROW, 1)).await.unwrap();
+        devnet.seal(u32::from(SHORT)).await;
+    }
+    let before = client.finalized().await.unwrap().number;
+    let error = setter.set(&ROW, 1).await.unwrap_err();
+    assert!(
+        matches!(error, SetWeightsError::TooManyCommits { .. }),
+        "{error}"
+    );
+    devnet.seal(2).await;
+    let sent = calls_of(&client, "Bob", before, BlockNumber(before.0 + 2)).await;
+    assert_eq!(sent, Vec::<String>::new());
+    devnet.shutdown().await;
+}
+
+/// A commit that waited past its era never took effect: only the one that was signed anew has something to reveal.
+#[tokio::test]
+async fn a_commit_that_was_signed_anew_is_revealed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("weights.json");
+    let config = Config {
+        sealing: Sealing::Manual,
+        faults: true,
+        ..config(hidden())
+    };
+    let devnet = athanor_devnet::spawn(config).await.unwrap();
+    devnet.seal(u32::from(TEMPO) + 2).await;
+    let client = Client::connect(&devnet.url()).await.unwrap();
+    let operator = Operator::of(&devnet).await;
+    operator.call("dev_delayInclusion", &[json!(1000)]).await;
+    let committing = tokio::spawn({
+        let mut setter = setter(&client, &journal);
+        async move { setter.set(&ROW, 1).await }
+    });
+    operator.pending(1).await;
+    operator.call("dev_clearFaults", &[]).await;
+    let committed = sealing(&devnet, committing).await.unwrap().unwrap();
+    assert!(
+        matches!(committed, WeightsSet::Committed { included, .. } if included.block.0 > 64),
+        "{committed:?}"
+    );
+    let mut setter = setter(&client, &journal);
+    let (ended, _) = sealing(&devnet, follow(&client, &mut setter)).await;
+    check_revealed(&client, ended).await;
+    assert!(!setter.waits(), "nothing is left to wait for");
+    devnet.shutdown().await;
+}
+
 /// The process dies after the commit is sent and before it is included: it never learns that it was.
 #[tokio::test]
 async fn a_process_that_dies_while_its_commit_is_on_the_way_still_reveals() {
@@ -213,20 +360,7 @@ async fn a_process_that_dies_while_its_commit_is_on_the_way_still_reveals() {
         async move { setter.set(&ROW, 1).await }
     });
     // No block comes, so the call cannot end by itself.
-    let node = WsClientBuilder::default()
-        .build(devnet.url())
-        .await
-        .unwrap();
-    let pending = async || -> Vec<String> {
-        let pool = node.request("author_pendingExtrinsics", rpc_params![]);
-        pool.await.unwrap()
-    };
-    within(async {
-        while pending().await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    Operator::of(&devnet).await.pending(1).await;
     dying.abort();
     assert!(dying.await.unwrap_err().is_cancelled());
 

@@ -13,8 +13,12 @@ use thiserror::Error;
 
 use crate::{Client, ReadError, rpc::Header};
 
-/// A subscription that stays silent for so long is taken out anew: a node may drop one without telling.
-const STALL: Duration = Duration::from_secs(60);
+/// Pause after a node refused what the stream needs.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Blocks whose hashes are remembered, to tell a node that is behind from a chain that started over.
+const REMEMBERED: usize = 256;
+/// Blocks by which a node may be behind the one before it, where no hash is known to tell by.
+const LAG: u32 = 64;
 /// Missed blocks that are filled in after a reconnect; beyond that, the stream resumes at the head.
 const MAX_GAP: u32 = 2400;
 
@@ -30,9 +34,6 @@ pub struct BlockRef {
 /// Why the stream of blocks ended.
 #[derive(Debug, Error)]
 pub enum BlocksError {
-    /// The node could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
     /// Behind the same address there is another chain now.
     #[error(
         "the node at {endpoint} now serves another chain (genesis {found}, was {expected}): restart to follow it"
@@ -48,18 +49,18 @@ pub enum BlocksError {
 }
 
 impl Client {
-    /// Finalized blocks from the current one on, each once and without gaps, across reconnects.
+    /// Finalized blocks from the current one on, each once and without gaps, across reconnects and from whichever node.
     ///
     /// Should the chain start over from the same genesis (a devnet that was restarted), its blocks follow from its head.
     /// The stream holds no more than the blocks missed during one disconnection; while it is not polled, the node's
-    /// notifications queue up behind it. It ends after the first error.
+    /// notifications queue up behind it. It waits out whatever goes wrong, and ends only where the chain is another one.
     pub fn blocks(
         &self,
     ) -> impl Stream<Item = Result<BlockRef, BlocksError>> + Send + Unpin + use<> {
         let cursor = Cursor {
             client: self.clone(),
             heads: None,
-            last: None,
+            seen: VecDeque::new(),
             ready: VecDeque::new(),
             ended: false,
         };
@@ -78,7 +79,8 @@ impl Client {
 struct Cursor {
     client: Client,
     heads: Option<RpcSubscription<Header>>,
-    last: Option<BlockRef>,
+    /// The latest blocks that were given out, the newest last.
+    seen: VecDeque<BlockRef>,
     ready: VecDeque<BlockRef>,
     ended: bool,
 }
@@ -87,74 +89,101 @@ impl Cursor {
     async fn next(&mut self) -> Result<BlockRef, BlocksError> {
         loop {
             if let Some(block) = self.ready.pop_front() {
-                self.last = Some(block);
+                self.remember(block);
                 return Ok(block);
             }
             let Some(heads) = &mut self.heads else {
                 self.subscribe().await?;
                 continue;
             };
-            match tokio::time::timeout(STALL, heads.next()).await {
+            let patience = self.client.patience().block;
+            match tokio::time::timeout(patience, heads.next()).await {
                 Ok(Some(Ok(header))) => {
-                    match missed(&self.client, self.last, block_of(&header)).await {
+                    match missed(&self.client, &self.seen, block_of(&header)).await {
                         Ok(blocks) => self.ready.extend(blocks),
-                        Err(ReadError::Unanswered { .. }) => self.heads = None,
-                        Err(error) => return Err(error.into()),
+                        Err(error) => self.retry(error).await,
                     }
                 }
                 Ok(Some(Err(error))) if !error.is_disconnected_will_reconnect() => {
-                    return Err(self
-                        .client
-                        .rpc()
-                        .error("chain_subscribeFinalizedHeads", error)
-                        .into());
+                    let rpc = self.client.rpc();
+                    let error = rpc.error("chain_subscribeFinalizedHeads", error);
+                    self.retry(error).await;
                 }
                 Ok(Some(Err(_)) | None) => self.heads = None,
                 Err(_) => {
+                    tracing::warn!(
+                        endpoint = %self.client.endpoint(),
+                        seconds = patience.as_secs(),
+                        "the node tells of no new block: subscribing anew, at another node if there is one"
+                    );
                     self.heads = None;
-                    self.client.rpc().leave_stalled_node().await;
+                    self.client.rpc().leave_node().await;
                 }
             }
+        }
+    }
+
+    fn remember(&mut self, block: BlockRef) {
+        if self.seen.len() == REMEMBERED {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(block);
+    }
+
+    /// Begins anew after `error`, which may pass.
+    async fn retry(&mut self, error: ReadError) {
+        tracing::warn!(endpoint = %self.client.endpoint(), %error, "cannot follow the chain: trying again");
+        self.heads = None;
+        self.client.rpc().leave_node().await;
+        // The deadline of an answer was waited for already.
+        if !matches!(error, ReadError::Unanswered { .. }) {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Waits for the connection, however long it takes: a daemon outlives its node.
     async fn subscribe(&mut self) -> Result<(), BlocksError> {
-        loop {
-            match self.try_subscribe().await {
-                Err(BlocksError::Read(ReadError::Unanswered { endpoint, .. })) => {
-                    tracing::warn!(%endpoint, "no answer from the chain: still trying to reconnect");
-                }
-                other => return other,
+        let (found, heads) = loop {
+            match subscribe(&self.client).await {
+                Ok(subscribed) => break subscribed,
+                Err(error) => self.retry(error).await,
             }
-        }
-    }
-
-    async fn try_subscribe(&mut self) -> Result<(), BlocksError> {
-        let rpc = self.client.rpc();
-        let found = rpc.block_hash(BlockNumber(0)).await?.unwrap_or_default();
+        };
         let expected = self.client.genesis();
         if found != expected {
             return Err(BlocksError::ChainReplaced {
-                endpoint: rpc.endpoint().to_string(),
+                endpoint: self.client.endpoint().to_string(),
                 expected,
                 found,
             });
         }
-        self.heads = Some(rpc.subscribe_finalized().await?);
+        self.heads = Some(heads);
         Ok(())
     }
 }
 
-/// The blocks after `last`, up to `head`: a node announces only the latest of several that became final.
+/// The genesis block's hash, and the blocks as they become final.
+async fn subscribe(client: &Client) -> Result<(Digest, RpcSubscription<Header>), ReadError> {
+    let rpc = client.rpc();
+    let genesis = rpc.block_hash(BlockNumber(0)).await?.unwrap_or_default();
+    Ok((genesis, rpc.subscribe_finalized().await?))
+}
+
+/// The blocks after those that were seen, up to `head`: a node announces only the latest of several that became final.
+/// None while the node is behind.
 async fn missed(
     client: &Client,
-    last: Option<BlockRef>,
+    seen: &VecDeque<BlockRef>,
     head: BlockRef,
 ) -> Result<Vec<BlockRef>, ReadError> {
-    let first = match last {
-        Some(last) if last == head => return Ok(Vec::new()),
-        Some(last) if head.number > last.number => last.number.0 + 1,
+    let first = match (seen.front(), seen.back()) {
+        (_, Some(last)) if head.number > last.number => last.number.0 + 1,
+        _ if seen.contains(&head) => return Ok(Vec::new()),
+        (Some(oldest), Some(last))
+            if head.number < oldest.number && last.number.0 - head.number.0 <= LAG =>
+        {
+            return Ok(Vec::new());
+        }
         _ => head.number.0,
     };
     let kept = first.max(head.number.0.saturating_sub(MAX_GAP));

@@ -2,7 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, Rao, SigningContext};
@@ -11,9 +15,10 @@ use subxt::{OnlineClient, SubstrateConfig, backend::LegacyBackend, rpcs::RpcClie
 use thiserror::Error;
 
 use crate::{
-    BlockRef, Endpoint, Endpoints, ParseEndpointError, ReadError, contract, items,
+    BlockRef, Connection, Endpoint, Endpoints, ParseEndpointError, Patience, ReadError, contract,
+    items,
     rpc::Rpc,
-    state::account,
+    state::{BLOCK_TIME_MS, State, account},
     transport::{Failover, Shared},
 };
 
@@ -47,6 +52,10 @@ struct Inner {
     rpc: Rpc,
     online: OnlineClient<SubstrateConfig>,
     genesis: Digest,
+    /// The newest version of the runtime that was held against what this build knows.
+    checked: AtomicU32,
+    /// Milliseconds between two blocks, as that runtime says.
+    block_time: AtomicU64,
     /// The hotkeys of each subnet's last metagraph, to ask about together with the next one.
     hotkeys: Mutex<HashMap<NetUid, Vec<Hotkey>>>,
 }
@@ -63,6 +72,11 @@ impl Client {
 
     /// As [`Client::connect`], with addresses that are parsed already.
     pub async fn open(endpoints: Endpoints) -> Result<Self, ConnectError> {
+        Self::open_with(endpoints, Patience::default()).await
+    }
+
+    /// As [`Client::open`], with other times to wait.
+    pub async fn open_with(endpoints: Endpoints, patience: Patience) -> Result<Self, ConnectError> {
         let transport = match Failover::connect(endpoints).await {
             Ok(transport) => Arc::new(transport),
             Err(failures) => {
@@ -74,7 +88,7 @@ impl Client {
             }
         };
         let genesis = transport.genesis();
-        let rpc = Rpc::new(transport.clone());
+        let rpc = Rpc::new(transport.clone(), patience);
         let backend = LegacyBackend::builder().build(RpcClient::new(Shared(transport)));
         let config = SubstrateConfig::builder()
             .set_genesis_hash(genesis.0.into())
@@ -89,16 +103,29 @@ impl Client {
                 rpc,
                 online,
                 genesis,
+                checked: AtomicU32::new(0),
+                block_time: AtomicU64::new(BLOCK_TIME_MS),
                 hotkeys: Mutex::default(),
             }),
         };
-        client.check_runtime().await?;
+        // Reads metadata, and so finds out whether this is a chain of ours.
+        client.state(None).await?;
         Ok(client)
     }
 
     /// The address of the node in use.
     pub fn endpoint(&self) -> &Endpoint {
         self.inner.rpc.endpoint()
+    }
+
+    /// How the connection fares.
+    pub fn connection(&self) -> Connection {
+        self.inner.rpc.connection()
+    }
+
+    /// Time from one block to the next, as the chain means it to be.
+    pub fn block_time(&self) -> Duration {
+        Duration::from_millis(self.inner.block_time.load(Ordering::Relaxed))
     }
 
     /// Hash of the chain's genesis block.
@@ -159,10 +186,32 @@ impl Client {
         &self.inner.online
     }
 
-    /// Another chain behind the address, or a runtime that changed, should be an error here and not at the first weights.
-    async fn check_runtime(&self) -> Result<(), ReadError> {
-        let state = self.state(None).await?;
-        contract::check(state.at().metadata_ref())
+    pub(crate) fn patience(&self) -> Patience {
+        self.inner.rpc.patience()
+    }
+
+    /// Holds a runtime that is newer than those before against what this build knows: another chain behind the address, or
+    /// an upgrade that changed what we use, should be an error here and not at the first weights.
+    ///
+    /// Until it fits, every read ends with that error. Older runtimes, at old blocks, were checked in their time.
+    pub(crate) fn check_runtime(&self, state: &State) -> Result<(), ReadError> {
+        let version = state.at().spec_version();
+        let known = self.inner.checked.load(Ordering::Relaxed);
+        if version <= known && known > 0 {
+            return Ok(());
+        }
+        contract::check(state.at().metadata_ref())?;
+        let block_time = state.block_time_ms();
+        self.inner.block_time.store(block_time, Ordering::Relaxed);
+        let before = self.inner.checked.fetch_max(version, Ordering::Relaxed);
+        if before > 0 && before < version {
+            tracing::info!(
+                from = before,
+                to = version,
+                "the chain's runtime was upgraded, and fits"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The commitment record as the `Commitments` pallet stores it: a short list of raw chunks.
 
-use athanor_spec::Commitment;
+use athanor_spec::{BlockNumber, Commitment};
 use scale_decode::DecodeAsType;
 use scale_value::{Composite, Primitive, Value, ValueDef};
 
@@ -18,6 +18,13 @@ pub(crate) struct Registration {
 #[derive(DecodeAsType)]
 pub(crate) struct CommitmentInfo {
     pub(crate) fields: Vec<Value>,
+}
+
+impl Registration {
+    /// The record and the block of its commit, if it is one of ours.
+    pub(crate) fn ours(&self) -> Option<(Commitment, BlockNumber)> {
+        Some((self.info.record()?, BlockNumber(self.block)))
+    }
 }
 
 impl CommitmentInfo {

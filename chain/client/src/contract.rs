@@ -9,7 +9,7 @@ use subxt::Metadata;
 use crate::{
     ReadError,
     calls::{self, Signature},
-    items::{self, Item},
+    items::{self, Api, Item},
 };
 
 /// Deeper types than any that is compared; a recursive one ends here.
@@ -41,27 +41,34 @@ pub(crate) fn check(metadata: &Metadata) -> Result<(), ReadError> {
     calls::ALL
         .iter()
         .try_for_each(|call| check_call(metadata, call))?;
-    check_api(metadata, &items::METAGRAPH_API)
+    check_api(metadata, &items::SELECTIVE_METAGRAPH)
 }
 
-fn check_api(metadata: &Metadata, item: &Item) -> Result<(), ReadError> {
-    let api = metadata.runtime_api_trait_by_name(item.pallet);
-    let Some(method) = api.and_then(|api| api.method_by_name(item.name)) else {
-        return missing(item.need, item.pallet, item.name);
+pub(crate) fn check_api(metadata: &Metadata, api: &Api) -> Result<(), ReadError> {
+    let found = metadata.runtime_api_trait_by_name(api.name);
+    let Some(method) = found.and_then(|found| found.method_by_name(api.function)) else {
+        return missing(api.need, api.name, api.function);
     };
     let types = metadata.types();
     let inputs: Vec<String> = method
         .inputs()
         .map(|input| describe(types, input.id))
         .collect();
-    let output = describe(types, method.output_ty());
-    let found = format!("({}) -> {output}", inputs.join(", "));
-    let known = match item.value {
-        Value::Exactly(known) => known.to_owned(),
-        Value::Fields(fields) => write_fields(fields.iter().copied()),
+    let output = match optional(types, method.output_ty()) {
+        Some(inner) => describe_fields(types, inner, api.fields),
+        None => describe(types, method.output_ty()),
     };
-    let expected = format!("({}) -> {known}", item.keys.join(", "));
-    same(item.pallet, item.name, expected, found)
+    let found = format!("({}) -> Option<{output}>", inputs.join(", "));
+    let known = write_fields(api.fields.iter().copied());
+    let expected = format!("({}) -> Option<{known}>", api.inputs.join(", "));
+    same(api.name, api.function, expected, found)
+}
+
+/// What an `Option` holds.
+fn optional(types: &PortableRegistry, id: u32) -> Option<u32> {
+    let found = types.resolve(id)?;
+    let inner = found.type_params.first()?.ty?;
+    (found.path.ident()? == "Option").then_some(inner.id)
 }
 
 fn missing(need: Need, pallet: &str, name: &str) -> Result<(), ReadError> {

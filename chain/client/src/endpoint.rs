@@ -31,6 +31,15 @@ impl Endpoint {
     pub fn url(&self) -> &str {
         &self.0
     }
+
+    /// Host and port alone: what may be shown to others, without a user's name, a password or a key in the path.
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host)
+    }
 }
 
 /// The nodes of one chain, in the order in which they are tried; at least one.
@@ -123,6 +132,21 @@ impl fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_shown_without_what_is_secret() {
+        for (url, host) in [
+            ("ws://127.0.0.1:9944", "127.0.0.1:9944"),
+            ("wss://node.example/KEY", "node.example"),
+            (
+                "wss://me:secret@node.example:443/v1?key=1",
+                "node.example:443",
+            ),
+            ("ws://[::1]:9944", "[::1]:9944"),
+        ] {
+            assert_eq!(url.parse::<Endpoint>().unwrap().host(), host);
+        }
+    }
 
     #[test]
     fn networks_have_names_and_addresses_are_kept() {

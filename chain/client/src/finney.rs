@@ -1,5 +1,7 @@
 //! Tests against the metadata of a real runtime: Bittensor's finney, spec version 365.
 
+mod api;
+
 use athanor_spec::{Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use codec::{Decode, Encode};
 use scale_decode::DecodeAsType;

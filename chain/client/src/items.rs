@@ -90,12 +90,38 @@ items! {
         Exactly("Vec<([u8; 32], u64, u64, u64)>"), WhereKnown;
 }
 
-/// `SubnetInfoRuntimeApi_get_metagraph`, a runtime API and not a storage item: most of a metagraph in one answer.
-pub(crate) const METAGRAPH_API: Item = Item {
-    pallet: "SubnetInfoRuntimeApi",
-    name: "get_metagraph",
-    keys: &[NETUID],
-    value: Exactly("Option<struct Metagraph>"),
+/// A function of a runtime API, whose answer is an optional structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Api {
+    pub(crate) name: &'static str,
+    pub(crate) function: &'static str,
+    /// Types of the arguments.
+    pub(crate) inputs: &'static [&'static str],
+    /// Fields of the structure that are used, with their types.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
+    pub(crate) need: Need,
+}
+
+/// The parts of a metagraph that are asked for by number: most of a subnet in one answer.
+pub(crate) const SELECTIVE_METAGRAPH: Api = Api {
+    name: "SubnetInfoRuntimeApi",
+    function: "get_selective_metagraph",
+    inputs: &[NETUID, "Vec<u16>"],
+    fields: &[
+        ("hotkeys", "Option<Vec<[u8; 32]>>"),
+        ("coldkeys", "Option<Vec<[u8; 32]>>"),
+        ("axons", "Option<Vec<struct AxonInfo>>"),
+        ("active", "Option<Vec<bool>>"),
+        ("validator_permit", "Option<Vec<bool>>"),
+        ("last_update", "Option<Vec<Compact<u64>>>"),
+        ("emission", "Option<Vec<Compact<u64>>>"),
+        ("dividends", "Option<Vec<Compact<u16>>>"),
+        ("incentives", "Option<Vec<Compact<u16>>>"),
+        ("consensus", "Option<Vec<Compact<u16>>>"),
+        ("block_at_registration", "Option<Vec<Compact<u64>>>"),
+        ("total_stake", "Option<Vec<Compact<u64>>>"),
+        ("commitments", "Option<Vec<([u8; 32], Vec<Compact<u8>>)>>"),
+    ],
     need: WhereKnown,
 };
 

@@ -31,6 +31,7 @@ mod finney;
 mod items;
 mod metagraph;
 mod owner;
+mod patience;
 mod registration;
 mod rpc;
 mod schedule;
@@ -50,6 +51,7 @@ pub use endpoint::{Endpoint, Endpoints, ParseEndpointError};
 pub use extrinsics::ExtrinsicSummary;
 pub use metagraph::{Change, Metagraph, Neuron};
 pub use owner::{ChildrenError, Hyperparameter, OwnerError};
+pub use patience::Patience;
 pub use registration::RegisterError;
 pub use rpc::ReadError;
 pub use schedule::EpochSchedule;
@@ -57,6 +59,7 @@ pub use serving::{CommitError, ServeError};
 pub use staking::StakeError;
 pub use submit::{Included, SubmitError};
 pub use timelock::{Beacon, OpenError, SealError, TimelockedWeights};
+pub use transport::Connection;
 pub use wallet::{Wallet, WalletError};
 pub use weights::{
     Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightSetter, WeightsSet,

@@ -1,10 +1,14 @@
 //! Who is on a subnet, and how each stands: one consistent picture of one block.
 //!
-//! Runtimes with `get_metagraph` give most of it in one answer. What that lacks (commitments, trust, the schedule) is
-//! asked for at the same time, for the hotkeys of the last picture; only those of newcomers take another round trip.
+//! Runtimes that have the API give most of it in one answer. What that lacks (the schedule, validators' trust, a hotkey's own
+//! stake) is asked for at the same time, for the hotkeys of the last picture; only the stakes of newcomers take another
+//! round trip. Of older runtimes everything is read from storage.
 
-mod columns;
+pub(crate) mod api;
+mod beside;
 mod diff;
+mod slot;
+mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,8 +20,9 @@ use crate::{
     state::{Ask, State},
 };
 
-use columns::{ByUid, Columns, Details};
+use beside::Beside;
 pub use diff::Change;
+use slot::{Slot, entry};
 
 /// A subnet at one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,40 +104,40 @@ impl Client {
 
     async fn metagraph_of(&self, state: State, netuid: NetUid) -> Result<Metagraph, ReadError> {
         let known = self.hotkeys_of(netuid);
-        let (columns, by_uid, mut details) = tokio::try_join!(
-            Columns::read(&state, netuid),
-            ByUid::from_api(&state, netuid),
-            Details::read(&state, netuid, &known),
+        let (mut beside, slots) = tokio::try_join!(
+            Beside::read(&state, netuid, &known),
+            api::slots(&state, netuid)
         )?;
-        let by_uid = match by_uid {
-            Some(by_uid) => by_uid,
-            None => ByUid::from_storage(&state, netuid, &columns).await?,
+        let slots = match slots {
+            Some(slots) => slots,
+            None => storage::slots(&state, netuid, beside.len).await?,
         };
-        let newcomers: Vec<Hotkey> = by_uid
-            .hotkeys()
-            .filter(|hotkey| !details.has(hotkey))
-            .collect();
-        if !newcomers.is_empty() {
-            details.add(Details::read(&state, netuid, &newcomers).await?);
-        }
-        self.remember_hotkeys(netuid, by_uid.hotkeys().collect());
+        let hotkeys: Vec<Hotkey> = slots.iter().map(|slot| slot.hotkey).collect();
+        beside
+            .complete(&state, netuid, hotkeys.iter().copied())
+            .await?;
+        self.remember_hotkeys(netuid, hotkeys);
         let block = state.block();
         Ok(Metagraph {
             netuid,
             block: block.number,
             hash: block.hash,
-            schedule: columns.schedule,
-            neurons: by_uid.neurons(&columns, &details),
+            schedule: beside.schedule,
+            neurons: (0..)
+                .map(Uid)
+                .zip(slots)
+                .map(|(uid, slot)| neuron(uid, slot, &beside))
+                .collect(),
         })
     }
 
     /// The weights that were last set, row by row; rows of UIDs that never set any are left out.
     pub async fn weights(&self, netuid: NetUid) -> Result<Vec<(Uid, Vec<(Uid, u16)>)>, ReadError> {
         let state = self.state(None).await?;
-        let columns = Columns::read(&state, netuid).await?;
+        let beside = Beside::read(&state, netuid, &[]).await?;
         let mut batch = state.batch();
         type Row = Vec<(u16, u16)>;
-        let asks: Vec<(Uid, Ask<Row>)> = (0..columns.len)
+        let asks: Vec<(Uid, Ask<Row>)> = (0..beside.len)
             .map(Uid)
             .map(|uid| Ok((uid, batch.ask(items::WEIGHTS, (netuid.0, uid.0))?)))
             .collect::<Result<_, ReadError>>()?;
@@ -153,18 +158,37 @@ impl Client {
     }
 }
 
+fn neuron(uid: Uid, slot: Slot, beside: &Beside) -> Neuron {
+    Neuron {
+        uid,
+        hotkey: slot.hotkey,
+        coldkey: slot.coldkey,
+        stake: beside.stake(&slot.hotkey),
+        validator_permit: slot.validator_permit,
+        active: slot.active,
+        incentive: slot.incentive,
+        dividends: slot.dividends,
+        consensus: slot.consensus,
+        validator_trust: entry(&beside.validator_trust, usize::from(uid.0)),
+        emission: slot.emission,
+        last_update: slot.last_update,
+        registered_at: slot.registered_at,
+        axon: slot.axon,
+        commitment: slot.commitment,
+    }
+}
+
 /// The stake by which the chain measures a neuron, with what it borrows and lends; `None` if the runtime does not tell.
 pub(crate) async fn stake_of(
     state: &State,
     netuid: NetUid,
     uid: Uid,
 ) -> Result<Option<Rao>, ReadError> {
-    let answer = columns::api(state, netuid).await?;
-    Ok(answer.and_then(|columns| columns.total_stake(uid)))
+    api::total_stake(state, netuid, uid).await
 }
 
 /// `SubtensorModule.Axons`, as far as it is used.
-#[derive(DecodeAsType)]
+#[derive(Debug, DecodeAsType)]
 pub(crate) struct AxonInfo {
     ip: u128,
     port: u16,

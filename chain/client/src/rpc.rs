@@ -1,6 +1,6 @@
 //! The node's RPC with a deadline on every call.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use athanor_spec::{BlockNumber, Digest, NetUid};
 use subxt::{
@@ -15,14 +15,10 @@ use subxt::{
 use thiserror::Error;
 
 use crate::{
-    BlockRef, Endpoint,
+    BlockRef, Connection, Endpoint, Patience,
     block::block_of,
     transport::{Failover, Shared},
 };
-
-/// Longest wait for an answer, reconnection included. Finney answers within a second or two; a node that takes longer is
-/// as good as absent to a daemon with an epoch to serve.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A block header.
 pub(crate) type Header = substrate::SubstrateHeader<substrate::H256>;
@@ -122,16 +118,23 @@ pub enum ReadError {
 #[derive(Clone)]
 pub(crate) struct Rpc {
     transport: Arc<Failover>,
+    patience: Patience,
     methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
 }
 
 impl Rpc {
-    pub(crate) fn new(transport: Arc<Failover>) -> Self {
+    pub(crate) fn new(transport: Arc<Failover>, patience: Patience) -> Self {
         let client = RpcClient::new(Shared(transport.clone()));
         Self {
             transport,
+            patience,
             methods: LegacyRpcMethods::new(client),
         }
+    }
+
+    /// How long to wait for what.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// The node in use.
@@ -139,10 +142,19 @@ impl Rpc {
         self.transport.endpoint()
     }
 
-    /// Another node may know more blocks than one that has told of none for long.
-    pub(crate) async fn leave_stalled_node(&self) {
+    /// How the connection fares.
+    pub(crate) fn connection(&self) -> Connection {
+        self.transport.status()
+    }
+
+    /// Moves on to another node, if there is one and this one is connected: it may know more blocks than one that has told
+    /// of none for long, or answer where this one does not.
+    pub(crate) async fn leave_node(&self) {
+        if self.transport.is_lost() {
+            return;
+        }
         // Past the deadline the stream of blocks goes on with whatever connection there is.
-        let _ = tokio::time::timeout(DEADLINE, self.transport.leave()).await;
+        let _ = tokio::time::timeout(self.patience.answer, self.transport.leave()).await;
     }
 
     /// Runs `work` until the deadline.
@@ -150,12 +162,15 @@ impl Rpc {
         &self,
         work: impl Future<Output = Result<T, ReadError>>,
     ) -> Result<T, ReadError> {
-        match tokio::time::timeout(DEADLINE, work).await {
+        match tokio::time::timeout(self.patience.answer, work).await {
             Ok(result) => result,
-            Err(_) => Err(ReadError::Unanswered {
-                endpoint: self.endpoint().to_string(),
-                seconds: DEADLINE.as_secs(),
-            }),
+            Err(_) => {
+                self.transport.unheard();
+                Err(ReadError::Unanswered {
+                    endpoint: self.endpoint().to_string(),
+                    seconds: self.patience.answer.as_secs(),
+                })
+            }
         }
     }
 

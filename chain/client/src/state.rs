@@ -10,10 +10,18 @@ use subxt::{
     ext::frame_decode::storage::{IntoEncodableValues, StorageTypeInfo as _, encode_storage_key},
 };
 
-use crate::{BlockRef, Client, ReadError, calls::Signature, items::Item, rpc::Rpc};
+use crate::{
+    BlockRef, Client, ReadError,
+    calls::Signature,
+    items::{Api, Item},
+    rpc::Rpc,
+};
 
 /// Keys per request: nodes bound the size of a request and the work that it causes.
 const MAX_KEYS: usize = 1000;
+
+/// Block time where the chain does not tell its own.
+pub(crate) const BLOCK_TIME_MS: u64 = 12_000;
 
 /// One block's state, with the metadata of the runtime that governs it.
 pub(crate) struct State {
@@ -42,11 +50,13 @@ impl Client {
                 .map_err(|error| Rpc::metadata_error(block, error))
         };
         let at = self.rpc().within(work).await?;
-        Ok(State {
+        let state = State {
             rpc: self.rpc().clone(),
             block,
             at,
-        })
+        };
+        self.check_runtime(&state)?;
+        Ok(state)
     }
 }
 
@@ -63,30 +73,50 @@ impl State {
     /// The answer of a runtime API to `arguments`, which are encoded already; `None` if the runtime has no such API.
     pub(crate) async fn api<T: DecodeAsType>(
         &self,
-        item: Item,
+        api: Api,
         arguments: &[u8],
     ) -> Result<Option<T>, ReadError> {
         let metadata = self.at.metadata_ref();
         let method = metadata
-            .runtime_api_trait_by_name(item.pallet)
-            .and_then(|found| found.method_by_name(item.name));
+            .runtime_api_trait_by_name(api.name)
+            .and_then(|found| found.method_by_name(api.function));
         let Some(method) = method else {
             return Ok(None);
         };
-        let function = format!("{}_{}", item.pallet, item.name);
+        let function = format!("{}_{}", api.name, api.function);
+        let shape = |error: Box<dyn std::error::Error + Send + Sync>| ReadError::UnknownShape {
+            pallet: api.name.to_owned(),
+            name: api.function.to_owned(),
+            source: error,
+        };
         let work = async {
             let apis = self.at.runtime_apis();
             let answer = apis.call_raw(&function, Some(arguments)).await;
-            answer.map_err(|error| unknown_shape(item, error))
+            answer.map_err(|error| shape(Box::new(error)))
         };
         let bytes = self.rpc.within(work).await?;
         T::decode_as_type(&mut &bytes[..], method.output_ty(), metadata.types())
             .map(Some)
-            .map_err(|error| unknown_shape(item, error))
+            .map_err(|error| shape(Box::new(error)))
+    }
+
+    /// Decodes a stored value of `item` that came by another way than storage.
+    pub(crate) fn stored<T: DecodeAsType>(
+        &self,
+        item: Item,
+        bytes: &[u8],
+    ) -> Result<Option<T>, ReadError> {
+        storage_value(self.at.metadata_ref(), item, Some(bytes))
+    }
+
+    /// Milliseconds between two blocks.
+    pub(crate) fn block_time_ms(&self) -> u64 {
+        self.constant("Aura", "SlotDuration")
+            .unwrap_or(BLOCK_TIME_MS)
     }
 
     /// A number among the runtime's constants, if it has that one.
-    pub(crate) fn constant(&self, pallet: &str, name: &str) -> Option<u64> {
+    fn constant(&self, pallet: &str, name: &str) -> Option<u64> {
         let pallet = self.at.metadata_ref().pallet_by_name(pallet)?;
         u64::decode(&mut pallet.constant_by_name(name)?.value()).ok()
     }

@@ -8,7 +8,7 @@ use std::{
     iter,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -37,6 +37,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(3);
 /// Attempts at the same node before another one takes over: a node that merely restarted its socket keeps its clients.
 const ATTEMPTS: usize = 2;
 
+type Notifications = futures::stream::BoxStream<'static, Result<Box<RawValue>, rpcs::Error>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a node cannot be used.
@@ -52,6 +53,17 @@ pub(crate) enum NodeError {
     Call(rpcs::Error),
 }
 
+/// How a client's connection fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The node in use, or the one that is tried.
+    pub endpoint: Endpoint,
+    /// Whether the latest that came of it was an answer: not the end of the connection, nor silence.
+    pub is_up: bool,
+    /// How often a connection was made anew after one was lost, at the same node or at another.
+    pub reconnects: u64,
+}
+
 /// The connection that everything goes over.
 pub(crate) struct Failover {
     endpoints: Endpoints,
@@ -60,6 +72,11 @@ pub(crate) struct Failover {
     session: RwLock<Session>,
     /// Index of the endpoint in use, for whoever asks without waiting for the session.
     current: AtomicUsize,
+    /// Whether the connection was lost, and nothing was heard since.
+    lost: AtomicBool,
+    /// Whether a question was left without an answer, and nothing was heard since.
+    silent: AtomicBool,
+    reconnects: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -82,6 +99,9 @@ impl Failover {
                         genesis,
                         session: RwLock::new(Session { number: 0, client }),
                         current: AtomicUsize::new(index),
+                        lost: AtomicBool::new(false),
+                        silent: AtomicBool::new(false),
+                        reconnects: AtomicU64::new(0),
                     });
                 }
                 Err(error) => failures.push((endpoint.clone(), error)),
@@ -105,6 +125,39 @@ impl Failover {
     /// The node in use.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoints.list()[self.current.load(Ordering::Relaxed)]
+    }
+
+    pub(crate) fn status(&self) -> Connection {
+        Connection {
+            endpoint: self.endpoint().clone(),
+            is_up: !self.lost.load(Ordering::Relaxed) && !self.silent.load(Ordering::Relaxed),
+            reconnects: self.reconnects.load(Ordering::Relaxed),
+        }
+    }
+
+    /// No answer came in time.
+    pub(crate) fn unheard(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is being made anew.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The node answered.
+    fn heard(&self) {
+        self.silent.store(false, Ordering::Relaxed);
+        if self.lost.swap(false, Ordering::Relaxed) {
+            self.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes whether this error says that the connection ended; many calls hear of one end.
+    fn note(&self, error: &rpcs::Error) {
+        if error.is_disconnected_will_reconnect() {
+            self.lost.store(true, Ordering::Relaxed);
+        }
     }
 
     async fn session(&self) -> Session {
@@ -141,9 +194,17 @@ impl Failover {
 
     /// Turns the end of a connection into what callers repeat, after a new one was made.
     async fn after(&self, session: u64, error: rpcs::Error) -> rpcs::Error {
-        if gave_up(&error) {
+        if let rpcs::Error::User(_) = &error {
+            self.heard();
+        }
+        let gave_up = gave_up(&error);
+        let error = match gave_up {
+            true => rpcs::Error::DisconnectedWillReconnect(error.to_string()),
+            false => error,
+        };
+        self.note(&error);
+        if gave_up {
             self.replace(session).await;
-            return rpcs::Error::DisconnectedWillReconnect(error.to_string());
         }
         error
     }
@@ -163,7 +224,10 @@ impl RpcClientT for Shared {
             let session = self.0.session().await;
             match session.client.request_raw(method, params).await {
                 Err(error) => Err(self.0.after(session.number, error).await),
-                result => result,
+                Ok(answer) => {
+                    self.0.heard();
+                    Ok(answer)
+                }
             }
         }
         .boxed()
@@ -180,19 +244,32 @@ impl RpcClientT for Shared {
             let client = &session.client;
             match client.subscribe_raw(method, params, unsubscribe).await {
                 Err(error) => Err(self.0.after(session.number, error).await),
-                Ok(subscription) => Ok(RawRpcSubscription {
-                    // A subscription of a connection that was given up just ends; its reader shall know that it lives on.
-                    stream: subscription
-                        .stream
-                        .chain(futures::stream::iter(iter::once(Err(
-                            rpcs::Error::DisconnectedWillReconnect("the connection ended".into()),
-                        ))))
-                        .boxed(),
-                    id: subscription.id,
-                }),
+                Ok(subscription) => {
+                    self.0.heard();
+                    Ok(RawRpcSubscription {
+                        stream: self.watched(subscription.stream),
+                        id: subscription.id,
+                    })
+                }
             }
         }
         .boxed()
+    }
+}
+
+impl Shared {
+    /// A subscription of a connection that was given up just ends; its reader shall know that it lives on.
+    fn watched(&self, stream: Notifications) -> Notifications {
+        let end = rpcs::Error::DisconnectedWillReconnect("the connection ended".into());
+        let failover = self.0.clone();
+        stream
+            .chain(futures::stream::iter(iter::once(Err(end))))
+            .inspect(move |item| {
+                if let Err(error) = item {
+                    failover.note(error);
+                }
+            })
+            .boxed()
     }
 }
 

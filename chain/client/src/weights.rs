@@ -3,20 +3,23 @@
 //! [`Client::set_weights`] sets them in the open. [`WeightSetter`] takes the form that the subnet demands, and with it the
 //! reveals that follow some epochs later.
 
+mod commits;
+mod error;
+mod hiding;
 mod journal;
 mod setter;
 mod standing;
 pub(crate) mod submission;
 
-use athanor_spec::{BlockNumber, Hotkey, NetUid, Rao, Uid};
+use athanor_spec::{BlockNumber, NetUid, Rao, Uid};
 use sp_core::sr25519;
-use thiserror::Error;
 
 use crate::{
     Client, Included, ReadError, SubmitError, items, metagraph, signer::PairSigner, state::State,
-    timelock::SealError,
 };
 
+pub use error::SetWeightsError;
+use error::refused;
 pub use journal::JournalError;
 pub use setter::{Countdown, Progress, Tick, WeightSetter, WeightsSet};
 pub use standing::Protocol;
@@ -25,184 +28,6 @@ use submission::{Calls, Submission};
 
 /// How often weights are signed anew after the chain moved on before it took them.
 const SIGNATURES: usize = 4;
-
-/// Why weights were not set.
-#[derive(Debug, Error)]
-pub enum SetWeightsError {
-    /// This epoch has this validator's weights already; nothing was sent.
-    #[error(
-        "weights were set in block {block}, in the running epoch: the next ones are due in the next epoch"
-    )]
-    AlreadySet {
-        /// The block in which they were set.
-        block: BlockNumber,
-    },
-    /// The hotkey holds no slot.
-    #[error("{hotkey} is not registered on subnet {netuid}: register it first")]
-    NotRegistered {
-        /// The hotkey.
-        hotkey: Hotkey,
-        /// The subnet.
-        netuid: NetUid,
-    },
-    /// The hotkey is no validator.
-    #[error(
-        "{hotkey} has no validator permit on subnet {netuid}: it needs to be among the largest stakes; \
-         stake more and wait for the next epoch"
-    )]
-    NoPermit {
-        /// The hotkey.
-        hotkey: Hotkey,
-        /// The subnet.
-        netuid: NetUid,
-    },
-    /// The chain's rate limit has not passed yet.
-    #[error(
-        "the chain takes this validator's next weights in {wait_blocks} blocks at the earliest"
-    )]
-    TooFast {
-        /// Blocks to wait.
-        wait_blocks: u64,
-    },
-    /// The stake is below the chain's threshold.
-    #[error(
-        "{hotkey} has less stake on subnet {netuid} than the {threshold} TAO that the chain asks of one that sets weights: \
-         stake more"
-    )]
-    StakeTooLow {
-        /// The hotkey.
-        hotkey: Hotkey,
-        /// The subnet.
-        netuid: NetUid,
-        /// What the chain asks for.
-        threshold: Rao,
-    },
-    /// The subnet asks for a newer validator.
-    #[error(
-        "subnet {netuid} takes weights from version {chain} on, this node has version {ours}: update it"
-    )]
-    OldVersion {
-        /// The subnet.
-        netuid: NetUid,
-        /// The subnet's version key.
-        chain: u64,
-        /// The version key that was given.
-        ours: u64,
-    },
-    /// The subnet takes hidden weights only.
-    #[error(
-        "subnet {netuid} has commit-reveal on, and these weights were to be set in the open: commit them instead"
-    )]
-    CommitReveal {
-        /// The subnet.
-        netuid: NetUid,
-    },
-    /// The row is too short.
-    #[error(
-        "subnet {netuid} takes rows of at least {least} weights, this one has {len}: give more miners a weight"
-    )]
-    TooFewWeights {
-        /// The subnet.
-        netuid: NetUid,
-        /// Number of weights.
-        len: usize,
-        /// The subnet's least number.
-        least: u16,
-    },
-    /// One neuron gets too much.
-    #[error(
-        "subnet {netuid} gives one neuron at most {limit} of 65535, and uid {uid} gets more: spread the weights"
-    )]
-    TooLargeWeight {
-        /// The subnet.
-        netuid: NetUid,
-        /// The neuron.
-        uid: Uid,
-        /// The largest share, of 65535.
-        limit: u16,
-    },
-    /// Too many commits wait for their reveal.
-    #[error(
-        "ten commits of {hotkey} on subnet {netuid} wait for their reveal, and the chain takes no more: wait for the next epoch"
-    )]
-    TooManyCommits {
-        /// The hotkey.
-        hotkey: Hotkey,
-        /// The subnet.
-        netuid: NetUid,
-    },
-    /// Weights that are hidden on this subnet would never be shown.
-    #[error(
-        "subnet {netuid} runs no epochs (its tempo is 0), so hidden weights would never be revealed"
-    )]
-    NoEpochs {
-        /// The subnet.
-        netuid: NetUid,
-    },
-    /// The chain knows no such commit, or not any more.
-    #[error(
-        "subnet {netuid} does not take this reveal ({reason}): its time has passed, or the commit was never included"
-    )]
-    CannotReveal {
-        /// The subnet.
-        netuid: NetUid,
-        /// The runtime's name of the refusal.
-        reason: String,
-    },
-    /// The weights cannot be hidden.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The salt of a commit cannot be kept; nothing was sent.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A UID is named twice.
-    #[error("uid {uid} is given twice")]
-    DuplicateUid {
-        /// The UID.
-        uid: Uid,
-    },
-    /// A UID has no neuron.
-    #[error(
-        "uid {uid} is not taken: subnet {netuid} has {neurons} neurons; read the metagraph again"
-    )]
-    UnknownUid {
-        /// The UID.
-        uid: Uid,
-        /// The subnet.
-        netuid: NetUid,
-        /// Slots taken.
-        neurons: u16,
-    },
-    /// The subnet's bounds on a row of weights are broken.
-    #[error(
-        "subnet {netuid} does not take this row of {len} weights ({reason}): check min_allowed_weights and max_weights_limit"
-    )]
-    BadRow {
-        /// The subnet.
-        netuid: NetUid,
-        /// Number of weights.
-        len: usize,
-        /// The runtime's name of the refusal.
-        reason: String,
-    },
-    /// The chain accepted the weights and holds others.
-    #[error(
-        "block {block} includes the weights, yet the chain holds others: another process sets weights with this key"
-    )]
-    NotStored {
-        /// The block that includes the extrinsic.
-        block: BlockNumber,
-    },
-    /// Anything that does not depend on the call.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-}
-
-impl From<ReadError> for SetWeightsError {
-    fn from(error: ReadError) -> Self {
-        Self::Submit(error.into())
-    }
-}
 
 impl Client {
     /// Sets the hotkey's row of weights in the open, at most once per epoch, and reads it back from the block that
@@ -256,8 +81,9 @@ impl Client {
             version_key: sent.version_key,
         };
         let included = self
-            .send(state, standing, hotkey, &submission, sent)
-            .await?;
+            .send(state, standing, hotkey, &submission)
+            .await
+            .map_err(|error| refused(error, standing, sent))?;
         self.read_back(standing, sent.weights, included).await
     }
 
@@ -290,12 +116,9 @@ impl Client {
         standing: &Standing,
         hotkey: &sr25519::Pair,
         submission: &Submission,
-        sent: &Sent<'_>,
-    ) -> Result<Included, SetWeightsError> {
+    ) -> Result<Included, SubmitError> {
         let call = submission.call(Calls::of(state), standing.netuid);
-        self.submit_at(state, hotkey, standing.nonce, &call)
-            .await
-            .map_err(|error| refused(error, standing, sent))
+        self.submit_at(state, hotkey, standing.nonce, &call).await
     }
 
     /// The row on chain in the block that includes the extrinsic must be the one that was sent.
@@ -342,51 +165,6 @@ async fn stored_row(state: &State, standing: &Standing) -> Result<Vec<(u16, u16)
     let mut batch = state.batch();
     let row = batch.ask(items::WEIGHTS, (standing.netuid.0, standing.uid.0))?;
     Ok(batch.send().await?.get(row)?.unwrap_or_default())
-}
-
-fn refused(error: SubmitError, standing: &Standing, sent: &Sent<'_>) -> SetWeightsError {
-    let (hotkey, netuid) = (standing.hotkey, standing.netuid);
-    match error.refusal() {
-        Some("HotKeyNotRegisteredInSubNet" | "HotKeyNotRegisteredInNetwork" | "UidNotFound") => {
-            SetWeightsError::NotRegistered { hotkey, netuid }
-        }
-        Some("NeuronNoValidatorPermit") => SetWeightsError::NoPermit { hotkey, netuid },
-        Some("SettingWeightsTooFast" | "CommittingWeightsTooFast") => {
-            SetWeightsError::TooFast { wait_blocks: 1 }
-        }
-        Some("NotEnoughStakeToSetWeights" | "AmountTooLow") => SetWeightsError::StakeTooLow {
-            hotkey,
-            netuid,
-            threshold: standing.stake_threshold,
-        },
-        Some("TooManyUnrevealedCommits") => SetWeightsError::TooManyCommits { hotkey, netuid },
-        Some(
-            reason @ ("NoWeightsCommitFound"
-            | "InvalidRevealCommitHashNotMatch"
-            | "ExpiredWeightCommit"
-            | "RevealTooEarly"),
-        ) => SetWeightsError::CannotReveal {
-            netuid,
-            reason: reason.to_owned(),
-        },
-        Some("IncorrectWeightVersionKey") => SetWeightsError::OldVersion {
-            netuid,
-            chain: sent.version_key.saturating_add(1),
-            ours: sent.version_key,
-        },
-        Some("CommitRevealEnabled") => SetWeightsError::CommitReveal { netuid },
-        Some(
-            reason @ ("WeightVecLengthIsLow"
-            | "MaxWeightExceeded"
-            | "UidsLengthExceedUidsInSubNet"
-            | "UidVecContainInvalidOne"),
-        ) => SetWeightsError::BadRow {
-            netuid,
-            len: sent.weights.len(),
-            reason: reason.to_owned(),
-        },
-        _ => error.into(),
-    }
 }
 
 /// Whether the stored row is the sent one, scaled by the chain in its fixed point.

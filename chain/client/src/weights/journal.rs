@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use athanor_spec::{Digest, Hotkey, NetUid, Uid};
+use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, Uid};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -161,17 +161,24 @@ impl Journal {
         self.save()
     }
 
-    /// Applies `change` to every entry and drops those for which it gives `false`.
-    pub(crate) fn retain(
-        &mut self,
-        change: impl FnMut(&mut Entry) -> bool,
-    ) -> Result<(), JournalError> {
-        let before = self.entries.clone();
-        self.entries.retain_mut(change);
-        match before == self.entries {
-            true => Ok(()),
-            false => self.save(),
+    /// Notes the block that includes the newest commit.
+    pub(crate) fn mark_last_included(&mut self, block: BlockNumber) -> Result<(), JournalError> {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.included_at = Some(block.0);
         }
+        self.save()
+    }
+
+    /// Forgets the newest commit.
+    pub(crate) fn pop(&mut self) -> Result<(), JournalError> {
+        self.entries.pop();
+        self.save()
+    }
+
+    /// Forgets one commit.
+    pub(crate) fn remove(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        self.entries.retain(|kept| kept != entry);
+        self.save()
     }
 
     fn save(&self) -> Result<(), JournalError> {
@@ -238,9 +245,16 @@ mod tests {
         drop(journal);
         let mut journal = Journal::open(&path, OWNER).unwrap();
         assert_eq!(journal.entries(), [entry(1), timelocked.clone()]);
-        journal
-            .retain(|entry| matches!(entry.kind, Kind::Timelocked { .. }))
-            .unwrap();
+        journal.remove(&entry(1)).unwrap();
+        journal.push(entry(2)).unwrap();
+        journal.mark_last_included(BlockNumber(6)).unwrap();
+        let included = Entry {
+            included_at: Some(6),
+            ..entry(2)
+        };
+        let mut journal = Journal::open(&path, OWNER).unwrap();
+        assert_eq!(journal.entries(), [timelocked.clone(), included]);
+        journal.pop().unwrap();
         let journal = Journal::open(&path, OWNER).unwrap();
         assert_eq!(journal.entries(), [timelocked]);
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();

@@ -10,33 +10,22 @@
 
 use std::path::Path;
 
-use athanor_spec::{BlockNumber, Digest, Epoch, NetUid, Uid};
-use crypto_secretbox::aead::{OsRng, rand_core::RngCore as _};
+use athanor_spec::{BlockNumber, Epoch, NetUid, Uid};
 use sp_core::sr25519;
 
 use super::{
     JournalError, Protocol, SIGNATURES, Sent, SetWeightsError,
-    journal::{Entry, Journal, Kind, Owner},
-    refused, same_row,
+    commits::{self, ChainView, Turn},
+    hiding,
+    journal::{Entry, Journal, Owner},
+    refused,
     standing::Standing,
-    stored_row,
-    submission::{Calls, Submission, commit_hash},
+    submission::{Calls, Submission},
 };
-use crate::{
-    Client, Included, ReadError, SubmitError,
-    block::height,
-    items,
-    schedule::legacy_epoch,
-    signer::PairSigner,
-    state::{State, account},
-    submit::ERA_BLOCKS,
-    timelock::TimelockedWeights,
-};
+use crate::{Client, Included, SubmitError, block::height, signer::PairSigner, state::State};
 
-/// Numbers in a salt, as bittensor's own tools take.
-const SALT_NUMBERS: usize = 8;
-/// Blocks after the first one of the reveal's epoch until the chain has surely seen the round's signature.
-const BEACON_LAG_BLOCKS: u32 = 3;
+/// Hash commits of one hotkey that the chain keeps at a time.
+const MOST_COMMITS: usize = 10;
 
 /// Sets the weights of one hotkey on one subnet. One at a time: it owns the journal of commits.
 pub struct WeightSetter {
@@ -61,6 +50,16 @@ pub enum WeightsSet {
         /// The first block in which it can be revealed.
         reveal_block: BlockNumber,
     },
+}
+
+impl WeightsSet {
+    /// In which form the chain took it.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Plain(_) => Protocol::Plain,
+            Self::Committed { protocol, .. } => *protocol,
+        }
+    }
 }
 
 /// What became of a row that was committed earlier.
@@ -94,6 +93,8 @@ pub struct Countdown {
     pub block: BlockNumber,
     /// How the subnet takes weights.
     pub protocol: Protocol,
+    /// Block in which the validator last set or committed weights, or of its registration.
+    pub last_update: BlockNumber,
     /// Until the next epoch.
     pub epoch: u32,
     /// Until the first committed row can be revealed; `None` if none waits.
@@ -101,6 +102,21 @@ pub struct Countdown {
     /// Until the validator's weights no longer count for their age; 0 if they do not count now, `None` if the chain has
     /// no such limit.
     pub activity_cutoff: Option<u32>,
+}
+
+impl Countdown {
+    /// As it stands at a later block, if nothing happens in between.
+    pub fn at(self, block: BlockNumber) -> Self {
+        let passed = block.0.saturating_sub(self.block.0);
+        let later = |left: u32| left.saturating_sub(passed);
+        Self {
+            block: block.max(self.block),
+            epoch: later(self.epoch),
+            reveal: self.reveal.map(later),
+            activity_cutoff: self.activity_cutoff.map(later),
+            ..self
+        }
+    }
 }
 
 impl WeightSetter {
@@ -187,7 +203,7 @@ impl WeightSetter {
                         }
                     }
                 };
-                self.journal.retain(|kept| *kept != entry)?;
+                self.journal.remove(&entry)?;
                 progress.push(ended);
             }
         }
@@ -222,6 +238,7 @@ impl WeightSetter {
         Countdown {
             block: standing.block,
             protocol: self.protocol(standing),
+            last_update: height(standing.last_update),
             epoch: next.0.saturating_sub(standing.block.0),
             reveal: reveal
                 .min()
@@ -247,6 +264,14 @@ impl WeightSetter {
             return Ok(WeightsSet::Plain(included));
         }
         self.client.check(state, standing, sent).await?;
+        if protocol == Protocol::HashCommit
+            && ChainView::read(state, standing).await?.waiting(standing) >= MOST_COMMITS
+        {
+            return Err(SetWeightsError::TooManyCommits {
+                hotkey: standing.hotkey,
+                netuid: self.netuid,
+            });
+        }
         // The earliest block that can include the commit is the next one.
         let committed = standing.cycle.epoch_in(BlockNumber(standing.block.0 + 1));
         let shown = Epoch(committed.0 + standing.reveal_period);
@@ -256,8 +281,8 @@ impl WeightSetter {
             },
         )?;
         let (submission, kind) = match protocol {
-            Protocol::Timelocked => seal(standing, sent, reveal_block)?,
-            Protocol::HashCommit | Protocol::Plain => self.hash(standing, sent),
+            Protocol::Timelocked => hiding::seal(standing, sent, reveal_block)?,
+            Protocol::HashCommit | Protocol::Plain => hiding::hash(standing, sent),
         };
         self.journal.push(Entry {
             kind,
@@ -267,20 +292,21 @@ impl WeightSetter {
             included_at: None,
             reveal_block: reveal_block.0,
         })?;
-        let included = self
+        let sending = self
             .client
-            .send(state, standing, &self.hotkey, &submission, sent)
-            .await?;
-        let block = included.block;
-        let last = self.journal.entries().len().saturating_sub(1);
-        let mut index = 0;
-        self.journal.retain(|entry| {
-            if index == last {
-                entry.included_at = Some(block.0);
+            .send(state, standing, &self.hotkey, &submission)
+            .await;
+        let included = match sending {
+            Ok(included) => included,
+            Err(error) => {
+                // What never took effect has nothing to reveal. Of what may still be included, the entry stays.
+                if error.is_final() {
+                    self.journal.pop()?;
+                }
+                return Err(refused(error, standing, sent));
             }
-            index += 1;
-            true
-        })?;
+        };
+        self.journal.mark_last_included(included.block)?;
         self.read_commit_back(standing, &submission, included)
             .await?;
         Ok(WeightsSet::Committed {
@@ -288,22 +314,6 @@ impl WeightSetter {
             protocol,
             reveal_block,
         })
-    }
-
-    fn hash(&self, standing: &Standing, sent: &Sent<'_>) -> (Submission, Kind) {
-        let mut rng = OsRng;
-        // The upper half of 32 random bits is as random as the lower one.
-        let salt: Vec<u16> = (0..SALT_NUMBERS)
-            .map(|_| (rng.next_u32() >> 16) as u16)
-            .collect();
-        let hash = commit_hash(
-            standing.hotkey.0,
-            self.netuid,
-            sent.weights,
-            &salt,
-            sent.version_key,
-        );
-        (Submission::Commit { hash }, Kind::Hash { hash, salt })
     }
 
     /// The commit must be on chain in the block that includes the extrinsic.
@@ -315,21 +325,9 @@ impl WeightSetter {
     ) -> Result<(), SetWeightsError> {
         let state = self.client.state_of(included.block).await?;
         let stored = match submission {
-            Submission::Commit { hash } => {
-                let chain = ChainView::read(&state, standing).await?;
-                chain.commits.iter().any(|(known, ..)| *known == hash.0)
-            }
+            Submission::Commit { hash } => ChainView::read(&state, standing).await?.holds(*hash),
             Submission::Timelocked { ciphertext, round } => {
-                let cycle = Standing::read(&state, self.netuid, &standing.hotkey)
-                    .await?
-                    .cycle;
-                let mut batch = state.batch();
-                let key = (self.netuid.0, cycle.schedule.epoch.0);
-                let ask = batch.ask::<Vec<TimelockedCommit>>(items::TIMELOCKED_COMMITS, key)?;
-                let commits = batch.send().await?.get(ask)?.unwrap_or_default();
-                commits.iter().any(|(who, _, commit, at)| {
-                    *who == standing.hotkey.0 && commit == ciphertext && at == round
-                })
+                commits::holds_timelocked(&state, standing, ciphertext, *round).await?
             }
             Submission::Plain { .. } | Submission::Reveal { .. } => true,
         };
@@ -368,109 +366,31 @@ impl WeightSetter {
     }
 }
 
-/// A timelocked commit on chain: who, in which block, the ciphertext, its round.
-type TimelockedCommit = ([u8; 32], u64, Vec<u8>, u64);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A hash commit on chain: the hash, then its epoch and block; in older runtimes its block, then the first and the last
-/// block of its reveal.
-type HashCommit = ([u8; 32], u64, u64, u64);
-
-fn seal(
-    standing: &Standing,
-    sent: &Sent<'_>,
-    reveal_block: BlockNumber,
-) -> Result<(Submission, Kind), SetWeightsError> {
-    let live = standing.beacon.as_ref().ok_or(SetWeightsError::NoEpochs {
-        netuid: standing.netuid,
-    })?;
-    // A short epoch must not pass before the round comes.
-    let lag = BEACON_LAG_BLOCKS.min(standing.cycle.length / 2);
-    let blocks = u64::from((reveal_block.0 + lag).saturating_sub(standing.block.0));
-    let seconds = (live.now_ms + blocks * live.block_time_ms) / 1000;
-    let round = live.beacon.round_at(seconds);
-    let ciphertext = TimelockedWeights {
-        hotkey: standing.hotkey,
-        weights: sent.weights.to_vec(),
-        version_key: sent.version_key,
-    }
-    .seal(round, &live.beacon)?;
-    Ok((
-        Submission::Timelocked { ciphertext, round },
-        Kind::Timelocked { round },
-    ))
-}
-
-/// What the chain knows of a validator's commits.
-struct ChainView {
-    commits: Vec<HashCommit>,
-    row: Vec<(u16, u16)>,
-}
-
-/// Whether a commit's time has come.
-enum Turn<'a> {
-    Waits,
-    Due { salt: &'a [u16] },
-    Shown,
-    Lost,
-}
-
-impl ChainView {
-    async fn read(state: &State, standing: &Standing) -> Result<Self, ReadError> {
-        let mut batch = state.batch();
-        let key = (standing.netuid.0, account(&standing.hotkey));
-        let commits = batch.ask_known::<Vec<HashCommit>>(items::WEIGHT_COMMITS, key)?;
-        let commits = batch.send().await?.get_known(commits)?.unwrap_or_default();
-        Ok(Self {
-            commits,
-            row: stored_row(state, standing).await?,
-        })
-    }
-
-    fn turn_of<'a>(&self, entry: &'a Entry, standing: &Standing) -> Turn<'a> {
-        match &entry.kind {
-            Kind::Hash { hash, salt } => self.turn_of_hash(entry, *hash, salt, standing),
-            Kind::Timelocked { .. } => {
-                let over = entry.reveal_block.saturating_add(standing.cycle.length);
-                if standing.block.0 < entry.reveal_block {
-                    Turn::Waits
-                } else if same_row(&entry.weights, &self.row) {
-                    Turn::Shown
-                } else if standing.block.0 < over {
-                    Turn::Waits
-                } else {
-                    Turn::Lost
-                }
-            }
-        }
-    }
-
-    fn turn_of_hash<'a>(
-        &self,
-        entry: &Entry,
-        hash: Digest,
-        salt: &'a [u16],
-        standing: &Standing,
-    ) -> Turn<'a> {
-        let Some((_, place, ..)) = self.commits.iter().find(|(known, ..)| *known == hash.0) else {
-            let may_come = entry.included_at.is_none()
-                && u64::from(standing.block.0) <= u64::from(entry.signed_at) + ERA_BLOCKS;
-            return match (may_come, same_row(&entry.weights, &self.row)) {
-                (true, _) => Turn::Waits,
-                // A reveal of before a crash took effect.
-                (false, true) => Turn::Shown,
-                (false, false) => Turn::Lost,
-            };
+    #[test]
+    fn a_countdown_runs_down_and_never_below_nothing() {
+        let countdown = Countdown {
+            block: BlockNumber(100),
+            protocol: Protocol::HashCommit,
+            last_update: BlockNumber(90),
+            epoch: 5,
+            reveal: Some(20),
+            activity_cutoff: None,
         };
-        let committed = match standing.cycle.counted {
-            true => Epoch(*place),
-            false => legacy_epoch(standing.netuid, standing.schedule().tempo, height(*place)),
-        };
-        let turn = committed.0 + standing.reveal_period;
-        let next = standing.cycle.epoch_in(BlockNumber(standing.block.0 + 1)).0;
-        match next.cmp(&turn) {
-            std::cmp::Ordering::Less => Turn::Waits,
-            std::cmp::Ordering::Equal => Turn::Due { salt },
-            std::cmp::Ordering::Greater => Turn::Lost,
-        }
+        assert_eq!(countdown.at(BlockNumber(100)), countdown);
+        assert_eq!(countdown.at(BlockNumber(99)), countdown);
+        let later = countdown.at(BlockNumber(110));
+        assert_eq!(
+            (
+                later.block,
+                later.epoch,
+                later.reveal,
+                later.activity_cutoff
+            ),
+            (BlockNumber(110), 0, Some(10), None)
+        );
     }
 }

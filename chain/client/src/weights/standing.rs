@@ -15,8 +15,6 @@ use crate::{
     timelock::{self, Beacon},
 };
 
-/// Block time where the chain does not tell its own, in milliseconds.
-const BLOCK_TIME_MS: u64 = 12_000;
 /// quicknet has stopped for a chain whose latest round of it is older than this: nobody would open what is encrypted to it.
 const BEACON_SILENCE_SECONDS: u64 = 600;
 
@@ -153,9 +151,7 @@ impl Asks {
                 period: config.period.into(),
             },
             now_ms: answers.get(self.now)?.unwrap_or_default(),
-            block_time_ms: state
-                .constant("Aura", "SlotDuration")
-                .unwrap_or(BLOCK_TIME_MS),
+            block_time_ms: state.block_time_ms(),
             last_round: answers.get(last_round)?.unwrap_or_default(),
         }))
     }
@@ -322,7 +318,167 @@ fn over_limit(weights: &[(Uid, u16)], limit: u16) -> Option<Uid> {
 
 #[cfg(test)]
 mod tests {
+    use athanor_spec::Epoch;
+
     use super::*;
+
+    /// A validator in block 1000 of a subnet with 16 neurons, which may set weights.
+    fn standing() -> Standing {
+        Standing {
+            netuid: NetUid(1),
+            hotkey: Hotkey([1; 32]),
+            block: BlockNumber(1000),
+            uid: Uid(3),
+            nonce: 0,
+            cycle: Cycle {
+                schedule: EpochSchedule {
+                    tempo: 100,
+                    epoch: Epoch(9),
+                    last_epoch_block: BlockNumber(950),
+                    next_epoch_block: BlockNumber(1050),
+                },
+                length: 100,
+                counted: true,
+            },
+            commit_reveal: false,
+            reveal_period: 1,
+            activity_cutoff: Some(5000),
+            last_update: 900,
+            stake_threshold: Rao(0),
+            beacon: None,
+            commit_version: timelock::VERSION,
+            neurons: 16,
+            permit: true,
+            registered_at: 10,
+            rate_limit: 100,
+            version_key: 7,
+            min_weights: 2,
+            max_weight: 40_000,
+        }
+    }
+
+    const ROW: [(Uid, u16); 2] = [(Uid(1), 50), (Uid(2), 50)];
+
+    /// Asserts what becomes of `row` when `change` is made to a standing in which [`ROW`] may be set.
+    fn check(
+        change: impl FnOnce(&mut Standing),
+        row: &[(Uid, u16)],
+        expected: fn(&SetWeightsError) -> bool,
+        advice: &str,
+    ) {
+        let mut standing = standing();
+        assert!(standing.check(&ROW, 7).is_ok());
+        change(&mut standing);
+        let error = standing.check(row, 7).unwrap_err();
+        let text = error.to_string();
+        assert!(expected(&error) && text.contains(advice), "{text}");
+    }
+
+    #[test]
+    fn every_refusal_that_can_be_foreseen_has_its_own_error_and_advice() {
+        use SetWeightsError as E;
+        check(
+            |standing| standing.last_update = 960,
+            &ROW,
+            |error| matches!(error, E::AlreadySet { block } if block.0 == 960),
+            "due in the next epoch",
+        );
+        check(
+            |standing| standing.permit = false,
+            &ROW,
+            |error| matches!(error, E::NoPermit { .. }),
+            "stake more",
+        );
+        check(
+            |standing| standing.version_key = 8,
+            &ROW,
+            |error| {
+                matches!(
+                    error,
+                    E::OldVersion {
+                        chain: 8,
+                        ours: 7,
+                        ..
+                    }
+                )
+            },
+            "update it",
+        );
+        check(
+            |standing| standing.neurons = 2,
+            &ROW,
+            |error| {
+                matches!(
+                    error,
+                    E::UnknownUid {
+                        uid: Uid(2),
+                        neurons: 2,
+                        ..
+                    }
+                )
+            },
+            "read the metagraph again",
+        );
+        check(
+            |_| {},
+            &[ROW[0], ROW[0]],
+            |error| matches!(error, E::DuplicateUid { uid: Uid(1) }),
+            "twice",
+        );
+        check(
+            |_| {},
+            &ROW[..1],
+            |error| {
+                matches!(
+                    error,
+                    E::TooFewWeights {
+                        len: 1,
+                        least: 2,
+                        ..
+                    }
+                )
+            },
+            "give more miners a weight",
+        );
+        check(
+            |_| {},
+            &[(Uid(1), 10), (Uid(2), 90)],
+            |error| {
+                matches!(
+                    error,
+                    E::TooLargeWeight {
+                        uid: Uid(2),
+                        limit: 40_000,
+                        ..
+                    }
+                )
+            },
+            "spread the weights",
+        );
+        check(
+            |standing| standing.rate_limit = 150,
+            &ROW,
+            |error| matches!(error, E::TooFast { wait_blocks: 49 }),
+            "in 49 blocks",
+        );
+    }
+
+    #[test]
+    fn what_the_runtime_exempts_is_exempt() {
+        // A neuron may always vote for itself alone, however short and one-sided that is.
+        let mut own = standing();
+        own.permit = false;
+        assert!(own.check(&[(Uid(3), 1)], 7).is_ok());
+        // A subnet with fewer neurons than its least number of weights takes as many as there are.
+        let mut small = standing();
+        (small.neurons, small.min_weights) = (2, 9);
+        (small.uid, small.max_weight) = (Uid(0), u16::MAX);
+        assert!(small.check(&[(Uid(0), 1), (Uid(1), 1)], 7).is_ok());
+        // A registration writes the last update, and is no row of weights.
+        let mut fresh = standing();
+        (fresh.registered_at, fresh.last_update, fresh.rate_limit) = (960, 960, 0);
+        assert!(fresh.check(&ROW, 7).is_ok());
+    }
 
     #[test]
     fn a_weight_is_over_the_limit_by_its_share_of_all() {
