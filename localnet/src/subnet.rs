@@ -16,7 +16,7 @@ use athanor_model::{
     Checkpoint, DeviceChoice,
     engine::{self, EngineConfig},
 };
-use athanor_node::Feed;
+use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::SubnetSpec;
 use athanor_validator::{Validator, ValidatorConfig};
@@ -217,6 +217,7 @@ impl Setup<'_> {
             }),
             behaviour: self.conduct(plan)?,
             feed: self.feed.clone(),
+            metrics: Metrics::default(),
         };
         athanor_miner::start(config)
             .await
@@ -264,6 +265,7 @@ impl Setup<'_> {
                 device: self.settings.device,
                 calibration: Calibration::shipped(),
                 feed: self.feed.clone(),
+                metrics: Metrics::default(),
             };
             athanor_validator::start(config)
                 .await

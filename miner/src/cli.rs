@@ -16,8 +16,15 @@ use athanor_miner::{
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
-    Feed, NodeArgs, args::SpecFileError, feed::FeedError, logging::LoggingError,
-    overview::OverviewError, register::RegisterCommandError, shutdown, wallet::WalletCommandError,
+    Feed, Metrics, NodeArgs,
+    args::SpecFileError,
+    feed::FeedError,
+    logging::LoggingError,
+    metrics::{self, MetricsError},
+    overview::OverviewError,
+    register::RegisterCommandError,
+    shutdown,
+    wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec};
 use sp_core::{Pair as _, sr25519};
@@ -69,6 +76,8 @@ pub(crate) enum CliError {
     WriteStudent(CheckpointError),
     #[error(transparent)]
     Feed(#[from] FeedError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -137,6 +146,12 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         Some(path) => Feed::with_file(path)?,
         None => Feed::new(),
     };
+    let metrics = Metrics::default();
+    // Served until the end of this function; a port that is taken is told before anything starts.
+    let _server = match arguments.metrics.addr {
+        Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
+        None => None,
+    };
     let mut miner = athanor_miner::start(MinerConfig {
         chain: node.chain,
         hotkey: node.hotkey,
@@ -154,6 +169,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         distill,
         behaviour: athanor_miner::Behaviour::Honest,
         feed,
+        metrics,
     })
     .await?;
     tracing::info!(

@@ -6,7 +6,7 @@ use athanor_chain::{Client, CommitError, ReadError, ServeError};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
 use athanor_model::{DeviceChoice, engine::LoadError};
 use athanor_net::IdentityFileError;
-use athanor_node::Feed;
+use athanor_node::{Feed, Metrics};
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use sp_core::sr25519;
 use thiserror::Error;
@@ -42,6 +42,8 @@ pub struct MinerConfig {
     pub behaviour: Behaviour,
     /// Who is told what happens.
     pub feed: Feed,
+    /// What is told of the chain to whoever watches.
+    pub metrics: Metrics,
 }
 
 /// How the engine serves.

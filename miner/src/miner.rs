@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use athanor_chain::{BlocksError, Neuron, ReadError};
+use athanor_chain::{BlocksError, Metagraph, Neuron, ReadError};
 use athanor_model::{
     Checkpoint,
     engine::{self, EngineConfig, LoadError},
@@ -158,7 +158,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         address,
         roster,
     };
-    parts.run(metagraph.block)
+    parts.run(&metagraph)
 }
 
 /// Everything that is ready before the first task runs.
@@ -173,7 +173,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn run(self, block: athanor_spec::BlockNumber) -> Result<Miner, StartError> {
+    fn run(self, metagraph: &Metagraph) -> Result<Miner, StartError> {
         let Self {
             config,
             disk,
@@ -184,6 +184,9 @@ impl Parts {
             roster,
         } = self;
         let hotkey = Hotkey(config.hotkey.public().0);
+        config.metrics.connected(&config.chain);
+        config.metrics.block(metagraph.block, &metagraph.schedule);
+        config.metrics.neuron(metagraph.by_hotkey(&hotkey));
         let (publisher, candidates) = Publisher::new();
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -216,7 +219,9 @@ impl Parts {
             device: config.device,
             candidates,
             roster: roster_sender,
-            roster_block: block,
+            roster_block: metagraph.block,
+            schedule: metagraph.schedule,
+            metrics: config.metrics.clone(),
             stage: Stage::default(),
         };
         tasks.spawn(follower.run(stop.clone()));

@@ -10,12 +10,11 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use athanor_chain::{BlockRef, BlocksError, Client, CommitError, EpochSchedule, ReadError};
+use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError};
 use athanor_model::DeviceChoice;
-use athanor_node::Feed;
+use athanor_node::{Feed, Metrics};
 use athanor_spec::{
     BlockNumber, Commitment, Digest, Hotkey, SubnetSpec,
     telemetry::{Event, HeldOut},
@@ -40,8 +39,6 @@ use crate::{
 const ROSTER_EVERY: u32 = 4;
 /// Blocks that a commitment may take to be included.
 const COMMIT_BLOCKS: u32 = 2;
-/// Pause before the chain is read again after an error.
-const RETRY: Duration = Duration::from_secs(3);
 /// Candidates that may wait; only the newest matters, so a full queue is a reason to drop one.
 const CANDIDATES: usize = 4;
 
@@ -161,8 +158,11 @@ pub(crate) struct Follower {
     // Messaging.
     pub(crate) candidates: mpsc::Receiver<Candidate>,
     pub(crate) roster: watch::Sender<Arc<Roster>>,
+    pub(crate) metrics: Metrics,
     // State.
     pub(crate) roster_block: BlockNumber,
+    /// The subnet's schedule at that block.
+    pub(crate) schedule: EpochSchedule,
     pub(crate) stage: Stage,
 }
 
@@ -194,12 +194,7 @@ impl Follower {
                 () = stop.cancelled() => return Ok(()),
                 block = next(&mut blocks) => match block {
                     Some(Ok(block)) => self.on_block(block).await?,
-                    Some(Err(error @ BlocksError::ChainReplaced { .. })) => return Err(RunError::Chain(error)),
-                    Some(Err(error)) => {
-                        tracing::warn!(%error, "the stream of blocks broke off; subscribing again");
-                        tokio::time::sleep(RETRY).await;
-                        blocks = self.chain.blocks();
-                    }
+                    Some(Err(error)) => return Err(RunError::Chain(error)),
                     None => blocks = self.chain.blocks(),
                 },
                 Some(candidate) = self.candidates.recv(), if self.stage.preparing.is_none() => {
@@ -248,9 +243,11 @@ impl Follower {
     async fn on_block(&mut self, block: BlockRef) -> Result<(), RunError> {
         if block.number.0 >= self.roster_block.0.saturating_add(ROSTER_EVERY)
             || block.number < self.roster_block
+            || block.number >= self.schedule.next_epoch_block
         {
             self.refresh_roster().await?;
         }
+        self.metrics.block(block.number, &self.schedule);
         if self.stage.ready.is_none() && self.stage.committed.is_none() {
             return Ok(());
         }
@@ -277,6 +274,7 @@ impl Follower {
         match self.chain.metagraph(self.spec.subnet.netuid).await {
             Ok(metagraph) => {
                 let hotkey = Hotkey(self.hotkey.public().0);
+                self.metrics.neuron(metagraph.by_hotkey(&hotkey));
                 if metagraph.by_hotkey(&hotkey).is_none() {
                     let netuid = self.spec.subnet.netuid;
                     return Err(RunError::Deregistered { hotkey, netuid });
@@ -284,6 +282,7 @@ impl Follower {
                 let roster = Roster::of(&metagraph, self.spec.limits.min_validator_stake_tao);
                 self.roster.send_replace(Arc::new(roster));
                 self.roster_block = metagraph.block;
+                self.schedule = metagraph.schedule;
                 Ok(())
             }
             Err(error @ ReadError::NoSubnet { .. }) => Err(RunError::Subnet(error)),

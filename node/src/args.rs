@@ -4,11 +4,13 @@
 //! flag wins over its `BT_*` environment variable, and that over the default.
 
 mod logging;
+mod metrics;
 mod subnet;
 mod subtensor;
 mod wallet;
 
 pub use logging::LoggingArgs;
+pub use metrics::MetricsArgs;
 pub use subnet::{SpecFileError, SubnetArgs};
 pub use subtensor::SubtensorArgs;
 pub use wallet::WalletArgs;

@@ -1,14 +1,17 @@
 //! Run a daemon.
 //!
-//! What miner and validator share: command-line groups in bittensor's spelling, logs, an orderly end, and the feed of events that watchers read.
+//! What miner and validator share: command-line groups in bittensor's spelling, logs, metrics, an orderly end, and the feed
+//! of events that watchers read.
 
 pub mod args;
 pub mod feed;
 pub mod logging;
+pub mod metrics;
 pub mod overview;
 pub mod register;
 pub mod shutdown;
 pub mod wallet;
 
-pub use args::{LoggingArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};
+pub use args::{LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};
 pub use feed::Feed;
+pub use metrics::Metrics;

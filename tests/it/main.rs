@@ -9,8 +9,13 @@ mod binary;
 mod chain;
 mod crash;
 mod failover;
+mod gateway;
+mod metagraph;
+mod metrics;
 mod miner;
 mod mistakes;
+mod network;
+mod operator;
 mod subnet;
 mod weights;
 

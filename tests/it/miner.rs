@@ -18,7 +18,7 @@ use athanor_distill::{
 use athanor_miner::{DistillSettings, EngineSettings, Miner, MinerConfig, StartError};
 use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
 use athanor_net::{AskError, FetchError, Identity, NetConfig, NetHandle, PeerAddress};
-use athanor_node::Feed;
+use athanor_node::{Feed, Metrics};
 use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, NetUid, Refusal, Signed, SigningContext, SubnetSpec,
     telemetry::Event,
@@ -88,6 +88,7 @@ fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig 
         distill: None,
         behaviour: Default::default(),
         feed: Feed::new(),
+        metrics: Metrics::default(),
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use athanor_chain::WalletError;
 use athanor_model::DeviceChoice;
 use athanor_node::{
-    Feed, LoggingArgs, SubnetArgs, SubtensorArgs, WalletArgs,
+    Feed, LoggingArgs, Metrics, MetricsArgs, SubnetArgs, SubtensorArgs, WalletArgs,
     args::SpecFileError,
     feed::FeedError,
     logging::{self, LoggingError},
+    metrics::{self, MetricsError},
     overview::{OverviewArgs, OverviewError},
     register::{RegisterArgs, RegisterCommandError},
     shutdown,
@@ -82,6 +83,9 @@ pub struct RunArgs {
     /// Where replays run: auto, cpu, or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
+    /// Whether to serve metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Also write every event to this file, one line of JSON each.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -115,6 +119,9 @@ pub enum CliError {
     /// The events file cannot be written.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// The metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -177,6 +184,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         None => Feed::new(),
         Some(path) => Feed::with_file(path)?,
     };
+    let metrics = Metrics::default();
     let config = ValidatorConfig {
         endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
@@ -186,8 +194,14 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         device: args.device,
         calibration,
         feed,
+        metrics: metrics.clone(),
     };
     let stop = shutdown::signal()?;
+    // Served until the end of this function; a port that is taken is told before anything starts.
+    let _server = match args.metrics.addr {
+        Some(address) => Some(metrics::serve(address, metrics).await?),
+        None => None,
+    };
     let mut validator = run::start(config).await?;
     tracing::info!(hotkey = %validator.hotkey(), "validating");
     tokio::select! {

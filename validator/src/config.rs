@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use athanor_chain::{ConnectError, Endpoints, ReadError};
 use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
-use athanor_node::feed::Feed;
+use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use sp_core::sr25519;
@@ -31,6 +31,8 @@ pub struct ValidatorConfig {
     pub calibration: Calibration,
     /// Where events go.
     pub feed: Feed,
+    /// What is told of the chain and of the weights to whoever watches.
+    pub metrics: Metrics,
 }
 
 impl ValidatorConfig {

@@ -83,6 +83,8 @@ struct Loop {
     network: NetHandle,
     signer: Signer,
     weights: WeightSetter,
+    /// Whether weights were set since the chain was last asked how they stand; also true at first.
+    weights_changed: bool,
     tokenizer: Tokenizer,
     artifacts: Artifacts,
     auditor: Auditor,
@@ -123,6 +125,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     })?;
 
     let chain = Chain::open(config.endpoints.clone()).await?;
+    config.metrics.connected(&chain);
     let signer = Signer::new(
         config.hotkey.clone(),
         chain.signing_context(config.netuid()),
@@ -178,6 +181,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         network,
         signer,
         weights,
+        weights_changed: true,
         tokenizer,
         artifacts,
         auditor,
@@ -232,8 +236,11 @@ impl Loop {
                 return Ok(());
             }
         };
-        self.follow_weights(schedule.last_epoch_block == block.number)
-            .await;
+        self.config.metrics.block(block.number, &schedule);
+        let first_of_epoch = schedule.last_epoch_block == block.number;
+        if first_of_epoch || self.weights.waits() || std::mem::take(&mut self.weights_changed) {
+            self.follow_weights().await;
+        }
         let round = Round(schedule.epoch.0);
         if self
             .round
@@ -269,6 +276,9 @@ impl Loop {
         let netuid = self.config.netuid();
         let block_hash = self.chain.block_hash(timetable.first).await?;
         let metagraph = self.chain.metagraph_at(netuid, block_hash).await?;
+        self.config
+            .metrics
+            .neuron(metagraph.by_hotkey(&self.signer.hotkey()));
         let seed = seed::draw(
             &self.config.hotkey,
             &SeedInput {
@@ -546,7 +556,16 @@ impl Loop {
         }
         let version = self.config.spec.subnet.version_key;
         let validator = self.signer.hotkey();
-        match self.weights.set(&weights, version).await {
+        let set = self.weights.set(&weights, version).await;
+        match &set {
+            Ok(set) => {
+                self.weights_changed = true;
+                self.config.metrics.weights_set(set.protocol());
+            }
+            Err(AlreadySet { .. }) => {}
+            Err(error) => self.config.metrics.weights_failed(error),
+        }
+        match set {
             Ok(WeightsSet::Plain(included)) => {
                 tracing::info!(%epoch, block = %included.block, "weights set");
                 self.config.feed.send(Event::WeightsSet {
@@ -586,12 +605,9 @@ impl Loop {
         }
     }
 
-    /// Reveals what is due, and tells watchers what comes next. Asked at the first block of an epoch, and with every block
-    /// while commits wait.
-    async fn follow_weights(&mut self, first_of_epoch: bool) {
-        if !first_of_epoch && !self.weights.waits() {
-            return;
-        }
+    /// Reveals what is due, and tells watchers what comes next. Asked at the first block of an epoch, after weights were
+    /// set, and with every block while commits wait.
+    async fn follow_weights(&mut self) {
         let Tick {
             progress,
             countdown,
@@ -602,11 +618,16 @@ impl Loop {
                 return;
             }
         };
+        self.config.metrics.countdown(countdown);
         let validator = self.signer.hotkey();
         for ended in progress {
             let weights = match &ended {
-                Progress::Revealed { weights } => u32::try_from(weights.len()).ok(),
+                Progress::Revealed { weights } => {
+                    self.config.metrics.weights_revealed();
+                    u32::try_from(weights.len()).ok()
+                }
                 Progress::Lost { signed_at } => {
+                    self.config.metrics.weights_lost();
                     tracing::warn!(%signed_at, "committed weights were not revealed in time");
                     None
                 }

@@ -8,7 +8,7 @@ use std::{
 use athanor_miner::admission::Allowance;
 use athanor_model::DeviceChoice;
 use athanor_node::{
-    LoggingArgs, NodeArgs, WalletArgs, overview::OverviewArgs, register::RegisterArgs,
+    LoggingArgs, MetricsArgs, NodeArgs, WalletArgs, overview::OverviewArgs, register::RegisterArgs,
     wallet::WalletCommand,
 };
 use athanor_spec::{Digest, SubnetSpec};
@@ -134,6 +134,9 @@ pub(crate) struct RunArgs {
     /// Model tokens that one validator may use at once after a pause
     #[arg(long = "allowance.burst", alias = "allowance-burst", value_name = "TOKENS", default_value_t = Allowance::default().burst_tokens)]
     allowance_burst: u32,
+    /// Whether to serve metrics
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     /// File to append events to, one line of JSON each
     #[arg(long = "feed.file", alias = "feed-file", value_name = "FILE")]
     pub(crate) feed_file: Option<PathBuf>,

@@ -13,6 +13,8 @@ struct Daemon {
     #[command(flatten)]
     logging: LoggingArgs,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     subnet: SubnetArgs,
 }
 
@@ -42,6 +44,7 @@ fn dashes_are_as_good_as_dots() {
     check_same("--wallet.name", "--wallet-name", &["alice"]);
     check_same("--wallet.hotkey", "--wallet-hotkey", &["miner"]);
     check_same("--wallet.path", "--wallet-path", &["/tmp/wallets"]);
+    check_same("--metrics.addr", "--metrics-addr", &["9615"]);
     check_same("--logging.debug", "--logging-debug", &[]);
     check_same("--logging.trace", "--logging-trace", &[]);
     check_same("--logging.json", "--logging-json", &[]);

@@ -1,0 +1,248 @@
+//! What Prometheus reads from the real daemons while they run.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use athanor_chain::{Wallet, wallet::KeyKind};
+use athanor_devnet::{Config, Devnet, NeuronGenesis, TAO, development_account};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    binary::binary,
+    chain::{config, genesis, within},
+    operator::Operator,
+};
+
+/// A daemon, and where its metrics are.
+struct Daemon {
+    process: Child,
+    metrics: String,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Daemon {
+    async fn start(folder: &Path, name: &str, devnet: &Devnet, rest: &[&str]) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let mut process = Command::new(binary(name))
+            .args(["--logging.json", "run", "--netuid", "1"])
+            .args(["--subtensor.chain_endpoint", &devnet.url()])
+            .args(["--wallet.name", "w", "--wallet.hotkey", name])
+            .arg("--wallet.path")
+            .arg(folder)
+            .args(["--metrics.addr", "0", "--device", "cpu"])
+            .args(rest)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let metrics = within(async {
+            loop {
+                let told = std::fs::read_to_string(&log).unwrap();
+                if let Some(url) = told.lines().find_map(url_in) {
+                    return url;
+                }
+                assert!(process.try_wait().unwrap().is_none(), "it ended:\n{told}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        Self { process, metrics }
+    }
+
+    /// Every sample by its name, labels included.
+    async fn scrape(&self) -> BTreeMap<String, f64> {
+        let authority = self.metrics.strip_prefix("http://").unwrap();
+        let authority = authority.strip_suffix("/metrics").unwrap();
+        let mut stream = TcpStream::connect(authority).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(body.ends_with("# EOF\n"), "{body}");
+        body.lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                (name.to_owned(), value.parse().unwrap())
+            })
+            .collect()
+    }
+
+    /// Waits until a scrape is as it should be.
+    async fn until(
+        &self,
+        wanted: impl Fn(&BTreeMap<String, f64>) -> bool,
+    ) -> BTreeMap<String, f64> {
+        let mut last = BTreeMap::new();
+        let seen = async {
+            loop {
+                last = self.scrape().await;
+                if wanted(&last) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(60), seen)
+            .await
+            .is_err()
+        {
+            panic!("the metrics stayed as they are: {last:#?}");
+        }
+        last
+    }
+}
+
+fn url_in(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let url = line["fields"]["url"].as_str()?;
+    url.ends_with("/metrics").then(|| url.to_owned())
+}
+
+fn value(samples: &BTreeMap<String, f64>, name: &str) -> f64 {
+    *samples
+        .get(name)
+        .unwrap_or_else(|| panic!("no {name} in {samples:#?}"))
+}
+
+#[tokio::test]
+async fn both_daemons_tell_prometheus_how_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hotkey = |name: &str| {
+        let wallet = Wallet {
+            path: folder.to_owned(),
+            name: "w".to_owned(),
+            hotkey: name.to_owned(),
+        };
+        wallet.create(KeyKind::Hotkey, None).unwrap().address.0
+    };
+    let (validator, miner) = (hotkey("athanor-validator"), hotkey("athanor-miner"));
+    let neuron = |hotkey: [u8; 32], stake| NeuronGenesis {
+        coldkey: development_account("Ferdie").into(),
+        hotkey: hotkey.into(),
+        stake,
+    };
+    let mut genesis = genesis(|subnet| {
+        subnet.tempo = 20;
+        subnet.neurons = vec![neuron(validator, 1000 * TAO), neuron(miner, 0)];
+    });
+    let account = |key: [u8; 32]| (key, 10 * TAO);
+    genesis.endowed.extend([account(validator), account(miner)]);
+    let devnet = athanor_devnet::spawn(Config {
+        sealing: athanor_devnet::Sealing::Interval(Duration::from_millis(250)),
+        faults: true,
+        ..config(genesis)
+    })
+    .await
+    .unwrap();
+    let teacher = folder.join("teacher");
+    athanor_distill::bundled::write_teacher(&teacher).unwrap();
+    let teacher = teacher.to_str().unwrap();
+    let data = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+
+    let data_dir = data("validator-data");
+    let rest = ["--teacher", teacher, "--data-dir", &data_dir];
+    let validator = Daemon::start(folder, "athanor-validator", &devnet, &rest).await;
+    let data_dir = data("miner-data");
+    let rest = [
+        "--model",
+        teacher,
+        "--data.dir",
+        &data_dir,
+        "--distill.off",
+        "--axon.ip",
+        "127.0.0.1",
+        "--axon.port",
+        "0",
+    ];
+    let miner = Daemon::start(folder, "athanor-miner", &devnet, &rest).await;
+
+    let node = format!(
+        "athanor_chain_node_info{{endpoint=\"{}\"}}",
+        devnet.local_addr()
+    );
+    for (daemon, uid) in [(&validator, 0.0), (&miner, 1.0)] {
+        let first = daemon
+            .until(|samples| samples.contains_key("athanor_neuron_uid"))
+            .await;
+        assert_eq!(value(&first, "athanor_neuron_uid"), uid);
+        assert_eq!(value(&first, "athanor_chain_up"), 1.0);
+        assert_eq!(value(&first, "athanor_chain_reconnects_total"), 0.0);
+        assert_eq!(value(&first, &node), 1.0);
+        let block = "athanor_chain_finalized_block";
+        let next = daemon
+            .until(|samples| samples.get(block) > first.get(block))
+            .await;
+        let left = value(&next, "athanor_epoch_countdown_blocks");
+        assert!(left <= 20.0, "{next:#?}");
+        let seconds = value(&next, "athanor_epoch_countdown_seconds");
+        assert_eq!(seconds, left * 12.0, "of twelve seconds each");
+    }
+    let samples = validator
+        .until(|samples| samples.contains_key("athanor_weights_activity_cutoff_blocks"))
+        .await;
+    assert!(samples.contains_key("athanor_weights_last_update_block"));
+    assert!(
+        !samples.contains_key("athanor_weights_reveal_blocks"),
+        "nothing waits"
+    );
+
+    let operator = Operator::of(&devnet).await;
+    operator.call("dev_dropConnections", &[json!(500)]).await;
+    for daemon in [&validator, &miner] {
+        let after = daemon
+            .until(|samples| {
+                value(samples, "athanor_chain_reconnects_total") >= 1.0
+                    && value(samples, "athanor_chain_up") == 1.0
+            })
+            .await;
+        assert_eq!(value(&after, &node), 1.0);
+    }
+    devnet.shutdown().await;
+}
+
+#[test]
+fn a_metrics_port_that_is_taken_is_told_at_once() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = Wallet {
+        path: folder.path().to_owned(),
+        name: "default".to_owned(),
+        hotkey: "default".to_owned(),
+    };
+    wallet.create(KeyKind::Hotkey, None).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = Command::new(binary("athanor-validator"))
+        .args(["run", "--teacher", "/nowhere", "--wallet.path", path])
+        .args(["--metrics.addr", &address])
+        .env("RUST_LOG", "off")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains(&address) && told.contains("--metrics.addr"),
+        "{told}"
+    );
+    assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+}
