@@ -21,6 +21,7 @@ mod optimiser;
 pub mod sampler;
 pub mod scorer;
 pub mod tensors;
+pub mod text;
 pub mod tokenizer;
 pub mod transformer;
 

@@ -103,6 +103,13 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// Whether a token is special: it steers and has no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        let added = self.inner.get_added_vocabulary();
+        let token = added.get_added_tokens_decoder().get(&id);
+        token.is_some_and(|token| token.special)
+    }
+
     /// Number of token ids, added ones included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
