@@ -26,6 +26,8 @@ enum Command {
     Record(command::record::Arguments),
     /// Measure a checkpoint on text and tasks that training never saw.
     Eval(command::eval::Arguments),
+    /// Let a model continue a text or answer a question, token by token.
+    Generate(command::generate::Arguments),
     /// Print the logits of a few tokens, for comparison with other programs.
     Logits(command::logits::Arguments),
 }
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Import(arguments) => command::import::run(arguments),
         Command::Record(arguments) => command::record::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
+        Command::Generate(arguments) => command::generate::run(arguments),
         Command::Logits(arguments) => command::logits::run(arguments),
     };
     athanor_cli::report(result)

@@ -86,6 +86,15 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Token ids of a text that a model is to continue, with the special tokens that this tokenizer puts before one.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self
+            .inner
+            .encode_fast(text, true)
+            .map_err(|source| TokenizerError::Input { source })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// Text of token ids; special tokens are left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         self.inner

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod eval;
+pub(crate) mod generate;
 pub(crate) mod import;
 mod log;
 pub(crate) mod logits;
@@ -24,9 +25,13 @@ use athanor_distill::{
     worker::WorkerError,
 };
 use athanor_model::{
+    DeviceError,
     checkpoint::{CheckpointError, ImportError},
     huggingface::OpenError,
     scorer::{LoadError, ScoreError},
+    tensors::TensorsError,
+    text::{ConversationError, TemplateError},
+    tokenizer::TokenizerError,
 };
 use thiserror::Error;
 
@@ -70,6 +75,24 @@ pub(crate) enum CommandError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Score(#[from] ScoreError),
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
+    #[error("{} has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): leave --chat out to continue a text", dir.display())]
+    NoTemplate { dir: PathBuf },
+    #[error(
+        "the prompt has {tokens} tokens; the model needs at least one, and takes {context} with its answer"
+    )]
+    Prompt { tokens: usize, context: usize },
+    #[error("cannot read standard input: {0}")]
+    Input(#[source] io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
     #[error("--{flag} {value} makes no sense: {expected}")]

@@ -4,6 +4,7 @@
 //! answer carries. Opening a checkpoint verifies the size and hash of every file and the digest of the tensors, so
 //! that nothing that was tampered with is ever loaded.
 
+pub mod delta;
 mod import;
 mod manifest;
 
