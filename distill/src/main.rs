@@ -26,6 +26,8 @@ enum Command {
     Record(command::record::Arguments),
     /// Measure a checkpoint on text and tasks that training never saw.
     Eval(command::eval::Arguments),
+    /// Tell what a series of checkpoints costs on the wire for whoever follows it.
+    Delta(command::delta::Arguments),
     /// Let a model continue a text or answer a question, token by token.
     Generate(command::generate::Arguments),
     /// Print the logits of a few tokens, for comparison with other programs.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Import(arguments) => command::import::run(arguments),
         Command::Record(arguments) => command::record::run(arguments),
         Command::Eval(arguments) => command::eval::run(arguments),
+        Command::Delta(arguments) => command::delta::run(arguments),
         Command::Generate(arguments) => command::generate::run(arguments),
         Command::Logits(arguments) => command::logits::run(arguments),
     };

@@ -11,7 +11,7 @@ mod roster;
 use std::collections::HashMap;
 
 use athanor_spec::{
-    Ask, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec,
+    Ask, DeltaQuery, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec,
     envelope::{Domain, EnvelopeError},
 };
 use codec::Encode;
@@ -86,6 +86,16 @@ impl Admission {
             return Err(Refusal::OutOfBounds);
         }
         self.check_envelope(roster, fetch, now_ms)
+    }
+
+    /// Whether a query for a delta is answered now (`now_ms` since the Unix epoch).
+    pub fn delta(
+        &mut self,
+        roster: &Roster,
+        query: &Signed<DeltaQuery>,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        self.check_envelope(roster, query, now_ms)
     }
 
     fn check_bounds(&self, ask: &Ask) -> Result<(), Refusal> {

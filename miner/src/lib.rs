@@ -17,6 +17,7 @@ mod backend;
 mod behaviour;
 mod canary;
 mod config;
+mod deltas;
 mod distillery;
 mod miner;
 mod publish;

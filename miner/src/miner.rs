@@ -208,6 +208,7 @@ impl Parts {
         }
 
         let (roster_sender, roster) = watch::channel(Arc::new(roster));
+        let deltas = disk.store.deltas();
         let follower = Follower {
             chain: config.chain.clone(),
             backend: backend.clone(),
@@ -235,6 +236,7 @@ impl Parts {
             backend: backend.clone(),
             behaviour: config.behaviour,
             blobs: disk.blobs,
+            deltas,
             feed: config.feed,
             // Answers of an earlier run bear smaller numbers.
             nonce: AtomicU64::new(started_ms << 20),
@@ -357,7 +359,7 @@ impl Disk {
             Some(checkpoint) => checkpoint.dir,
             None => model.to_owned(),
         };
-        let serving = store.adopt(&dir, spec)?;
+        let serving = store.adopt(&dir, spec, None)?;
         fs::write(&mark, given).map_err(at(&mark))?;
         Ok(Self {
             identity,

@@ -207,11 +207,17 @@ impl Follower {
 
     fn prepare(&mut self, candidate: Candidate) {
         let (store, spec, device) = (self.store.clone(), self.spec.clone(), self.device);
+        // What validators have by the time that they want the new one.
+        let base = match &self.stage.committed {
+            Some((kept, _)) => kept.digest(),
+            None => self.backend.checkpoint(),
+        };
         let work = move || {
-            let kept = store
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .adopt(&candidate.dir, &spec)?;
+            let kept = store.lock().unwrap_or_else(PoisonError::into_inner).adopt(
+                &candidate.dir,
+                &spec,
+                Some(base),
+            )?;
             let trial = candidate.trained.as_ref().map(|(_, trial)| trial.as_ref());
             let heldout = canary::check(&kept.checkpoint, device, trial)?;
             let progress = candidate.trained.map(|(step, _)| (step, heldout));

@@ -26,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Backend, Behaviour,
     admission::{Admission, Roster},
+    deltas::Deltas,
 };
 
 /// Ranges read at once: more would only compete for the same disk and memory.
@@ -42,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) backend: Backend,
     pub(crate) behaviour: Behaviour,
     pub(crate) blobs: BlobStore,
+    pub(crate) deltas: Deltas,
     pub(crate) feed: Feed,
     pub(crate) nonce: AtomicU64,
 }
@@ -85,6 +87,14 @@ pub(crate) async fn run(
                     }
                 },
                 Err(refusal) => server.refuse(&fetch.signer, refusal, reply).await,
+            },
+            Request::Delta(query) => match admission.delta(&roster, &query, now_ms()) {
+                Ok(()) => {
+                    let offer = server.deltas.find(&query.payload);
+                    let unknown = Response::Refused(Refusal::UnknownBlob);
+                    reply.send(offer.map_or(unknown, Response::Delta)).await;
+                }
+                Err(refusal) => server.refuse(&query.signer, refusal, reply).await,
             },
         }
     }

@@ -14,6 +14,8 @@ use athanor_net::{AddBlobError, BlobStore};
 use athanor_spec::{Digest, SubnetSpec};
 use thiserror::Error;
 
+use crate::deltas::Deltas;
+
 /// Checkpoints that stay fetchable: the one served, the one before it (a validator may still be auditing answers of the
 /// round that ended) and the one that is committed next.
 const KEPT: usize = 3;
@@ -135,17 +137,26 @@ impl Kept {
 pub(crate) struct Store {
     directory: PathBuf,
     blobs: BlobStore,
+    deltas: Deltas,
     kept: VecDeque<Kept>,
 }
 
 impl Store {
     pub(crate) fn open(directory: PathBuf, blobs: BlobStore) -> Result<Self, CheckpointRefused> {
         fs::create_dir_all(&directory).map_err(at(&directory))?;
+        let deltas = directory.join(".deltas");
+        let deltas = Deltas::open(deltas.clone(), blobs.clone()).map_err(at(&deltas))?;
         Ok(Self {
             directory,
             blobs,
+            deltas,
             kept: VecDeque::new(),
         })
+    }
+
+    /// What changed between the checkpoints that are kept.
+    pub(crate) fn deltas(&self) -> Deltas {
+        self.deltas.clone()
     }
 
     /// Opens the checkpoint with this digest, if an earlier run kept it and it is undamaged.
@@ -154,11 +165,13 @@ impl Store {
         (checkpoint.digest() == digest.0).then_some(checkpoint)
     }
 
-    /// Verifies a checkpoint wherever it lies, copies it in, and makes it fetchable.
+    /// Verifies a checkpoint wherever it lies, copies it in, and makes it fetchable, in the short way too for who has
+    /// the kept checkpoint `base`.
     pub(crate) fn adopt(
         &mut self,
         dir: &Path,
         spec: &SubnetSpec,
+        base: Option<Digest>,
     ) -> Result<Kept, CheckpointRefused> {
         let source = open(dir)?;
         CheckpointRefused::check(&source, spec)?;
@@ -170,6 +183,10 @@ impl Store {
         let mut blobs = vec![self.blobs.add(&checkpoint.dir.join(MANIFEST))?];
         for file in &checkpoint.manifest.files {
             blobs.push(self.blobs.add(&checkpoint.dir.join(&file.name))?);
+        }
+        let base = self.kept.iter().find(|kept| Some(kept.digest()) == base);
+        if let Some(base) = base {
+            self.deltas.add(&base.checkpoint, &checkpoint);
         }
         let kept = Kept { checkpoint, blobs };
         self.kept.retain(|other| other.digest() != digest);
@@ -198,6 +215,7 @@ impl Store {
         let shared: HashSet<&Digest> = self.kept.iter().flat_map(|kept| &kept.blobs).collect();
         for blob in dropped.blobs.iter().filter(|blob| !shared.contains(blob)) {
             self.blobs.remove(blob);
+            self.deltas.forget(blob);
         }
         for kept in &self.kept {
             for file in &kept.checkpoint.manifest.files {

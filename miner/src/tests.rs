@@ -4,11 +4,11 @@ use std::path::Path;
 
 use athanor_model::{
     Checkpoint, Config, DeviceChoice, Precision, Tensors, Tokenizer,
-    checkpoint::{Provenance, TOKENIZER},
+    checkpoint::{Provenance, TOKENIZER, WEIGHTS},
     engine::{self, EngineConfig},
 };
 use athanor_net::BlobStore;
-use athanor_spec::{Ask, Digest, Fetch, Refusal, SubnetSpec};
+use athanor_spec::{Ask, DeltaQuery, Digest, Fetch, Refusal, SubnetSpec};
 
 use crate::{Backend, Behaviour, CheckpointRefused, Draft, canary, store::Store};
 

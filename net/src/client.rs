@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use athanor_spec::{
-    Answer, Ask, Digest, Refusal, Signed,
+    Answer, Ask, DeltaOffer, DeltaQuery, Digest, Refusal, Signed,
     params::Limits,
     wire::{Request, Response},
 };
@@ -140,7 +140,22 @@ impl Client {
         match self.request(peer, Request::Ask(ask), within).await? {
             (Response::Answer(answer), elapsed) => Ok(Observed { answer, elapsed }),
             (Response::Refused(refusal), _) => Err(refusal.into()),
-            (Response::Slice(_), _) => Err(AskError::WrongKind),
+            (Response::Slice(_) | Response::Delta(_), _) => Err(AskError::WrongKind),
+        }
+    }
+
+    /// Asks a peer whether it serves a delta from one file to another; `None` when it does not.
+    pub async fn delta(
+        &self,
+        peer: &PeerAddress,
+        query: Signed<DeltaQuery>,
+        within: Duration,
+    ) -> Result<Option<DeltaOffer>, AskError> {
+        match self.request(peer, Request::Delta(query), within).await? {
+            (Response::Delta(offer), _) => Ok(Some(offer)),
+            (Response::Refused(Refusal::UnknownBlob), _) => Ok(None),
+            (Response::Refused(refusal), _) => Err(refusal.into()),
+            (Response::Answer(_) | Response::Slice(_), _) => Err(AskError::WrongKind),
         }
     }
 

@@ -95,7 +95,9 @@ impl Client {
             let slice = match self.request(peer, request, SLICE_TIMEOUT).await? {
                 (Response::Slice(slice), _) => slice,
                 (Response::Refused(refusal), _) => return Err(AskError::Refused(refusal).into()),
-                (Response::Answer(_), _) => return Err(AskError::WrongKind.into()),
+                (Response::Answer(_) | Response::Delta(_), _) => {
+                    return Err(AskError::WrongKind.into());
+                }
             };
             match partial.accept(fetch, slice, max_bytes).await? {
                 Progress::More(next) => partial = next,

@@ -50,3 +50,16 @@ pub struct Fetch {
 impl Domain for Fetch {
     const DOMAIN: &'static [u8] = b"athanor/fetch";
 }
+
+/// A question for what changed from one file to another, which is fetched as a blob of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, DecodeWithMemTracking)]
+pub struct DeltaQuery {
+    /// The blake3 hash of the file that is wanted.
+    pub file: Digest,
+    /// The blake3 hash of the file that the asker has.
+    pub base: Digest,
+}
+
+impl Domain for DeltaQuery {
+    const DOMAIN: &'static [u8] = b"athanor/delta";
+}

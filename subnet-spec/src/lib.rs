@@ -14,12 +14,12 @@ pub mod telemetry;
 pub mod wire;
 
 pub use amounts::Rao;
-pub use challenge::{Ask, Fetch};
+pub use challenge::{Ask, DeltaQuery, Fetch};
 pub use commitment::Commitment;
 pub use envelope::{Signed, SigningContext};
 pub use ids::{BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, Uid};
 pub use params::SubnetSpec;
-pub use response::{Answer, Finish, Refusal};
+pub use response::{Answer, DeltaOffer, Finish, Refusal};
 
 /// Version of the peer-to-peer protocol; part of every signature and of every protocol name.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -37,6 +37,15 @@ impl Domain for Answer {
     const DOMAIN: &'static [u8] = b"athanor/answer";
 }
 
+/// A delta that is served as a blob. Whether it gives the file is proved by the file's own hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct DeltaOffer {
+    /// The blake3 hash of the delta.
+    pub blob: Digest,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
 /// Why a request was not served. Each variant tells the caller what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Encode, Decode, DecodeWithMemTracking)]
 pub enum Refusal {

@@ -3,10 +3,10 @@
 use codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    challenge::{Ask, Fetch},
+    challenge::{Ask, DeltaQuery, Fetch},
     envelope::Signed,
     params::Limits,
-    response::{Answer, Refusal},
+    response::{Answer, DeltaOffer, Refusal},
 };
 
 /// Name of the request-response protocol, as negotiated by libp2p.
@@ -24,6 +24,9 @@ pub enum Request {
     /// A range of a blob.
     #[codec(index = 1)]
     Fetch(Signed<Fetch>),
+    /// A shorter way to a file.
+    #[codec(index = 2)]
+    Delta(Signed<DeltaQuery>),
 }
 
 /// What a peer gets.
@@ -38,6 +41,9 @@ pub enum Response {
     /// Nothing, and why.
     #[codec(index = 2)]
     Refused(Refusal),
+    /// A delta that leads from the file that the asker has to the one that it wants.
+    #[codec(index = 3)]
+    Delta(DeltaOffer),
 }
 
 /// Largest encoded request in bytes.

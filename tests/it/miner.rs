@@ -23,6 +23,7 @@ use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, NetUid, Refusal, Signed, SigningContext, SubnetSpec,
     telemetry::Event,
 };
+use athanor_validator::{artifacts::Artifacts, signer::Signer};
 
 const NETUID: NetUid = NetUid(1);
 const VALIDATOR: &str = "Bob";
@@ -255,6 +256,18 @@ async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
         "{refused}"
     );
 
+    let cache = Artifacts::new(
+        directory.path().join("cache"),
+        validator.net.clone(),
+        Signer::new(development_pair(VALIDATOR), validator.context),
+        SubnetSpec::local().limits,
+        first.config.vocab_size as u32,
+    )
+    .unwrap();
+    cache.obtain(&address, committed).await.unwrap();
+    let before = cache.traffic();
+    assert_eq!(before.obtained, first.manifest.total_bytes());
+
     miner.publisher().offer(second.dir.clone()).unwrap();
     let mut seed = 100;
     let swapped = within(async {
@@ -290,6 +303,17 @@ async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
     })
     .await;
     assert_eq!(told, (committed, swapped));
+
+    // Who has the first one fetches what changed, and has every byte of the second.
+    let obtained = cache.obtain(&address, swapped).await.unwrap();
+    assert_eq!(obtained.digest(), second.digest());
+    let after = cache.traffic();
+    let (fetched, whole) = (
+        after.fetched - before.fetched,
+        after.obtained - before.obtained,
+    );
+    assert_eq!(whole, second.manifest.total_bytes());
+    assert!(10 * fetched < 8 * whole, "{fetched} of {whole} bytes");
     miner.shutdown().await;
 
     // Started again with the model that it was first given, it goes on with what it committed to last.

@@ -1,17 +1,27 @@
 //! Committed checkpoints, fetched by digest, verified chunk by chunk, and kept in a bounded cache.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
-use athanor_model::checkpoint::{Checkpoint, CheckpointError, MANIFEST, Manifest, ManifestError};
-use athanor_net::{Client, FetchError, PeerAddress};
-use athanor_spec::{Digest, params::Limits};
+use athanor_model::checkpoint::{
+    Checkpoint, CheckpointError, FileEntry, MANIFEST, Manifest, ManifestError,
+    delta::{self, DeltaError},
+};
+use athanor_net::{AskError, Client, FetchError, PeerAddress};
+use athanor_spec::{DeltaQuery, Digest, params::Limits};
 use thiserror::Error;
 
 use crate::signer::Signer;
+
+/// Time for a peer to say whether it serves a delta.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a committed checkpoint is not at hand.
 #[derive(Debug, Error)]
@@ -72,6 +82,32 @@ pub struct Artifacts {
     signer: Signer,
     limits: Limits,
     vocab_size: u32,
+    /// The last checkpoint obtained from each peer: most likely the base of its next one.
+    latest: Arc<Mutex<HashMap<Digest, Digest>>>,
+    fetched: Arc<AtomicU64>,
+    obtained: Arc<AtomicU64>,
+}
+
+/// What checkpoints cost on the wire since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of content that were fetched.
+    pub fetched: u64,
+    /// Bytes of the files that came of it.
+    pub obtained: u64,
+}
+
+/// Why the short way to a file was not open; the long one is.
+#[derive(Debug, Error)]
+enum ShortWayError {
+    #[error(transparent)]
+    Query(#[from] AskError),
+    #[error(transparent)]
+    Fetch(#[from] ArtifactError),
+    #[error(transparent)]
+    Delta(#[from] DeltaError),
+    #[error("the peer's delta does not give the file")]
+    AnotherFile,
 }
 
 impl Artifacts {
@@ -93,6 +129,9 @@ impl Artifacts {
             signer,
             limits,
             vocab_size,
+            latest: Arc::default(),
+            fetched: Arc::default(),
+            obtained: Arc::default(),
         })
     }
 
@@ -130,14 +169,13 @@ impl Artifacts {
                 limit: self.limits.max_artifact_bytes,
             });
         }
+        let bases = self.bases(peer, &manifest);
         for file in &manifest.files {
-            self.fetch(
-                peer,
-                Digest(file.digest()),
-                file.bytes,
-                &incoming.path().join(&file.name),
-            )
-            .await?;
+            let to = incoming.path().join(&file.name);
+            if !self.short_way(peer, file, &bases, &to).await {
+                self.fetch(peer, Digest(file.digest()), file.bytes, &to)
+                    .await?;
+            }
         }
         self.check_vocabulary(&Checkpoint::open(incoming.path())?)?;
         let incoming = incoming.keep();
@@ -148,7 +186,115 @@ impl Artifacts {
                 source,
             })?;
         }
+        self.obtained.fetch_add(total, Ordering::Relaxed);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.insert(peer.peer_key, digest);
+        drop(latest);
         Ok(Arc::new(Checkpoint::open(&home)?))
+    }
+
+    /// Cached checkpoints that a new one of this peer may be near to: its last one, and the parent that it names.
+    fn bases(&self, peer: &PeerAddress, manifest: &Manifest) -> Vec<Checkpoint> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = latest.get(&peer.peer_key).copied();
+        drop(latest);
+        let parent = manifest.parent_digest().map(Digest);
+        let parent = parent.filter(|parent| Some(*parent) != last);
+        let cached = |digest: Digest| self.open_cached(&self.dir.join(digest.to_string()), digest);
+        last.into_iter().chain(parent).filter_map(cached).collect()
+    }
+
+    /// Makes a file of what is cached and of what changed, if that can be done; whether it was. What comes out has the
+    /// hash that the manifest names, so that nothing rests on the peer's word.
+    async fn short_way(
+        &self,
+        peer: &PeerAddress,
+        file: &FileEntry,
+        bases: &[Checkpoint],
+        to: &Path,
+    ) -> bool {
+        for base in bases {
+            let Ok(old) = base.manifest.file(&file.name) else {
+                continue;
+            };
+            let old_path = base.dir.join(&file.name);
+            if old.blake3 == file.blake3 {
+                // Whoever opens the checkpoint verifies the copy.
+                if tokio::fs::copy(&old_path, to).await.is_ok() {
+                    return true;
+                }
+                continue;
+            }
+            if !file.name.ends_with(".safetensors") {
+                continue;
+            }
+            match self.apply_delta(peer, file, old, old_path, to).await {
+                Ok(Some(bytes)) => {
+                    tracing::debug!(
+                        file = file.name,
+                        bytes,
+                        of = file.bytes,
+                        "fetched as a delta"
+                    );
+                    return true;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, file = file.name, "no delta; fetching it whole")
+                }
+            }
+        }
+        false
+    }
+
+    /// Fetches and applies the delta that leads from a cached file to a new one: its bytes, or `None` if the peer has none.
+    async fn apply_delta(
+        &self,
+        peer: &PeerAddress,
+        file: &FileEntry,
+        old: &FileEntry,
+        old_path: PathBuf,
+        to: &Path,
+    ) -> Result<Option<u64>, ShortWayError> {
+        let query = self.signer.sign(DeltaQuery {
+            file: Digest(file.digest()),
+            base: Digest(old.digest()),
+        });
+        let offer = self.client.delta(peer, query, QUERY_TIMEOUT).await?;
+        let Some(offer) = offer.filter(|offer| offer.bytes < file.bytes) else {
+            return Ok(None);
+        };
+        let fetched = to.with_extension("delta");
+        self.fetch(peer, offer.blob, offer.bytes, &fetched).await?;
+        let (wanted, length, to) = (file.digest(), file.bytes, to.to_owned());
+        let applied = tokio::task::spawn_blocking(move || {
+            let length = usize::try_from(length).map_err(|_| DeltaError::Damaged)?;
+            let delta = read(&fetched)?;
+            // Read or not, nobody needs it again; one that stays is only in the way.
+            let _ = std::fs::remove_file(&fetched);
+            let new = delta::apply(&read(&old_path)?, &delta, length)?;
+            if Digest::of(&new).0 != wanted {
+                return Err(ShortWayError::AnotherFile);
+            }
+            let disk = |path: &Path| {
+                let path = path.to_owned();
+                move |source| ArtifactError::Disk { path, source }
+            };
+            std::fs::write(&to, new).map_err(disk(&to))?;
+            Ok(())
+        });
+        match applied.await {
+            Ok(applied) => applied.map(|()| Some(offer.bytes)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    /// What checkpoints have cost on the wire.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            fetched: self.fetched.load(Ordering::Relaxed),
+            obtained: self.obtained.load(Ordering::Relaxed),
+        }
     }
 
     /// Removes the checkpoints that were not used since `oldest`.
@@ -188,9 +334,11 @@ impl Artifacts {
         to: &Path,
     ) -> Result<(), ArtifactError> {
         let signer = self.signer.clone();
-        self.client
+        let bytes = self
+            .client
             .fetch(peer, blob, max, move |range| signer.sign(range), to)
             .await?;
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod delta;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod import;
@@ -26,7 +27,7 @@ use athanor_distill::{
 };
 use athanor_model::{
     DeviceError,
-    checkpoint::{CheckpointError, ImportError},
+    checkpoint::{CheckpointError, ImportError, delta::DeltaError},
     huggingface::OpenError,
     scorer::{LoadError, ScoreError},
     tensors::TensorsError,
@@ -81,6 +82,8 @@ pub(crate) enum CommandError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    #[error(transparent)]
+    Delta(#[from] DeltaError),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]

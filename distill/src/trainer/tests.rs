@@ -5,6 +5,7 @@ use burn::backend::{Autodiff, Flex};
 use super::*;
 use crate::{
     gate::GateSettings,
+    init::{StudentPlan, student},
     schedule::Decay,
     tests::{config, shard, source, teacher, write_student},
 };
@@ -159,6 +160,33 @@ fn every_objective_teaches() {
         config.planned_steps = Some(30);
         config.schedule.decay = Decay::Cosine { floor: 0.1 };
     });
+}
+
+#[test]
+fn the_gate_refuses_copies_with_noise() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = write_student(dir.path());
+    for (seed, noise) in [(1, 0.002), (2, 0.01), (3, 0.01), (4, 0.03), (5, 0.1)] {
+        let plan = StudentPlan {
+            layers: vec![0, 1],
+            seed,
+            noise,
+        };
+        let (config, tensors) = student(&served, &plan).unwrap();
+        let copy = Checkpoint::write(
+            &dir.path().join(format!("copy-{seed}")),
+            &config,
+            &tensors,
+            &served.tokenizer_json().unwrap(),
+            &Provenance::default(),
+            Precision::F32,
+        );
+        let mut trainer = start(seed, &copy.unwrap()).unwrap();
+        let mut gate = Gate::new(GateSettings::default()).unwrap();
+        let open = trainer.judge(&mut gate, &served, 96).unwrap();
+        assert!(!open, "noise of {noise}: e = {}", gate.e_value());
+        assert_eq!(gate.observed(), 96);
+    }
 }
 
 #[test]

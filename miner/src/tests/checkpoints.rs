@@ -30,7 +30,7 @@ fn a_checkpoint_is_fetchable_file_by_file_and_survives_its_source() {
     let directory = tempfile::tempdir().unwrap();
     let source = tiny(directory.path(), 7);
     let (mut store, blobs) = store(directory.path());
-    let kept = store.adopt(&source.dir, &spec()).unwrap();
+    let kept = store.adopt(&source.dir, &spec(), None).unwrap();
     fs::remove_dir_all(&source.dir).unwrap();
     assert_eq!(kept.digest(), Digest(source.digest()));
     assert!(served(&blobs, source.digest()));
@@ -47,7 +47,7 @@ fn old_checkpoints_go_but_shared_files_stay() {
     let (mut store, blobs) = store(directory.path());
     let all: Vec<Checkpoint> = (10..15).map(|seed| tiny(directory.path(), seed)).collect();
     for checkpoint in &all {
-        store.adopt(&checkpoint.dir, &spec()).unwrap();
+        store.adopt(&checkpoint.dir, &spec(), None).unwrap();
     }
     store.prune(&[Digest(all[0].digest())]);
     let kept = [true, false, false, true, true];
@@ -60,6 +60,48 @@ fn old_checkpoints_go_but_shared_files_stay() {
 }
 
 #[test]
+fn what_changed_is_fetchable_as_long_as_both_checkpoints_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, blobs) = store(directory.path());
+    let first = tiny(directory.path(), 30);
+    let mut tensors = first.tensors().unwrap();
+    let mut norm = tensors.remove("model.norm.weight").unwrap();
+    norm.data[0] += 0.5;
+    tensors.insert("model.norm.weight", norm);
+    let second = Checkpoint::write(
+        &directory.path().join("second"),
+        &first.config,
+        &tensors,
+        &first.tokenizer_json().unwrap(),
+        &Provenance::default(),
+        Precision::F32,
+    )
+    .unwrap();
+    let file = |of: &Checkpoint| of.manifest.file(WEIGHTS).unwrap().digest();
+    let query = DeltaQuery {
+        file: Digest(file(&second)),
+        base: Digest(file(&first)),
+    };
+    store.adopt(&first.dir, &spec(), None).unwrap();
+    let base = Some(Digest(first.digest()));
+    store.adopt(&second.dir, &spec(), base).unwrap();
+    let offer = store.deltas().find(&query).expect("there is a delta");
+    assert!(offer.bytes < second.manifest.total_bytes() / 10);
+    assert!(served(&blobs, offer.blob.0));
+
+    for seed in 31..33 {
+        store
+            .adopt(&tiny(directory.path(), seed).dir, &spec(), None)
+            .unwrap();
+    }
+    store.prune(&[Digest(second.digest())]);
+    assert_eq!(store.deltas().find(&query), None);
+    assert!(!served(&blobs, offer.blob.0));
+    let left = fs::read_dir(directory.path().join("checkpoints/.deltas")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let source = tiny(directory.path(), 20);
@@ -68,7 +110,7 @@ fn a_damaged_checkpoint_is_refused_in_one_line() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&weights, bytes).unwrap();
     let (mut store, _) = store(directory.path());
-    let error = store.adopt(&source.dir, &spec()).unwrap_err();
+    let error = store.adopt(&source.dir, &spec(), None).unwrap_err();
     assert!(
         matches!(error, CheckpointRefused::Damaged { .. }),
         "{error}"

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use athanor_spec::{Fetch, Refusal};
+use athanor_spec::Fetch;
 
 use super::*;
 use crate::{AskError, BlobStore, FetchError, fetch::verify};
@@ -44,6 +44,7 @@ async fn fetch_through(
     let validator = node(seed + 1).await;
     serve(miner.inbound, move |request| match request {
         Request::Ask(ask) => echo(ask),
+        Request::Delta(_) => Response::Refused(Refusal::UnknownBlob),
         Request::Fetch(fetch) => match slices(&store, fetch) {
             Response::Slice(slice) => Response::Slice(tamper(&fetch.payload, slice)),
             other => other,
@@ -177,6 +178,7 @@ async fn an_unknown_blob_is_a_typed_refusal() {
     serve(miner.inbound, move |request| match request {
         Request::Fetch(fetch) => slices(&store, fetch),
         Request::Ask(ask) => echo(ask),
+        Request::Delta(_) => Response::Refused(Refusal::UnknownBlob),
     });
     let to = directory.path().join("to");
     let result = validator

@@ -6,7 +6,7 @@ use std::{
 };
 
 use athanor_spec::{
-    Answer, Ask, Digest, Finish, Hotkey, Signed, SubnetSpec,
+    Answer, Ask, Digest, Finish, Hotkey, Refusal, Signed, SubnetSpec,
     envelope::Domain,
     params::Limits,
     wire::{Request, Response},
@@ -103,5 +103,6 @@ fn echo_all(request: &Request) -> Response {
     match request {
         Request::Ask(ask) => echo(ask),
         Request::Fetch(_) => Response::Slice(Vec::new()),
+        Request::Delta(_) => Response::Refused(Refusal::UnknownBlob),
     }
 }

@@ -1,6 +1,6 @@
 //! The bytes of protocol version 1: changing one is changing the protocol, so the version must change with it.
 
-use athanor_spec::{Fetch, PROTOCOL_VERSION, Refusal};
+use athanor_spec::{DeltaOffer, DeltaQuery, Fetch, PROTOCOL_VERSION, Refusal};
 use codec::{Decode, Encode};
 
 use super::*;
@@ -66,6 +66,27 @@ fn a_fetch_has_these_bytes() {
     check(
         Request::Fetch(envelope(fetch)),
         &format!("01{payload}{}", sealed()),
+    );
+}
+
+#[test]
+fn a_query_for_a_delta_and_its_answer_have_these_bytes() {
+    let payload = "aa".repeat(32) + &"bb".repeat(32);
+    let query = DeltaQuery {
+        file: Digest([0xaa; 32]),
+        base: Digest([0xbb; 32]),
+    };
+    check(
+        Request::Delta(envelope(query)),
+        &format!("02{payload}{}", sealed()),
+    );
+    let offer = DeltaOffer {
+        blob: Digest([0xcc; 32]),
+        bytes: 4096,
+    };
+    check(
+        Response::Delta(offer),
+        &("03".to_owned() + &"cc".repeat(32) + "0010000000000000"),
     );
 }
 
