@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    ffi::OsStr,
+    fmt::Debug,
     fs,
     path::Path,
     process::{Command, Output},
@@ -11,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-fn run(arguments: &[&str]) -> Output {
+fn run(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_athanor-distill"))
         .args(arguments)
         .output()
@@ -19,7 +21,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn succeeds(arguments: &[&str]) -> String {
+fn succeeds(arguments: &[impl AsRef<OsStr> + Debug]) -> String {
     let output = run(arguments);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {error}");
@@ -28,7 +30,7 @@ fn succeeds(arguments: &[&str]) -> String {
 
 /// The one line that a mistake ends with.
 #[track_caller]
-fn fails(arguments: &[&str]) -> String {
+fn fails(arguments: &[impl AsRef<OsStr> + Debug]) -> String {
     let output = run(arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     let error = String::from_utf8(output.stderr).unwrap();
@@ -121,13 +123,16 @@ fn a_teacher_is_recorded_once_and_students_learn_from_the_record() {
 fn a_model_speaks_as_it_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     let teacher = teacher(dir.path());
-    let generate = |more: &[&str]| {
-        let mut arguments = vec!["generate", "--model", &teacher, "--device", "cpu"];
-        arguments.extend(more);
-        arguments
+    let common = ["generate", "--model", &teacher, "--device", "cpu"];
+    let generate = |more: &[&str]| -> Vec<String> {
+        common
+            .iter()
+            .chain(more)
+            .map(|part| (*part).to_owned())
+            .collect()
     };
     let told = |more: &[&str]| -> Value {
-        serde_json::from_str(&succeeds(&[&generate(more)[..], &["--json"]].concat())).unwrap()
+        serde_json::from_str(&succeeds(&generate(&[more, &["--json"]].concat()))).unwrap()
     };
     let limit = ["--prompt", "fn main() {", "--max-new-tokens", "24"];
     let whole = told(&limit);
@@ -171,6 +176,6 @@ fn a_model_speaks_as_it_is_asked() {
     assert_eq!(told(&asked)["text"], told(&plain)["text"]);
     let error = fails(&generate(&["--prompt", ""]));
     assert!(error.contains("at least one"), "{error}");
-    let error = fails(&generate(&["--prompt", "a", "--temperature", "-1"]));
+    let error = fails(&generate(&["--prompt", "a", "--temperature=-1"]));
     assert!(error.contains("--temperature"), "{error}");
 }
