@@ -2,6 +2,8 @@
 # Build the chain's runtime as WASM, for a standard Substrate node; athanor-devnet runs the same crate natively.
 #
 #   scripts/wasm.sh [--out FILE]     default: target directory, wasm/athanor_runtime.wasm
+#   scripts/wasm.sh --check          also let the module build the state of block 0, and compare it with athanor-devnet's;
+#                                    needs node and what scripts/compat.sh installed (there: --dir DIR, here too)
 #
 # Needs a toolchain with the target wasm32v1-none, or with the sources of the standard library (rust-src), of which it then
 # compiles the parts that are needed. With neither it says what is missing and ends with 2. $RUSTC and $CARGO name another
@@ -15,15 +17,25 @@ die() { echo "wasm: $*" >&2; exit 2; }
 
 target=wasm32v1-none
 out=""
+check=false
+clients="${XDG_CACHE_HOME:-$HOME/.cache}/athanor/compat"
 while [ $# -gt 0 ]; do
     case "$1" in
         --out) [ $# -gt 1 ] || die "--out needs a file"; out="$2"; shift ;;
-        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --check) check=true ;;
+        --dir) [ $# -gt 1 ] || die "--dir needs a directory"; clients="$2"; shift ;;
+        -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown argument $1; see --help" ;;
     esac
     shift
 done
 
+if [ "$check" = true ]; then
+    command -v node > /dev/null || die "--check needs node"
+    [ -e "$clients/node_modules/@polkadot/util-crypto" ] \
+        || die "--check needs @polkadot/util-crypto in $clients: run scripts/compat.sh --only polkadot"
+    clients="$(cd "$clients" && pwd)"
+fi
 cargo="${CARGO:-cargo}"
 rustc="${RUSTC:-rustc}"
 command -v "$cargo" > /dev/null || die "$cargo is missing"
@@ -60,3 +72,14 @@ built="$directory/wasm/$target/release/athanor_runtime.wasm"
 out="${out:-$directory/wasm/athanor_runtime.wasm}"
 cp "$built" "$out"
 echo "$out"
+[ "$check" = true ] || exit 0
+
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+# The other toolchain was for the module alone.
+devnet() { env -u CARGO -u RUSTC -u RUSTC_BOOTSTRAP cargo run --quiet -p athanor-devnet -- "$@"; }
+devnet build-spec --wasm "$out" > "$scratch/spec.json"
+devnet build-spec --wasm "$out" --raw > "$scratch/raw.json"
+cp scripts/wasm.mjs "$scratch/"
+ln -s "$clients/node_modules" "$scratch/node_modules"
+node "$scratch/wasm.mjs" "$out" "$scratch/spec.json" "$scratch/raw.json"

@@ -242,7 +242,7 @@ impl_runtime_apis! {
         }
 
         fn get_subnet_to_prune() -> Option<u16> {
-            None
+            SubtensorModule::network_to_prune()
         }
 
         fn get_next_epoch_start_block(netuid: u16) -> Option<u64> {

@@ -51,7 +51,7 @@ impl<T: Config> Pallet<T> {
 
     /// The subnet that makes room for a new one: the cheapest of those that are no longer immune, the oldest of equals
     /// (`get_network_to_prune`).
-    pub(super) fn network_to_prune() -> Option<NetUid> {
+    pub(crate) fn network_to_prune() -> Option<NetUid> {
         let block = Self::current_block();
         let period = NetworkImmunityPeriod::<T>::get();
         Self::subnets()

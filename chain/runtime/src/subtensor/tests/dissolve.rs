@@ -175,7 +175,9 @@ fn a_new_subnet_takes_the_place_of_the_oldest_that_is_not_immune() {
             SubtensorModule::register_network(signed(4), account(40)),
             full()
         );
+        assert_eq!(SubtensorModule::network_to_prune(), None);
         go_to(60);
+        assert_eq!(SubtensorModule::network_to_prune(), Some(NETUID));
         let had = Balances::free_balance(account(2));
         assert_ok!(SubtensorModule::register_network(signed(4), account(40)));
         System::assert_has_event(Event::NetworkRemoved(NETUID).into());
