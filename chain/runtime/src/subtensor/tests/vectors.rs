@@ -1,8 +1,8 @@
 //! Whether blocks give what Subtensor's own code gave, on every recorded epoch.
 //!
-//! Each epoch runs in a block of a chain of its own. What extrinsics can bring about is brought about by them: the
-//! hyperparameters by `AdminUtils`, stake on the subnet and on root by `add_stake`, weights by `set_weights`. What they
-//! cannot is written to storage: the registrations' and updates' blocks, permits, bonds, pending emission, the position
+//! Each epoch runs in a block of a chain of its own. What extrinsics can bring about is brought about by signed ones in the
+//! block before: the hyperparameters by `AdminUtils`, stake on the subnet and on root by `add_stake`, weights by
+//! `set_weights`. What they cannot is written to storage: the registrations' and updates' blocks, permits, bonds, pending emission, the position
 //! in the schedule and commits, which a history of many blocks would have left; and those values that the calls refuse
 //! (stake below the least or above all that there is, weights that are not scaled or point beyond the subnet, settings
 //! out of range).
@@ -19,43 +19,87 @@ mod recorded;
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use athanor_yuma::{Outcome, Params, State};
-use frame_support::dispatch::GetDispatchInfo;
-use sp_core::H256;
+use codec::{Compact, Decode, Encode};
+use sp_core::{H256, Pair, sr25519};
 use sp_runtime::{
     BuildStorage,
-    traits::{Dispatchable, Header as _},
+    traits::{BlakeTwo256, Hash, Header as _},
 };
 
 use super::*;
-use crate::{Executive, Header, RuntimeCall, RuntimeEvent, admin::Call as Admin};
+use crate::{
+    Executive, Header, RuntimeCall, RuntimeEvent, SudoConfig, UncheckedExtrinsic, VERSION,
+    admin::Call as Admin,
+};
 
-/// Calls that did their work, and calls whose work was done on storage.
+/// Extrinsics that did their work, and extrinsics whose work was done on storage.
 static BY_CALL: AtomicU64 = AtomicU64::new(0);
 static BY_STORAGE: AtomicU64 = AtomicU64::new(0);
 
-/// The richest account, whose stake everybody's is.
-const RICH: [u8; 32] = [0xee; 32];
+/// The richest account, whose stake everybody's is, and who may dispatch as root.
+static RICH: LazyLock<sr25519::Pair> = LazyLock::new(|| sr25519::Pair::from_seed(&[0xee; 32]));
+/// Keys of the hotkeys by UID.
+static KEYS: LazyLock<Vec<sr25519::Pair>> = LazyLock::new(|| {
+    let seed = |uid: u16| {
+        let mut seed = [0x11; 32];
+        seed[..2].copy_from_slice(&uid.to_be_bytes());
+        seed
+    };
+    (0..=256)
+        .map(|uid| sr25519::Pair::from_seed(&seed(uid)))
+        .collect()
+});
 
-fn hotkey(uid: u16) -> AccountId32 {
-    let mut bytes = [0x11; 32];
-    bytes[..2].copy_from_slice(&uid.to_be_bytes());
-    bytes.into()
+fn rich() -> AccountId32 {
+    RICH.public().into()
 }
 
-/// Dispatches a call; if it fails or does not have the effect, `otherwise` has.
+fn hotkey(uid: u16) -> AccountId32 {
+    KEYS[usize::from(uid)].public().into()
+}
+
+/// An immortal extrinsic, byte by byte as clients send it.
+fn extrinsic(signer: &sr25519::Pair, call: RuntimeCall) -> UncheckedExtrinsic {
+    let nonce = System::account_nonce(AccountId32::from(signer.public()));
+    let genesis = System::block_hash(0);
+    let extra = (0_u8, Compact(nonce), Compact(0_u64), 0_u8);
+    let implicit = (
+        VERSION.spec_version,
+        VERSION.transaction_version,
+        genesis,
+        genesis,
+        Option::<[u8; 32]>::None,
+    );
+    let mut payload = (&call, &extra, implicit).encode();
+    if payload.len() > 256 {
+        payload = BlakeTwo256::hash(&payload).0.to_vec();
+    }
+    let signature = signer.sign(&payload);
+    // Version 4, signed; an account by its id; an sr25519 signature.
+    let bytes = (
+        (0x84_u8, 0_u8, signer.public().0),
+        (1_u8, signature.0),
+        extra,
+        call,
+    );
+    UncheckedExtrinsic::decode(&mut &bytes.encode().encode()[..]).unwrap()
+}
+
+/// Applies an extrinsic; if it is refused, fails or does not have the effect, `otherwise` has.
 fn reach(
-    origin: RuntimeOrigin,
+    signer: &sr25519::Pair,
     call: impl Into<RuntimeCall>,
     reached: impl Fn() -> bool,
     otherwise: impl FnOnce(),
 ) {
-    let call = call.into();
-    let _ = call.get_dispatch_info();
-    let _ = call.dispatch(origin);
+    let _ = Executive::apply_extrinsic(extrinsic(signer, call.into()));
     if reached() {
         BY_CALL.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -68,7 +112,7 @@ fn reach(
 fn chain(params: &Params) -> TestExternalities {
     let neurons = (0..params.n)
         .map(|uid| NeuronGenesis {
-            coldkey: RICH.into(),
+            coldkey: rich(),
             hotkey: hotkey(uid),
             stake: 0,
         })
@@ -84,13 +128,14 @@ fn chain(params: &Params) -> TestExternalities {
     };
     let storage = RuntimeGenesisConfig {
         balances: BalancesConfig {
-            balances: vec![(RICH.into(), u64::MAX / 4)],
+            balances: vec![(rich(), u64::MAX / 4)],
             ..Default::default()
         },
         subtensor_module: SubtensorModuleConfig {
             subnets: vec![subnet],
             ..Default::default()
         },
+        sudo: SudoConfig { key: Some(rich()) },
         ..Default::default()
     }
     .build_storage()
@@ -98,15 +143,21 @@ fn chain(params: &Params) -> TestExternalities {
     TestExternalities::new(storage)
 }
 
+/// The call as root's.
+fn as_root(call: impl Into<RuntimeCall>) -> pallet_sudo::Call<Runtime> {
+    let call = Box::new(call.into());
+    pallet_sudo::Call::sudo { call }
+}
+
 macro_rules! set {
     ($item:ident, $call:ident { $argument:ident: $value:expr }) => {{
         let value = $value;
         reach(
-            RuntimeOrigin::root(),
-            Admin::<Runtime>::$call {
+            &RICH,
+            as_root(Admin::<Runtime>::$call {
                 netuid: NETUID,
                 $argument: value,
-            },
+            }),
             || $item::<Runtime>::get(NETUID) == value,
             || $item::<Runtime>::insert(NETUID, value),
         );
@@ -171,22 +222,22 @@ fn settings(params: &Params) {
             }
         );
         reach(
-            RuntimeOrigin::root(),
-            Admin::<Runtime>::sudo_set_alpha_values {
+            &RICH,
+            as_root(Admin::<Runtime>::sudo_set_alpha_values {
                 netuid: NETUID,
                 alpha_low: alpha.low,
                 alpha_high: alpha.high,
-            },
+            }),
             || AlphaValues::<Runtime>::get(NETUID) == (alpha.low, alpha.high),
             || AlphaValues::<Runtime>::insert(NETUID, (alpha.low, alpha.high)),
         );
     }
     reach(
-        RuntimeOrigin::root(),
-        Call::<Runtime>::set_activity_cutoff_factor {
+        &RICH,
+        as_root(Call::<Runtime>::set_activity_cutoff_factor {
             netuid: NETUID,
             factor_milli: params.activity_cutoff_factor_milli,
-        },
+        }),
         || ActivityCutoffFactorMilli::<Runtime>::get(NETUID) == params.activity_cutoff_factor_milli,
         || {
             let factor = params.activity_cutoff_factor_milli;
@@ -201,7 +252,7 @@ fn stake(netuid: NetUid, amounts: &[u64]) {
     for (uid, amount) in (0_u16..).zip(amounts) {
         let staked = || TotalHotkeyAlpha::<Runtime>::get(hotkey(uid), netuid);
         reach(
-            RuntimeOrigin::signed(RICH.into()),
+            &RICH,
             Call::<Runtime>::add_stake {
                 hotkey: hotkey(uid),
                 netuid,
@@ -217,7 +268,7 @@ fn weights(rows: &[Vec<(u16, u16)>]) {
     for (uid, row) in (0_u16..).zip(rows) {
         let (dests, values) = row.iter().copied().unzip();
         reach(
-            RuntimeOrigin::signed(hotkey(uid)),
+            &KEYS[usize::from(uid)],
             Call::<Runtime>::set_weights {
                 netuid: NETUID,
                 dests,
@@ -270,7 +321,9 @@ fn epoch_in_a_block(params: &Params, state: &State<'_>) -> Outcome {
     let block = u32::try_from(state.block).unwrap();
     let n = usize::from(params.n);
     chain(params).execute_with(|| {
-        System::set_block_number(block.saturating_sub(1));
+        if block > 1 {
+            begin(block - 1);
+        }
         settings(params);
         ValidatorPermit::<Runtime>::insert(NETUID, vec![true; n]);
         weights(&state.weights[..n.min(state.weights.len())]);
@@ -281,15 +334,7 @@ fn epoch_in_a_block(params: &Params, state: &State<'_>) -> Outcome {
             .map(|uid| SubtensorModule::stake_weight(&hotkey(uid), NETUID))
             .collect();
         let before = staked(params.n);
-        let parent = System::parent_hash();
-        let header = Header::new(
-            block,
-            Default::default(),
-            Default::default(),
-            parent,
-            Default::default(),
-        );
-        Executive::initialize_block(&header);
+        begin(block);
         let incentives = incentives();
         let paid = Paid {
             before: &before,
@@ -300,6 +345,18 @@ fn epoch_in_a_block(params: &Params, state: &State<'_>) -> Outcome {
         let validators = paid.to_validators(&athanor_yuma::epoch(params, state).validator_emission);
         outcome(params.n, totals, incentives, validators)
     })
+}
+
+/// Begins a block, which starts with the epochs that are due.
+fn begin(number: u32) {
+    System::set_block_number(number - 1);
+    Executive::initialize_block(&Header::new(
+        number,
+        Default::default(),
+        Default::default(),
+        System::parent_hash(),
+        Default::default(),
+    ));
 }
 
 /// Stake on each hotkey, in rao.
@@ -398,7 +455,7 @@ fn every_recorded_epoch_comes_out_of_a_block_as_recorded() {
         BY_STORAGE.load(Ordering::Relaxed),
     );
     println!(
-        "{} epochs; {calls} steps by calls, {storage} by storage",
+        "{} epochs; {calls} steps by signed extrinsics, {storage} by storage",
         report.epochs
     );
     assert!(
@@ -410,6 +467,6 @@ fn every_recorded_epoch_comes_out_of_a_block_as_recorded() {
     assert!(report.cases >= 161 && report.epochs >= 957, "{report:?}");
     assert!(
         calls > 4 * storage,
-        "{calls} by calls, {storage} by storage"
+        "{calls} by extrinsics, {storage} by storage"
     );
 }
