@@ -126,6 +126,15 @@ impl TrainerConfig {
         }
     }
 
+    /// Whether a record of the teacher does not do: something is to be asked of the teacher itself.
+    pub(crate) fn needs_teacher(&self) -> bool {
+        let objective = &self.objective;
+        self.refresh_every > 0
+            || objective.rollout_every > 0
+            || objective.vocabulary == Vocabulary::Full
+            || objective.temperature != 1.0
+    }
+
     /// Checks every number.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.schedule.check()?;

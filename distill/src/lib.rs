@@ -8,6 +8,7 @@
 mod batch;
 pub mod bundled;
 mod config;
+pub mod endpoint;
 pub mod evaluation;
 pub mod gate;
 pub mod init;

@@ -33,7 +33,10 @@ pub(crate) fn forward_kl<'a, B: ModelBackend>(
 ) -> Tensor<B, 1> {
     let (mut index, mut weights) = (Vec::new(), Vec::new());
     let (mut constants, mut tails) = (Vec::new(), Vec::new());
+    let mut used = Vec::new();
     for top in rows {
+        // A place that was not used, as by a teacher that tells of fewer tokens, takes nothing from the others' share.
+        used.extend(top.probabilities.map(|p| f32::from(u8::from(p > 0.0))));
         index.extend(top.tokens.iter().map(|&token| token as i32));
         weights.extend(top.probabilities);
         constants.push(top.negative_entropy());
@@ -42,9 +45,10 @@ pub(crate) fn forward_kl<'a, B: ModelBackend>(
     let (count, device) = (tails.len(), log_q.device());
     let index = Tensor::<B, 2, Int>::from_data(TensorData::new(index, [count, KEPT]), &device);
     let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [count, KEPT]), &device);
+    let used = Tensor::<B, 2>::from_data(TensorData::new(used, [count, KEPT]), &device);
     let column = |data| Tensor::<B, 2>::from_data(TensorData::new(data, [count, 1]), &device);
     let kept = log_q.gather(1, index);
-    let q_tail = kept.clone().exp().sum_dim(1).neg().add_scalar(1.0);
+    let q_tail = (kept.clone().exp() * used).sum_dim(1).neg().add_scalar(1.0);
     let log_tail = q_tail.clamp_min(LEAST_TAIL).log();
     let loss = column(constants) - (kept * weights).sum_dim(1) - column(tails) * log_tail;
     loss.reshape([count])

@@ -1,7 +1,7 @@
 //! A teacher at work for its students: it continues prompts, and says how likely it finds what they write.
 
 use athanor_model::{
-    Decoding, DeviceError, ModelBackend, OnDevice, TrainBackend, Transformer,
+    Checkpoint, Decoding, DeviceError, ModelBackend, OnDevice, TrainBackend, Transformer,
     checkpoint::CheckpointError, tensors::TensorsError, tokenizer::TokenizerError,
 };
 use burn::tensor::Tensor;
@@ -13,12 +13,12 @@ use crate::{
     batch::{Batch, packed, tempered, values},
     sample::continue_all,
     shard::{KEPT, Recorded, Shard, ShardPlan, Top},
-    source::Source,
+    source::{Source, Teacher},
     stream::{Example, Stream},
 };
 
 /// Tokens of real text before the teacher goes on by itself.
-const PROMPT_TOKENS: std::ops::RangeInclusive<usize> = 12..=40;
+pub(crate) const PROMPT_TOKENS: std::ops::RangeInclusive<usize> = 12..=40;
 /// Tokens that the teacher adds to such a prompt.
 const CONTINUATION_TOKENS: usize = 32;
 /// Prompts that are continued at once.
@@ -27,6 +27,9 @@ pub(crate) const SLOTS: usize = 16;
 /// Why a teacher could not be recorded.
 #[derive(Debug, Error)]
 pub enum RecordError {
+    /// The teacher is known by its record alone.
+    #[error("the teacher is not at hand, only a record of it: give its directory")]
+    NoTeacher,
     /// The device does not work.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -50,14 +53,13 @@ pub(crate) struct Recorder<B: ModelBackend> {
 
 impl<B: ModelBackend> Recorder<B> {
     /// Loads the teacher.
-    pub(crate) fn open(source: &Source, device: &B::Device) -> Result<Self, RecordError> {
-        let checkpoint = &source.checkpoint;
+    pub(crate) fn open(checkpoint: &Checkpoint, device: &B::Device) -> Result<Self, RecordError> {
         let teacher =
             Transformer::<B>::from_tensors(&checkpoint.config, &checkpoint.tensors()?, device)?;
         Ok(Self {
             decoding: Decoding::new(&teacher, SLOTS, usize::MAX)?,
             teacher,
-            digest: source.digest,
+            digest: checkpoint.digest(),
         })
     }
 
@@ -128,7 +130,10 @@ impl OnDevice for Record<'_> {
     type Output = Result<Shard, RecordError>;
 
     fn run<B: TrainBackend>(self, device: B::Device) -> Self::Output {
-        let mut recorder = Recorder::<B::InnerBackend>::open(self.source, &device)?;
+        let Teacher::Present(checkpoint) = &self.source.teacher else {
+            return Err(RecordError::NoTeacher);
+        };
+        let mut recorder = Recorder::<B::InnerBackend>::open(checkpoint, &device)?;
         Ok(recorder.record(self.stream, self.plan, self.temperature)?)
     }
 }

@@ -34,6 +34,9 @@ pub(crate) struct Place {
     pub(crate) next: usize,
     /// The example that is replaced next.
     pub(crate) oldest: usize,
+    /// Held-out examples that a gate has seen, where there is only a record to draw them from.
+    #[serde(default)]
+    pub(crate) judged: usize,
     /// What the gate has seen of the candidate in hand.
     pub(crate) gate: Evidence,
 }

@@ -106,6 +106,12 @@ impl Shard {
         })?
     }
 
+    /// Whether another shard says the same of the same teacher, so that the two can be learnt from together.
+    pub fn like(&self, other: &Shard) -> bool {
+        (self.teacher, self.vocab, self.temperature)
+            == (other.teacher, other.vocab, other.temperature)
+    }
+
     /// The shard as a file: little-endian numbers, ended by a blake3 hash of all before.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();

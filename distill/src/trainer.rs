@@ -24,7 +24,7 @@ use crate::{
     recorder::{RecordError, Recorder, continued},
     resume::{Place, Resume, ResumeError},
     shard::{Recorded, Shard, ShardPlan},
-    source::Source,
+    source::{Source, Teacher},
 };
 
 /// The part of the examples that one refresh replaces is one in so many: a short step stays short, and at the pace of
@@ -62,6 +62,11 @@ pub enum TrainerError {
     /// The settings make no training.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What is asked for cannot be had from a record.
+    #[error(
+        "only a record of the teacher is at hand: full vocabulary, fresh examples, own rollouts and temperatures need its directory"
+    )]
+    NeedsTeacher,
     /// The shard holds nothing, or another teacher's words.
     #[error("the shard holds no examples of this teacher at this temperature: record one from it")]
     Shard,
@@ -86,14 +91,18 @@ pub struct Trainer<B: TrainBackend> {
     pool: Vec<Recorded>,
     /// Place in the pool of the example that the next refresh replaces.
     oldest: usize,
-    held_out: Shard,
+    held_out: Vec<Recorded>,
+    /// Examples of a record that only gates see, and how many one has seen.
+    reserve: Vec<Recorded>,
+    judged: usize,
     /// Passes over the pool so far.
     pass: u64,
     /// Order of the pool's examples in this pass, and the next one's place in it.
     order: Vec<usize>,
     next: usize,
     student: Learner<B>,
-    teacher: Recorder<B::InnerBackend>,
+    /// `None` when it is known by its record alone.
+    teacher: Option<Recorder<B::InnerBackend>>,
     device: B::Device,
     /// Configuration of the student, as it stands in its checkpoints.
     student_config: Config,
@@ -121,8 +130,8 @@ impl<B: TrainBackend> Trainer<B> {
             None => {
                 let temperature = config.objective.temperature;
                 let stream = &trainer.source.training;
-                let shard = trainer.teacher.record(stream, &config.shard, temperature)?;
-                shard.examples
+                let teacher = trainer.teacher.as_mut().ok_or(TrainerError::NeedsTeacher)?;
+                teacher.record(stream, &config.shard, temperature)?.examples
             }
         };
         if trainer.pool.is_empty() {
@@ -155,8 +164,10 @@ impl<B: TrainBackend> Trainer<B> {
             order,
             next,
             oldest,
+            judged,
             gate: _,
         } = state.place;
+        trainer.judged = judged;
         (trainer.run_steps, trainer.pass) = (run_steps, pass);
         (trainer.order, trainer.next, trainer.oldest) = (order, next, oldest);
         Ok(trainer)
@@ -170,28 +181,36 @@ impl<B: TrainBackend> Trainer<B> {
         device: B::Device,
     ) -> Result<Self, TrainerError> {
         config.check()?;
-        let (found, expected) = (
-            student.config.vocab_size,
-            source.checkpoint.config.vocab_size,
-        );
+        let (found, expected) = (student.config.vocab_size, source.vocab);
         if found != expected {
             return Err(TrainerError::Vocabulary {
                 student: found,
                 teacher: expected,
             });
         }
-        let mut teacher = Recorder::open(&source, &device)?;
-        let count = config.held_out;
-        let plan = ShardPlan {
-            seed: !config.seed,
-            items: count / 2,
-            passages: 0,
-            continuations: count - count / 2,
+        let (teacher, held_out, reserve) = match &source.teacher {
+            Teacher::Present(checkpoint) => {
+                let mut teacher = Recorder::open(checkpoint, &device)?;
+                let plan = held_out(config.held_out, !config.seed);
+                let examples = teacher.record(&source.held_out, &plan, 1.0)?.examples;
+                (Some(teacher), examples, Vec::new())
+            }
+            Teacher::Recorded(_) if config.needs_teacher() => {
+                return Err(TrainerError::NeedsTeacher);
+            }
+            Teacher::Recorded(examples) => {
+                // Half for measuring, half for gates, if there are not enough for both.
+                let measured = config.held_out.min(examples.len().div_ceil(2));
+                let (measured, reserve) = examples.split_at(measured);
+                (None, measured.to_vec(), reserve.to_vec())
+            }
         };
         let training = &student.manifest.training;
         let model = Transformer::from_tensors(&student.config, &student.tensors()?, &device)?;
         Ok(Trainer {
-            held_out: teacher.record(&source.held_out, &plan, 1.0)?,
+            held_out,
+            reserve,
+            judged: 0,
             student: Learner::new(model, Rule::AdamW, config.clip),
             student_config: student.config.clone(),
             teacher,
@@ -247,7 +266,7 @@ impl<B: TrainBackend> Trainer<B> {
 
     /// Mean KL( teacher || student ) in nats per token of each held-out example, always the same ones.
     pub fn evaluate(&self) -> Vec<f32> {
-        divergences(&self.student.decoder(), &self.held_out.examples)
+        divergences(&self.student.decoder(), &self.held_out)
     }
 
     /// Shows the gate up to `most` fresh held-out examples, on which `served` and the student now are compared, and stops
@@ -268,18 +287,11 @@ impl<B: TrainBackend> Trainer<B> {
         let mut shown = 0;
         while shown < most && !gate.open() {
             let count = CHUNK.min(most - shown);
-            let seed = self.rng(gate.observed().wrapping_add(1)).random();
-            let plan = ShardPlan {
-                seed,
-                items: count / 2,
-                passages: 0,
-                continuations: count - count / 2,
-            };
-            let fresh = self.teacher.record(&self.source.held_out, &plan, 1.0)?;
-            let (before, now) = (
-                divergences(&served, &fresh.examples),
-                divergences(&student, &fresh.examples),
-            );
+            let fresh = self.fresh(count, gate)?;
+            if fresh.is_empty() {
+                break;
+            }
+            let (before, now) = (divergences(&served, &fresh), divergences(&student, &fresh));
             for (before, now) in before.into_iter().zip(now) {
                 if !gate.open() {
                     gate.observe(before, now);
@@ -288,6 +300,19 @@ impl<B: TrainBackend> Trainer<B> {
             shown += count;
         }
         Ok(gate.open())
+    }
+
+    /// Held-out examples that no gate has seen: from the teacher as many as are wanted, of a record what is left.
+    fn fresh(&mut self, count: usize, gate: &Gate) -> Result<Vec<Recorded>, TrainerError> {
+        let seed = self.rng(gate.observed().wrapping_add(1)).random();
+        if let Some(teacher) = &mut self.teacher {
+            let plan = held_out(count, seed);
+            return Ok(teacher.record(&self.source.held_out, &plan, 1.0)?.examples);
+        }
+        let left = self.reserve.get(self.judged..).unwrap_or_default();
+        let fresh = left[..count.min(left.len())].to_vec();
+        self.judged += fresh.len();
+        Ok(fresh)
     }
 
     /// Writes the student as a checkpoint whose parent is the one that this run started from.
@@ -324,6 +349,7 @@ impl<B: TrainBackend> Trainer<B> {
             order: self.order.clone(),
             next: self.next,
             oldest: self.oldest,
+            judged: self.judged,
             gate: gate.evidence(),
         };
         let pool = Shard {
@@ -384,9 +410,8 @@ impl<B: TrainBackend> Trainer<B> {
             continuations: continuations / REFRESHED,
         };
         let temperature = self.config.objective.temperature;
-        let shard = self
-            .teacher
-            .record(&self.source.training, &plan, temperature)?;
+        let teacher = self.teacher.as_mut().ok_or(TrainerError::NeedsTeacher)?;
+        let shard = teacher.record(&self.source.training, &plan, temperature)?;
         for fresh in shard.examples {
             if !self.pool.is_empty() {
                 self.oldest %= self.pool.len();
@@ -425,12 +450,13 @@ impl<B: TrainBackend> Trainer<B> {
             ..
         } = self.config.objective;
         // The live teacher is asked only where the record does not hold what is wanted.
-        let full: Vec<_> = match vocabulary {
-            Vocabulary::Full => batches
+        let full: Vec<_> = match (vocabulary, &self.teacher) {
+            (Vocabulary::Full, Some(teacher)) => batches
                 .iter()
-                .map(|batch| Some(self.teacher.log_probabilities(batch, temperature)))
+                .map(|batch| Some(teacher.log_probabilities(batch, temperature)))
                 .collect(),
-            Vocabulary::Top => vec![None; batches.len()],
+            (Vocabulary::Full, None) => return Err(TrainerError::NeedsTeacher),
+            (Vocabulary::Top, _) => vec![None; batches.len()],
         };
         let (rate, pool) = (self.rate(), &self.pool);
         let loss = |part: usize, logits: Tensor<B, 2>| {
@@ -459,6 +485,7 @@ impl<B: TrainBackend> Trainer<B> {
 
     /// Lets the student answer, and moves it towards what the teacher thinks of those answers.
     fn learn_from_rollouts(&mut self) -> Result<(f32, u64), TrainerError> {
+        let teacher = self.teacher.as_ref().ok_or(TrainerError::NeedsTeacher)?;
         let mut rng = self.rng(0);
         let stream = &self.source.training;
         let prompts: Vec<Vec<u32>> = (0..self.config.objective.rollouts)
@@ -479,13 +506,23 @@ impl<B: TrainBackend> Trainer<B> {
         for example in &examples {
             batch.push(&example.tokens, example.counted());
         }
-        let teacher = self.teacher.log_probabilities(&batch, 1.0);
+        let teacher = teacher.log_probabilities(&batch, 1.0);
         let (skew, rate) = (self.config.objective.skew, self.rate());
         let loss = |_, logits| {
             let teacher = Tensor::from_inner(teacher.clone());
             skewed_reverse_kl(tempered(logits, 1.0), teacher, skew)
         };
         Ok(descend(&mut self.student, vec![batch], rate, loss))
+    }
+}
+
+/// Held-out examples in the mix that a subnet asks for.
+fn held_out(count: usize, seed: u64) -> ShardPlan {
+    ShardPlan {
+        seed,
+        items: count / 2,
+        passages: 0,
+        continuations: count - count / 2,
     }
 }
 

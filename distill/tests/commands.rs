@@ -101,6 +101,29 @@ fn a_teacher_is_recorded_once_and_students_learn_from_the_record() {
     let bytes = |key: &str| told[key].as_u64().unwrap();
     assert!(2 * bytes("delta_bytes") < bytes("whole_bytes"), "{told}");
 
+    // The record alone, and two of them together, are a teacher too.
+    let student = at("a/start");
+    let alone = |more: &[&str]| {
+        let mut arguments = vec!["train", "--shard", &shard, "--shard", &other];
+        arguments.extend(["--student", &student, "--tokens", "128", "--device", "cpu"]);
+        arguments.extend(["--judge-every", "3", "--steps", "6", "--json"]);
+        arguments.extend(more);
+        arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (f, g) = (at("f"), at("g"));
+    let events = succeeds(&alone(&["--out", &f]));
+    let judged = events.lines().filter(|line| line.contains("\"judged\""));
+    assert_eq!(judged.count(), 2, "{events}");
+    let error = fails(&alone(&["--out", &g, "--rollout-every", "2"]));
+    assert!(error.contains("only a record of the teacher"), "{error}");
+    let error = fails(&["train", "--shard", &shard, "--out", &g]);
+    assert!(error.contains("--student"), "{error}");
+    let url = "http://127.0.0.1:9/v1";
+    let mut arguments = vec!["record", "--endpoint", url, "--api-model", "m", "--out", &g];
+    arguments.extend(["--tokenizer", &teacher, "--items", "1"]);
+    let error = fails(&arguments);
+    assert!(error.contains("127.0.0.1:9/v1/completions"), "{error}");
+
     let mut damaged = fs::read(&shard).unwrap();
     damaged[100] ^= 1;
     fs::write(at("damaged"), damaged).unwrap();

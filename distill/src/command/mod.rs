@@ -17,6 +17,7 @@ use std::{
 
 use athanor_distill::{
     bundled::BundledError,
+    endpoint::EndpointError,
     evaluation::EvaluationError,
     init::StudentError,
     shard::{RecordError, ShardError},
@@ -68,6 +69,12 @@ pub(crate) enum CommandError {
     Read { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Shard { path: PathBuf, source: ShardError },
+    #[error("{}: not recorded from the teacher of {}, or not in the same way: learn from one of them", path.display(), first.display())]
+    OtherShard { path: PathBuf, first: PathBuf },
+    #[error(
+        "learning from a record alone needs a student: give --student DIR, or the teacher's directory with --teacher"
+    )]
+    NoStudent,
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -82,6 +89,8 @@ pub(crate) enum CommandError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     #[error(transparent)]
     Delta(#[from] DeltaError),
     #[error(transparent)]

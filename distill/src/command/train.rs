@@ -26,12 +26,13 @@ pub(crate) struct Arguments {
     /// Directory of states, checkpoints and log.jsonl; an interrupted run goes on from it, bit for bit on the CPU.
     #[arg(long)]
     out: PathBuf,
-    /// Directory of the teacher; without it the bundled one, unpacked to OUT/teacher.
+    /// Directory of the teacher; without it, and without --shard, the bundled one, unpacked to OUT/teacher.
     #[arg(long)]
     teacher: Option<PathBuf>,
-    /// File that `record` wrote from this teacher, to learn from nothing else; without it, fresh examples keep coming.
+    /// File that `record` wrote, to learn from nothing else; may be given several times. Without it, fresh examples keep
+    /// coming from the teacher; without --teacher, the record is all that is known of it.
     #[arg(long)]
-    shard: Option<PathBuf>,
+    shard: Vec<PathBuf>,
     #[command(flatten)]
     student: StudentArguments,
     /// Seed of the student, of the examples and of their order.
@@ -105,9 +106,9 @@ struct ObjectiveArguments {
     /// Take the forward KL over the whole vocabulary, not over the teacher's likeliest tokens.
     #[arg(long)]
     full_vocabulary: bool,
-    /// Every so many steps learn from the student's own rollouts; 0 for never.
-    #[arg(long, default_value_t = 4)]
-    rollout_every: u64,
+    /// Every so many steps learn from the student's own rollouts, 0 for never; 4 where the teacher is there to judge them.
+    #[arg(long)]
+    rollout_every: Option<u64>,
     /// Skew of the reverse KL on rollouts.
     #[arg(long, default_value_t = 0.1)]
     skew: f32,
@@ -154,6 +155,11 @@ enum Shape {
 }
 
 impl Arguments {
+    /// Whether a record is all that is known of the teacher.
+    fn alone(&self) -> bool {
+        self.teacher.is_none() && !self.shard.is_empty()
+    }
+
     fn trainer(&self) -> TrainerConfig {
         let small = TrainerConfig::small(self.seed);
         let (descent, objective) = (&self.descent, &self.objective);
@@ -182,13 +188,16 @@ impl Arguments {
                     true => Vocabulary::Full,
                     false => Vocabulary::Top,
                 },
-                rollout_every: objective.rollout_every,
+                rollout_every: objective.rollout_every.unwrap_or(match self.alone() {
+                    true => 0,
+                    false => small.objective.rollout_every,
+                }),
                 skew: objective.skew,
                 ..small.objective
             },
-            refresh_every: match self.shard {
-                Some(_) => 0,
-                None => small.refresh_every,
+            refresh_every: match self.shard.is_empty() {
+                true => small.refresh_every,
+                false => 0,
             },
             ..small
         }
@@ -213,16 +222,27 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let trainer = arguments.trainer();
     trainer.check().map_err(TrainerError::from)?;
-    let teacher = match &arguments.teacher {
-        Some(dir) => open(dir)?,
-        None => bundled::write_teacher(&arguments.out.join("teacher"))?,
+    let shard = read_shards(&arguments.shard)?;
+    let student = arguments.student.student.as_ref().map(open).transpose()?;
+    let (source, shard, start) = match shard {
+        Some(shard) if arguments.teacher.is_none() => {
+            let student = student.ok_or(CommandError::NoStudent)?;
+            let (source, shard) = Source::recorded(shard, &student)?;
+            (source, Some(shard), student)
+        }
+        shard => {
+            let teacher = match &arguments.teacher {
+                Some(dir) => open(dir)?,
+                None => bundled::write_teacher(&arguments.out.join("teacher"))?,
+            };
+            let start = match student {
+                Some(student) => student,
+                None => cut(&arguments, &teacher)?,
+            };
+            (Source::open(&teacher)?, shard, start)
+        }
     };
-    let start = match &arguments.student.student {
-        Some(dir) => open(dir)?,
-        None => cut(&arguments, &teacher)?,
-    };
-    let source = Arc::new(Source::open(&teacher)?);
-    let shard = arguments.shard.as_deref().map(read_shard).transpose()?;
+    let (source, shard) = (Arc::new(source), shard.map(Arc::new));
     let mut log = Log::open(&arguments.out, arguments.steps, arguments.json)?;
     let small = WorkerConfig::small(arguments.out, start, arguments.seed);
     let config = WorkerConfig {
@@ -253,16 +273,34 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn read_shard(path: &Path) -> Result<Arc<Shard>, CommandError> {
+/// Reads the shards as one; `None` of none.
+fn read_shards(paths: &[PathBuf]) -> Result<Option<Shard>, CommandError> {
+    let mut all: Option<Shard> = None;
+    for path in paths {
+        let shard = read_shard(path)?;
+        match &mut all {
+            None => all = Some(shard),
+            Some(all) if all.like(&shard) => all.examples.extend(shard.examples),
+            Some(_) => {
+                return Err(CommandError::OtherShard {
+                    path: path.clone(),
+                    first: paths[0].clone(),
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn read_shard(path: &Path) -> Result<Shard, CommandError> {
     let bytes = std::fs::read(path).map_err(|source| CommandError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let shard = Shard::from_bytes(&bytes).map_err(|source| CommandError::Shard {
+    Shard::from_bytes(&bytes).map_err(|source| CommandError::Shard {
         path: path.to_owned(),
         source,
-    })?;
-    Ok(Arc::new(shard))
+    })
 }
 
 /// Makes a student and writes it to OUT/start, the same one for the same arguments.

@@ -17,6 +17,7 @@ fn state() -> Resume {
             order: vec![2, 0, 1],
             next: 2,
             oldest: 3,
+            judged: 4,
             gate: gate.evidence(),
         },
         optimiser: vec![1, 2, 3],
