@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use athanor_distill::{
@@ -129,9 +129,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn open(dir: &PathBuf) -> Result<(Checkpoint, Source), CommandError> {
+fn open(dir: &Path) -> Result<(Checkpoint, Source), CommandError> {
     let checkpoint = Checkpoint::open(dir).map_err(|source| CommandError::Open {
-        dir: dir.clone(),
+        dir: dir.to_owned(),
         source,
     })?;
     let source = Source::open(&checkpoint)?;
