@@ -121,6 +121,7 @@ impl Source {
         let end = speaker
             .config
             .eos_token_id
+            .first()
             .or(tokenizer.eos_id())
             .ok_or(SourceError::NoEnd)?;
         Ok(Source {

@@ -160,7 +160,7 @@ pub fn config(width: usize, layers: usize, end: u32) -> Config {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         bos_token_id: None,
-        eos_token_id: Some(end),
+        eos_token_id: Some(end).into(),
         variant: Default::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! The engine as the miner uses it: asks in, drafts out.
 
 use athanor_model::{
-    Checkpoint,
+    Checkpoint, StopTokens,
     engine::{self, Engine, GenerateRequest, LoadError, SubmitError},
 };
 use athanor_spec::{Ask, Digest, Finish, Refusal};
@@ -25,13 +25,14 @@ pub struct Draft {
 #[derive(Clone)]
 pub struct Backend {
     engine: Engine,
-    /// Token that ends an answer.
-    end: Option<u32>,
+    /// Tokens that end an answer.
+    end: StopTokens,
 }
 
 impl Backend {
-    /// A backend that draws from `engine` until the token `end` or the ask's limit.
-    pub fn new(engine: Engine, end: Option<u32>) -> Self {
+    /// A backend that draws from `engine` until one of the tokens `end` or the ask's limit.
+    pub fn new(engine: Engine, end: impl Into<StopTokens>) -> Self {
+        let end = end.into();
         Self { engine, end }
     }
 
@@ -42,7 +43,7 @@ impl Backend {
             max_new_tokens: usize::from(ask.max_new_tokens),
             temperature: ask.temperature(),
             seed: ask.seed,
-            stop: self.end,
+            stop: self.end.clone(),
         };
         let (reply, result) = oneshot::channel();
         let submitted = self.engine.generate(request, move |generation| {

@@ -128,7 +128,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         };
         let checkpoint = checkpoint.clone();
         move || {
-            let end = checkpoint.config.eos_token_id;
+            let end = checkpoint.config.eos_token_id.clone();
             Ok(Backend::new(engine::spawn(&checkpoint, settings)?, end))
         }
     })

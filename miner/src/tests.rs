@@ -57,7 +57,7 @@ fn backend(checkpoint: &Checkpoint, slots: usize, queue: usize) -> Backend {
         weights: athanor_model::WeightFormat::F32,
         max_context: 256,
     };
-    let end = checkpoint.config.eos_token_id;
+    let end = checkpoint.config.eos_token_id.clone();
     Backend::new(engine::spawn(checkpoint, config).unwrap(), end)
 }
 

@@ -33,7 +33,7 @@ fn config() -> Config {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         bos_token_id: None,
-        eos_token_id: None,
+        eos_token_id: Default::default(),
         variant: Default::default(),
     }
 }
@@ -116,7 +116,7 @@ fn decode_requests(bencher: Bencher, batch: usize) {
                     max_new_tokens: 64,
                     temperature: 1.0,
                     seed,
-                    stop: None,
+                    stop: Default::default(),
                 };
                 let reply = reply.clone();
                 engine

@@ -4,11 +4,13 @@
 
 mod file;
 mod rope_scaling;
+mod stop;
 mod variant;
 
 use thiserror::Error;
 
 pub use rope_scaling::{Llama3Scaling, RopeScaling, YarnScaling};
+pub use stop::StopTokens;
 pub use variant::{Family, Variant, Window};
 
 /// The most that any one dimension of a model may be: a bound for what a stranger's file can make us allocate.
@@ -45,8 +47,8 @@ pub struct Config {
     pub tie_word_embeddings: bool,
     /// The token that opens a sequence, if the tokenizer has one.
     pub bos_token_id: Option<u32>,
-    /// The token that ends a sequence, if the tokenizer has one; the first one where the file lists several.
-    pub eos_token_id: Option<u32>,
+    /// The tokens that end a sequence: all that `config.json` and `generation_config.json` list.
+    pub eos_token_id: StopTokens,
     /// What sets the family's decoder apart from plain Llama.
     pub variant: Variant,
 }
@@ -163,17 +165,27 @@ impl Config {
             }
         }
         self.variant.check(self.num_hidden_layers)?;
-        for (field, id) in [
-            ("bos_token_id", self.bos_token_id),
-            ("eos_token_id", self.eos_token_id),
-        ] {
-            if let Some(id) = id
-                && id as usize >= self.vocab_size
-            {
-                return fail(field, id as usize, "it must lie below vocab_size");
-            }
+        let begins = self.bos_token_id.map(|id| ("bos_token_id", id));
+        let ends = self.eos_token_id.iter().map(|id| ("eos_token_id", id));
+        let mut ids = begins.into_iter().chain(ends);
+        match ids.find(|(_, id)| *id as usize >= self.vocab_size) {
+            Some((field, id)) => fail(field, id as usize, "it must lie below vocab_size"),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Adds the tokens that a `generation_config.json` lets an answer end with; everything else in it is about drawing,
+    /// which a request says for itself.
+    pub fn take_generation(&mut self, json: &[u8]) -> Result<(), ConfigError> {
+        if json.len() > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLarge {
+                bytes: json.len(),
+                limit: MAX_CONFIG_BYTES,
+            });
+        }
+        self.eos_token_id
+            .extend(file::generation_ends(json)?.iter());
+        self.check()
     }
 
     /// The configuration as a `config.json`: the same bytes for the same configuration.

@@ -14,6 +14,8 @@ use crate::tensors::{HEAD, Tensors, TensorsError};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
+/// Name of the defaults of generation.
+pub(crate) const GENERATION: &str = "generation_config.json";
 /// Name of the list of shards.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
@@ -92,10 +94,15 @@ struct Index {
 
 /// Reads the configuration and the weights, in one file or in shards, f32, f16 or bf16.
 pub fn open(dir: &Path) -> Result<(Config, Tensors), OpenError> {
-    let config = Config::parse(&read(&dir.join(CONFIG))?).map_err(|source| OpenError::Config {
+    let wrong = |source| OpenError::Config {
         dir: dir.to_owned(),
         source,
-    })?;
+    };
+    let mut config = Config::parse(&read(&dir.join(CONFIG))?).map_err(wrong)?;
+    let generation = dir.join(GENERATION);
+    if generation.exists() {
+        config.take_generation(&read(&generation)?).map_err(wrong)?;
+    }
     let mut tensors = Tensors::new();
     for file in weight_files(dir)? {
         let path = dir.join(file);

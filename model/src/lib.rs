@@ -27,7 +27,7 @@ pub mod transformer;
 
 pub use backend::{ModelBackend, TrainBackend};
 pub use checkpoint::{Checkpoint, Manifest, TrainingSummary};
-pub use config::Config;
+pub use config::{Config, StopTokens};
 pub use decoding::Decoding;
 pub use device::{DeviceChoice, DeviceError, OnDevice, ParseDeviceError};
 pub use kernels::adamw::Update;

@@ -305,7 +305,7 @@ fn generate(
             max_new_tokens: ask.max_new_tokens.into(),
             temperature: ask.temperature(),
             seed: ask.seed,
-            stop: eos,
+            stop: eos.into(),
         };
         engine
             .generate(request, move |generation| {

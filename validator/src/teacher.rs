@@ -35,7 +35,7 @@ pub async fn continuation(teacher: &Engine, ask: &Ask, eos: Option<u32>) -> Opti
         max_new_tokens: ask.max_new_tokens.into(),
         temperature: ask.temperature(),
         seed: ask.seed,
-        stop: eos,
+        stop: eos.into(),
     };
     teacher
         .generate(request, move |generation| drop(reply.send(generation)))

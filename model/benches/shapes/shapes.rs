@@ -55,7 +55,7 @@ impl Shape {
             rope_theta: 10_000.0,
             tie_word_embeddings: false,
             bos_token_id: None,
-            eos_token_id: None,
+            eos_token_id: Default::default(),
             variant: Default::default(),
         }
     }

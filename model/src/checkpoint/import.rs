@@ -6,7 +6,7 @@ use crate::huggingface;
 /// Files that are taken over where they exist: what other programs need beside the weights.
 const COMPANIONS: &[&str] = &[
     huggingface::INDEX,
-    "generation_config.json",
+    huggingface::GENERATION,
     "special_tokens_map.json",
     "tokenizer_config.json",
     "chat_template.jinja",

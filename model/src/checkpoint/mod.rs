@@ -191,7 +191,10 @@ impl Checkpoint {
                 verify(dir, entry)?;
             }
         }
-        let config = Config::parse(&read_verified(dir, manifest.file(CONFIG)?)?)?;
+        let mut config = Config::parse(&read_verified(dir, manifest.file(CONFIG)?)?)?;
+        if let Ok(generation) = manifest.file(huggingface::GENERATION) {
+            config.take_generation(&read_verified(dir, generation)?)?;
+        }
         check_vocabulary(&config, &read_verified(dir, manifest.file(TOKENIZER)?)?)?;
         let checkpoint = Self {
             dir: dir.to_owned(),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Config, ConfigError, Family, Llama3Scaling, RopeScaling, Variant, Window, YarnScaling,
+    Config, ConfigError, Family, Llama3Scaling, RopeScaling, StopTokens, Variant, Window,
+    YarnScaling, stop::MAX_STOP_TOKENS,
 };
 
 /// Fields that do not change what the decoder computes: training settings, defaults of generation, and notes.
@@ -170,7 +171,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, ConfigError> {
         rope_theta: rope_theta as f32,
         tie_word_embeddings: file.tie_word_embeddings.unwrap_or(false),
         bos_token_id: file.bos_token_id,
-        eos_token_id: first_id(file.eos_token_id.as_ref())?,
+        eos_token_id: ids(file.eos_token_id.as_ref())?,
         variant: Variant {
             family,
             qkv_bias,
@@ -198,7 +199,7 @@ pub(super) fn write(config: &Config) -> Vec<u8> {
         architectures: Some(vec![variant.family.architecture().into()]),
         attention_bias: has_choice.then_some(variant.output_bias),
         bos_token_id: config.bos_token_id,
-        eos_token_id: config.eos_token_id.map(Value::from),
+        eos_token_id: ids_to_json(&config.eos_token_id),
         head_dim: Some(config.head_dim),
         hidden_act: Some("silu".into()),
         hidden_size: config.hidden_size,
@@ -227,16 +228,35 @@ pub(super) fn write(config: &Config) -> Vec<u8> {
     json
 }
 
-/// The first of the token ids that end a sequence.
-fn first_id(ids: Option<&Value>) -> Result<Option<u32>, ConfigError> {
-    let first = match ids {
-        Some(Value::Array(ids)) => ids.first(),
-        other => other,
+/// One token id or a list of them.
+fn ids(ids: Option<&Value>) -> Result<StopTokens, ConfigError> {
+    let ids = match ids {
+        None | Some(Value::Null) => return Ok(StopTokens::default()),
+        Some(Value::Array(ids)) => ids.as_slice(),
+        Some(id) => std::slice::from_ref(id),
     };
-    match first {
-        None | Some(Value::Null) => Ok(None),
-        Some(id) => Ok(Some(u32::deserialize(id)?)),
+    if ids.len() > MAX_STOP_TOKENS {
+        return Err(ConfigError::Dimension {
+            field: "eos_token_id",
+            found: ids.len(),
+            expected: "it must list at most 64 tokens",
+        });
     }
+    Ok(ids.iter().map(u32::deserialize).collect::<Result<_, _>>()?)
+}
+
+/// As the file had it: one id, or a list.
+fn ids_to_json(ids: &StopTokens) -> Option<Value> {
+    match ids.len() {
+        0 | 1 => ids.first().map(Value::from),
+        _ => Some(ids.iter().collect()),
+    }
+}
+
+/// The tokens that a `generation_config.json` ends an answer with.
+pub(super) fn generation_ends(json: &[u8]) -> Result<StopTokens, ConfigError> {
+    let fields: Map<String, Value> = serde_json::from_slice(json)?;
+    ids(fields.get("eos_token_id"))
 }
 
 fn unsupported(field: &'static str, found: impl ToString, expected: &'static str) -> ConfigError {

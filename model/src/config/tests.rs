@@ -16,7 +16,7 @@ pub(crate) fn tiny() -> Config {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         bos_token_id: None,
-        eos_token_id: Some(0),
+        eos_token_id: Some(0).into(),
         variant: Default::default(),
     }
 }
@@ -97,9 +97,20 @@ fn a_list_of_ending_tokens_gives_the_first() {
         let ids = format!(r#""eos_token_id": {ids}"#);
         Config::parse(json.replace(r#""eos_token_id": 0"#, &ids).as_bytes())
     };
-    assert_eq!(parse("[7, 9]").unwrap().eos_token_id, Some(7));
-    assert_eq!(parse("[]").unwrap().eos_token_id, None);
-    assert_eq!(parse("null").unwrap().eos_token_id, None);
+    let listed = |ids| parse(ids).unwrap().eos_token_id;
+    assert_eq!(listed("[7, 9, 7]"), [7, 9].into_iter().collect());
+    assert_eq!(listed("[]"), None.into());
+    assert_eq!(listed("null"), None.into());
+    let mut config = parse("[7, 9]").unwrap();
+    assert_eq!(Config::parse(&config.to_json()).unwrap(), config);
+    let generation = br#"{"do_sample": true, "eos_token_id": [9, 3], "temperature": 0.6}"#;
+    config.take_generation(generation).unwrap();
+    assert_eq!(config.eos_token_id, [7, 9, 3].into_iter().collect());
+    let error = config
+        .take_generation(br#"{"eos_token_id": 5000}"#)
+        .unwrap_err();
+    assert!(error.to_string().contains("eos_token_id"), "{error}");
+    assert!(config.take_generation(b"{").is_err());
     assert!(parse("-1").is_err());
     assert!(parse("\"x\"").is_err());
 }

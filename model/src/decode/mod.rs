@@ -68,7 +68,12 @@ pub(crate) trait Decoder: Send {
     fn weight_bytes(&self) -> usize;
 
     /// Forgets what a slot holds.
-    fn clear(&mut self, slot: usize);
+    fn clear(&mut self, slot: usize) {
+        self.share(slot, slot, 0);
+    }
+
+    /// Lets a slot hold the first `tokens` of what another one holds, or the same one.
+    fn share(&mut self, from: usize, to: usize, tokens: usize);
 
     /// Runs pieces of distinct slots and writes the wanted logits, `[wanted rows, vocab]`, piece after piece.
     fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>);

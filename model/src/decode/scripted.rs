@@ -12,6 +12,7 @@ pub(crate) struct Scripted {
     max_context: usize,
     /// The turn, counted from zero, that panics.
     panics_at: Option<usize>,
+    words: &'static str,
     /// Each turn takes one message before it computes.
     gate: Option<mpsc::Receiver<()>>,
     /// Number of pieces of each turn.
@@ -24,6 +25,7 @@ impl Scripted {
         Self {
             max_context,
             panics_at: None,
+            words: "scripted panic",
             gate: None,
             turns: Arc::default(),
         }
@@ -39,12 +41,25 @@ impl Scripted {
 
     /// Counts upwards, one turn for each message sent.
     pub(crate) fn gated() -> (Self, mpsc::Sender<()>) {
+        Self::gated_up_to(64)
+    }
+
+    /// The same with room for that many tokens.
+    pub(crate) fn gated_up_to(max_context: usize) -> (Self, mpsc::Sender<()>) {
         let (open, gate) = mpsc::channel();
         let scripted = Self {
             gate: Some(gate),
-            ..Self::counting(64)
+            ..Self::counting(max_context)
         };
         (scripted, open)
+    }
+
+    /// Counts upwards but panics in its first turn with these words.
+    pub(crate) fn panics_with(words: &'static str) -> Self {
+        Self {
+            words,
+            ..Self::panics_at(0)
+        }
     }
 }
 
@@ -61,7 +76,7 @@ impl Decoder for Scripted {
         0
     }
 
-    fn clear(&mut self, _slot: usize) {}
+    fn share(&mut self, _from: usize, _to: usize, _tokens: usize) {}
 
     fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>) {
         if let Some(gate) = &self.gate {
@@ -73,7 +88,7 @@ impl Decoder for Scripted {
             turns.push(pieces.len());
             turns.len() - 1
         };
-        assert!(self.panics_at != Some(turn), "scripted panic");
+        assert!(self.panics_at != Some(turn), "{}", self.words);
         logits.clear();
         for piece in pieces {
             for token in &piece.tokens[piece.from..] {

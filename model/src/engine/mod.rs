@@ -2,13 +2,18 @@
 //!
 //! - *Ownership.* The thread owns the decoder and every sequence. A handle holds a channel and two numbers.
 //! - *Batching.* A fixed number of slots; sequences join and leave between turns. One turn feeds every running
-//!   sequence one token, and a bounded number of prompt tokens of those that have just joined.
+//!   sequence one token, and a bounded number of prompt tokens of those that have just joined. Requests for scores run
+//!   in the same slots and turns.
+//! - *Prefixes.* A slot keeps what it holds until it is needed. A request that begins as another one did takes over
+//!   what was computed for it, and is answered with the same bits.
+//! - *Cancellation.* A request that nobody waits for any more leaves between turns.
 //! - *Backpressure.* At most `slots + queue` requests are in flight; one more is refused at once as `Overloaded`.
 //! - *Swap.* A new model is loaded on the caller's thread. Sequences in progress finish on the old one, those that
 //!   wait start on the new one; none is dropped.
 //! - *Failure ladder.* A request that the new model cannot take is answered with an error. A panic inside a turn
 //!   answers every request in flight with an error; the thread and its queue of later requests live on.
 
+mod job;
 mod worker;
 
 use std::any::Any;
@@ -19,11 +24,15 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
+use crate::config::StopTokens;
 pub use crate::decode::LoadError;
 use crate::decode::{Decoder, Weights};
 use crate::device::DeviceChoice;
 use crate::kernels::packed::WeightFormat;
-use worker::{Command, Job, Swap, Worker};
+use crate::sampler::Margin;
+pub use job::{Cancel, Event};
+use job::{Job, Work};
+use worker::{Command, Swap, Worker};
 
 /// How an engine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +61,32 @@ pub struct GenerateRequest {
     pub temperature: f32,
     /// Seed of the draw.
     pub seed: u64,
-    /// The token that ends the answer.
-    pub stop: Option<u32>,
+    /// Tokens of which any one ends the answer.
+    pub stop: StopTokens,
+}
+
+/// A request to measure tokens that are there already.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreRequest {
+    /// Token ids, at least two.
+    pub tokens: Vec<u32>,
+    /// The first one that is measured; at least one, since nothing predicts the first token.
+    pub from: usize,
+    /// Temperature of the draw that the tokens are held against.
+    pub temperature: f32,
+    /// Seed of that draw; its step zero is that of token `from`.
+    pub seed: u64,
+}
+
+/// How a token fits what the model would have said in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The token.
+    pub token: u32,
+    /// Its log-probability in nats, at temperature one.
+    pub log_probability: f32,
+    /// How far it lies from the seeded draw.
+    pub margin: Margin,
 }
 
 /// A finished answer.
@@ -65,6 +98,8 @@ pub struct Generation {
     pub finish: Finish,
     /// Digest of the checkpoint that drew every one of the tokens.
     pub checkpoint: [u8; 32],
+    /// Tokens of the prompt that were taken over from another request.
+    pub reused: usize,
     /// Where the time went.
     pub timing: Timing,
 }
@@ -110,6 +145,16 @@ pub enum SubmitError {
     /// The prompt or the answer would have no token.
     #[error("a request needs at least one token of prompt and one of answer")]
     Empty,
+    /// The first token that is to be measured has none before it, or lies beyond the end.
+    #[error(
+        "token {from} of {tokens} cannot be measured: it must have one before it and not lie beyond the end"
+    )]
+    From {
+        /// The token's place.
+        from: usize,
+        /// Number of tokens.
+        tokens: usize,
+    },
     /// A token that the model does not know.
     #[error("token {token} is not below the vocabulary's {vocab}")]
     UnknownToken {
@@ -139,9 +184,43 @@ pub enum GenerateError {
         /// What the panic said.
         message: String,
     },
+    /// The device's memory is exhausted. Whatever else is in flight failed too; later requests are served.
+    #[error("out of memory on the device: {message}; use fewer slots or a shorter context")]
+    OutOfMemory {
+        /// What the driver said.
+        message: String,
+    },
+    /// Whoever asked has cancelled the request.
+    #[error("the request was cancelled")]
+    Cancelled,
     /// The model was swapped while the request waited, and the new one cannot take it.
     #[error("refused by the checkpoint that was swapped in: {0}")]
     Refused(SubmitError),
+}
+
+impl GenerateError {
+    /// What a panic inside a turn means. The CUDA runtime reports exhausted memory by one, hence the look at its words.
+    fn of_panic(message: String) -> Self {
+        if is_out_of_memory(&message) {
+            Self::OutOfMemory { message }
+        } else {
+            Self::Failed { message }
+        }
+    }
+}
+
+/// Whether a driver's words say that memory is exhausted.
+pub(crate) fn is_out_of_memory(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "out of memory",
+        "out_of_memory",
+        "outofmemory",
+        "memory allocation",
+        "can't allocate buffer",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// A handle on a running engine. Dropping the last one ends the thread once what is in flight is answered.
@@ -218,12 +297,47 @@ impl Engine {
         request: GenerateRequest,
         reply: impl FnOnce(Result<Generation, GenerateError>) + Send + 'static,
     ) -> Result<(), SubmitError> {
+        let mut reply = Some(reply);
+        let events = move |event| {
+            let Event::End(result) = event else { return };
+            if let Some(reply) = reply.take() {
+                reply(result);
+            }
+        };
+        self.stream(request, events).map(drop)
+    }
+
+    /// Submits a request and returns at once; `events` hears of every token, and of the end, on the engine's thread, and
+    /// must not block.
+    pub fn stream(
+        &self,
+        request: GenerateRequest,
+        events: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Cancel, SubmitError> {
         self.shared.serving().check(&request)?;
-        let permit = self.shared.permit()?;
-        let job = Job::new(request, Box::new(reply), permit);
+        let events = Box::new(events);
+        self.take(Work::Generate { request, events })
+    }
+
+    /// Submits tokens to be measured and returns at once; `reply` is called once, on the engine's thread, with one result
+    /// for each token from `from` on, and must not block.
+    pub fn score(
+        &self,
+        request: ScoreRequest,
+        reply: impl FnOnce(Result<Vec<Scored>, GenerateError>) + Send + 'static,
+    ) -> Result<Cancel, SubmitError> {
+        self.shared.serving().check_score(&request)?;
+        let reply = Box::new(reply);
+        self.take(Work::Score { request, reply })
+    }
+
+    fn take(&self, work: Work) -> Result<Cancel, SubmitError> {
+        let (permit, cancel) = (self.shared.permit()?, Cancel::default());
+        let job = Job::new(work, permit, cancel.clone());
         self.commands
-            .send(Command::Generate(job))
-            .map_err(|_| SubmitError::Stopped)
+            .send(Command::Take(job))
+            .map_err(|_| SubmitError::Stopped)?;
+        Ok(cancel)
     }
 
     /// Loads another checkpoint and serves it. Blocks until requests start on it; those in progress finish on the
@@ -304,20 +418,31 @@ impl Serving {
                 limit: self.max_context,
             });
         }
-        if !(request.temperature >= 0.0 && request.temperature.is_finite()) {
-            return Err(SubmitError::Temperature {
-                found: request.temperature,
+        self.check_draw(&request.prompt, request.temperature)
+    }
+
+    /// Whether the model can measure these tokens.
+    fn check_score(&self, request: &ScoreRequest) -> Result<(), SubmitError> {
+        let (tokens, from) = (request.tokens.len(), request.from);
+        if tokens > self.max_context {
+            return Err(SubmitError::TooLong {
+                tokens,
+                limit: self.max_context,
             });
         }
-        match request
-            .prompt
-            .iter()
-            .find(|&&token| token as usize >= self.vocab)
-        {
-            Some(&token) => Err(SubmitError::UnknownToken {
-                token,
-                vocab: self.vocab,
-            }),
+        if from == 0 || from >= tokens {
+            return Err(SubmitError::From { from, tokens });
+        }
+        self.check_draw(&request.tokens, request.temperature)
+    }
+
+    fn check_draw(&self, tokens: &[u32], temperature: f32) -> Result<(), SubmitError> {
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(SubmitError::Temperature { found: temperature });
+        }
+        let vocab = self.vocab;
+        match tokens.iter().find(|&&token| token as usize >= vocab) {
+            Some(&token) => Err(SubmitError::UnknownToken { token, vocab }),
             None => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! What the engine promises: answers, bounds, swaps and survival.
 
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -24,7 +26,7 @@ fn request(prompt: &[u32], max_new_tokens: usize) -> GenerateRequest {
         max_new_tokens,
         temperature: 0.0,
         seed: 1,
-        stop: None,
+        stop: None.into(),
     }
 }
 
@@ -52,7 +54,7 @@ fn mixture(n: u32) -> Vec<GenerateRequest> {
             max_new_tokens: 1 + (i as usize * 7) % 29,
             temperature: [0.0, 0.7, 1.0][i as usize % 3],
             seed: u64::from(i) << 20,
-            stop: (i % 2 == 0).then_some(0),
+            stop: (i % 2 == 0).then_some(0).into(),
         })
         .collect()
 }
@@ -63,7 +65,7 @@ fn answers_end_at_the_stop_token_or_at_the_limit() {
     let answer = tokens(
         &engine,
         GenerateRequest {
-            stop: Some(6),
+            stop: [9, 6].into_iter().collect(),
             ..request(&[2, 3], 10)
         },
     );

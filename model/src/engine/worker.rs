@@ -3,24 +3,20 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
 
-use super::{
-    Finish, GenerateError, GenerateRequest, Generation, Permit, Serving, Shared, Timing,
-    panic_message,
-};
+use super::job::{Job, Sequence};
+use super::{GenerateError, Serving, Shared, panic_message};
 use crate::decode::{Decoder, Piece};
-use crate::sampler;
 
-/// Prompt tokens that one turn takes in, so that a long prompt does not hold up the answers that are being drawn.
+/// Given tokens that one turn takes in, so that a long prompt does not hold up the answers that are being drawn.
 const PROMPT_TOKENS_PER_TURN: usize = 128;
-
-type Reply = Box<dyn FnOnce(Result<Generation, GenerateError>) + Send>;
+/// A shorter prefix is computed again rather than copied from a slot that is in use.
+const WORTH_COPYING: usize = 16;
 
 /// What a handle sends.
 pub(super) enum Command {
     /// Answer a request.
-    Generate(Job),
+    Take(Job),
     /// Serve another model as soon as nothing runs on the old one.
     Swap(Swap),
 }
@@ -32,53 +28,22 @@ pub(super) struct Swap {
     pub(super) done: mpsc::Sender<()>,
 }
 
-/// A request that was taken.
-pub(super) struct Job {
-    request: GenerateRequest,
-    reply: Reply,
-    permit: Permit,
-    submitted: Instant,
-}
-
-/// A request that has a slot.
-struct Sequence {
-    job: Job,
-    /// Prompt tokens that were taken in.
-    prefilled: usize,
-    tokens: Vec<u32>,
-    started: Instant,
-    first_token: Option<Instant>,
+/// A place in the decoder's cache.
+#[derive(Default)]
+struct Slot {
+    sequence: Option<Sequence>,
+    /// Tokens whose keys and values the slot holds, when nothing runs in it.
+    left: Vec<u32>,
 }
 
 /// The owner of the model and of all requests.
 pub(super) struct Worker {
     decoder: Box<dyn Decoder>,
     shared: Arc<Shared>,
-    slots: Vec<Option<Sequence>>,
+    slots: Vec<Slot>,
     waiting: VecDeque<Job>,
     swaps: VecDeque<Swap>,
     logits: Vec<f32>,
-}
-
-impl Job {
-    pub(super) fn new(request: GenerateRequest, reply: Reply, permit: Permit) -> Self {
-        Self {
-            request,
-            reply,
-            permit,
-            submitted: Instant::now(),
-        }
-    }
-
-    /// Makes room for another request, then answers: whoever hears the answer may ask again at once.
-    fn answer(self, result: Result<Generation, GenerateError>) {
-        drop(self.permit);
-        let reply = self.reply;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| reply(result))) {
-            let message = panic_message(panic.as_ref());
-            tracing::error!(message, "a reply to a generation panicked");
-        }
-    }
 }
 
 impl Worker {
@@ -86,7 +51,7 @@ impl Worker {
         Self {
             decoder,
             shared,
-            slots: (0..slots).map(|_| None).collect(),
+            slots: (0..slots).map(|_| Slot::default()).collect(),
             waiting: VecDeque::new(),
             swaps: VecDeque::new(),
             logits: Vec::new(),
@@ -115,19 +80,19 @@ impl Worker {
     }
 
     fn is_running(&self) -> bool {
-        self.slots.iter().any(Option::is_some)
+        self.slots.iter().any(|slot| slot.sequence.is_some())
     }
 
     /// Takes a command in; nothing is computed yet.
     pub(super) fn accept(&mut self, command: Command) {
         match command {
-            Command::Generate(job) => self.waiting.push_back(job),
+            Command::Take(job) => self.waiting.push_back(job),
             Command::Swap(swap) => self.swaps.push_back(swap),
         }
     }
 
-    /// One turn: swap if nothing runs, fill free slots, compute, draw, answer what is finished. A panic below answers
-    /// everything in flight with an error.
+    /// One turn: forget what was cancelled, swap if nothing runs, fill free slots, compute, draw, answer what is finished.
+    /// A panic below answers everything in flight with an error.
     pub(super) fn turn(&mut self) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.try_turn())) {
             let message = panic_message(panic.as_ref());
@@ -135,19 +100,20 @@ impl Worker {
                 message,
                 "the engine failed; every request in flight is answered with an error"
             );
-            let running = self
-                .slots
-                .iter_mut()
-                .filter_map(|slot| slot.take().map(|s| s.job));
-            for job in running.chain(self.waiting.drain(..)).collect::<Vec<_>>() {
-                job.answer(Err(GenerateError::Failed {
-                    message: message.clone(),
-                }));
+            let error = GenerateError::of_panic(message);
+            // What the slots hold now is anybody's guess.
+            let taken = self.slots.iter_mut().filter_map(|slot| {
+                slot.left.clear();
+                slot.sequence.take().map(Sequence::into_job)
+            });
+            for job in taken.chain(self.waiting.drain(..)).collect::<Vec<_>>() {
+                job.fail(error.clone());
             }
         }
     }
 
     fn try_turn(&mut self) {
+        self.drop_cancelled();
         if !self.is_running() {
             while let Some(swap) = self.swaps.pop_front() {
                 self.swap_in(swap);
@@ -160,8 +126,26 @@ impl Worker {
         self.compute();
     }
 
+    fn drop_cancelled(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(sequence) = slot.sequence.take_if(|sequence| sequence.is_cancelled()) {
+                slot.left = sequence.held().collect();
+                sequence.into_job().fail(GenerateError::Cancelled);
+            }
+        }
+        if self.waiting.iter().any(Job::is_cancelled) {
+            let (cancelled, waiting) = self.waiting.drain(..).partition(Job::is_cancelled);
+            self.waiting = waiting;
+            let cancelled: VecDeque<Job> = cancelled;
+            cancelled
+                .into_iter()
+                .for_each(|job| job.fail(GenerateError::Cancelled));
+        }
+    }
+
     fn swap_in(&mut self, swap: Swap) {
         self.decoder = swap.decoder;
+        self.slots.iter_mut().for_each(|slot| slot.left.clear());
         self.shared
             .set_serving(Serving::of(self.decoder.as_ref(), swap.checkpoint));
         // The caller may have given up waiting.
@@ -170,58 +154,81 @@ impl Worker {
 
     fn fill_slots(&mut self) {
         let serving = self.shared.serving();
-        for index in 0..self.slots.len() {
-            while self.slots[index].is_none() {
-                let Some(job) = self.waiting.pop_front() else {
-                    return;
-                };
-                // The model may have changed since the request was taken.
-                if let Err(error) = serving.check(&job.request) {
-                    job.answer(Err(GenerateError::Refused(error)));
-                    continue;
+        while let Some(free) = self.slots.iter().position(|slot| slot.sequence.is_none()) {
+            let Some(job) = self.waiting.pop_front() else {
+                return;
+            };
+            // The model may have changed since the request was taken.
+            if let Err(error) = job.check(&serving) {
+                job.fail(GenerateError::Refused(error));
+                continue;
+            }
+            let (slot, reused) = self.place(free, &job);
+            self.slots[slot].left.clear();
+            self.slots[slot].sequence = Some(Sequence::new(job, reused));
+        }
+    }
+
+    /// The slot for a request and how many of its tokens the slot then holds: a free slot that holds the longest prefix,
+    /// or any free one with the prefix copied from where a longer one is. Keys and values of a token depend on the tokens up
+    /// to it only, so that what follows has the same bits as if everything had been computed anew.
+    fn place(&mut self, free: usize, job: &Job) -> (usize, usize) {
+        let given = job.given();
+        // The logits after the last token are wanted, so that it must be computed.
+        let most = job.reusable();
+        let shared = |held: &mut dyn Iterator<Item = u32>| {
+            let same = held.zip(given).take_while(|(a, b)| a == *b).count();
+            same.min(most)
+        };
+        let (mut own, mut source) = ((free, 0), (free, 0));
+        for (index, slot) in self.slots.iter().enumerate() {
+            match &slot.sequence {
+                Some(sequence) => {
+                    let count = shared(&mut sequence.held());
+                    if count > source.1 {
+                        source = (index, count);
+                    }
                 }
-                self.decoder.clear(index);
-                self.slots[index] = Some(Sequence {
-                    tokens: Vec::with_capacity(job.request.max_new_tokens),
-                    prefilled: 0,
-                    started: Instant::now(),
-                    first_token: None,
-                    job,
-                });
+                None => {
+                    let count = shared(&mut slot.left.iter().copied());
+                    // Among equals the emptiest: what it holds is lost.
+                    let cost = |index: usize| self.slots[index].left.len();
+                    if count > own.1 || (count == own.1 && cost(index) < cost(own.0)) {
+                        own = (index, count);
+                    }
+                    if count > source.1 {
+                        source = (index, count);
+                    }
+                }
             }
         }
+        let (slot, count) = if source.1 >= own.1 + WORTH_COPYING {
+            (own.0, source)
+        } else {
+            (own.0, own)
+        };
+        self.decoder.share(count.0, slot, count.1);
+        (slot, count.1)
     }
 
     fn compute(&mut self) {
         let mut pieces = Vec::with_capacity(self.slots.len());
-        // (slot, tokens fed, whether a token is drawn)
+        // (slot, tokens fed, rows of logits)
         let mut fed = Vec::with_capacity(self.slots.len());
         let mut budget = PROMPT_TOKENS_PER_TURN;
-        for (slot, sequence) in self.slots.iter().enumerate() {
-            let Some(sequence) = sequence else { continue };
-            let tokens = match sequence.tokens.last() {
-                Some(last) => std::slice::from_ref(last),
-                None => {
-                    let rest = &sequence.job.request.prompt[sequence.prefilled..];
-                    &rest[..rest.len().min(budget)]
-                }
+        for (slot, place) in self.slots.iter().enumerate() {
+            let Some(sequence) = &place.sequence else {
+                continue;
             };
+            let (tokens, from) = sequence.next(budget);
             if tokens.is_empty() {
                 continue;
             }
-            let in_prompt = sequence.tokens.is_empty();
-            if in_prompt {
+            if sequence.in_prompt() {
                 budget -= tokens.len();
             }
-            let draws = !in_prompt
-                || sequence.prefilled + tokens.len() == sequence.job.request.prompt.len();
-            let from = if draws {
-                tokens.len() - 1
-            } else {
-                tokens.len()
-            };
             pieces.push(Piece { slot, tokens, from });
-            fed.push((slot, tokens.len(), draws));
+            fed.push((slot, tokens.len(), tokens.len() - from));
         }
         if pieces.is_empty() {
             return;
@@ -230,55 +237,18 @@ impl Worker {
         let vocab = self.decoder.vocab();
         let mut rows = self.logits.chunks_exact(vocab);
         let checkpoint = self.shared.serving().checkpoint;
-        for (slot, count, draws) in fed {
-            let sequence = self.slots[slot]
-                .as_mut()
-                .expect("the slot was fed this turn");
-            if sequence.tokens.is_empty() {
-                sequence.prefilled += count;
-            }
-            if !draws {
+        for (slot, count, wanted) in fed {
+            let rows: Vec<&[f32]> = rows.by_ref().take(wanted).collect();
+            let place = &mut self.slots[slot];
+            let Some(sequence) = &mut place.sequence else {
                 continue;
-            }
-            let row = rows.next().expect("one row for each sequence that draws");
-            if let Some(finish) = sequence.draw(row)
-                && let Some(sequence) = self.slots[slot].take()
+            };
+            if let Some(finish) = sequence.advance(count, &rows)
+                && let Some(sequence) = place.sequence.take()
             {
+                place.left = sequence.held().collect();
                 sequence.finish(finish, checkpoint);
             }
         }
-    }
-}
-
-impl Sequence {
-    /// Draws the next token; why the answer ends, if it does.
-    fn draw(&mut self, logits: &[f32]) -> Option<Finish> {
-        let request = &self.job.request;
-        let step = self.tokens.len() as u32;
-        let token = sampler::sample(logits, request.temperature, request.seed, step);
-        self.tokens.push(token);
-        self.first_token.get_or_insert_with(Instant::now);
-        if request.stop == Some(token) {
-            Some(Finish::Stop)
-        } else if self.tokens.len() == request.max_new_tokens {
-            Some(Finish::Length)
-        } else {
-            None
-        }
-    }
-
-    fn finish(self, finish: Finish, checkpoint: [u8; 32]) {
-        let first = self.first_token.unwrap_or(self.started);
-        let timing = Timing {
-            queued: self.started - self.job.submitted,
-            prefill: first - self.started,
-            decode: first.elapsed(),
-        };
-        self.job.answer(Ok(Generation {
-            tokens: self.tokens,
-            finish,
-            checkpoint,
-            timing,
-        }));
     }
 }

@@ -76,6 +76,23 @@ impl Cache {
         }
     }
 
+    /// Takes over the first positions of another cache of the same extents.
+    pub(crate) fn copy_from(&mut self, other: &Self, positions: usize) {
+        let (keys, values) = (self.capacity * self.head_dim, self.capacity * self.stride());
+        let shared_keys = positions.next_multiple_of(COLUMNS) * self.head_dim;
+        let shared_values = positions * self.stride();
+        for (to, from) in self.keys.chunks_mut(keys).zip(other.keys.chunks(keys)) {
+            to[..shared_keys].copy_from_slice(&from[..shared_keys]);
+        }
+        for (to, from) in self
+            .values
+            .chunks_mut(values)
+            .zip(other.values.chunks(values))
+        {
+            to[..shared_values].copy_from_slice(&from[..shared_values]);
+        }
+    }
+
     /// Lets one head of a block attend: `q` begins at the head's part of the first row, rows `stride` apart.
     ///
     /// # Safety

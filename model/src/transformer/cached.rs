@@ -225,8 +225,17 @@ impl<B: ModelBackend> Decoder for BurnDecoder<B> {
         (config.parameters() as usize - looked_up) * size_of::<f32>()
     }
 
-    fn clear(&mut self, slot: usize) {
-        self.lens[slot] = 0;
+    fn share(&mut self, from: usize, to: usize, tokens: usize) {
+        assert!(tokens <= self.lens[from], "a slot shares what it holds");
+        if from != to && tokens > 0 {
+            for cache in self.caches.iter_mut().flatten() {
+                let [_, heads, _, width] = cache.dims();
+                let part = |slot: usize| [slot..slot + 1, 0..heads, 0..tokens, 0..width];
+                let shared = cache.clone().slice(part(from));
+                *cache = cache.clone().slice_assign(part(to), shared);
+            }
+        }
+        self.lens[to] = tokens;
     }
 
     fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>) {

@@ -314,8 +314,18 @@ impl Decoder for CpuDecoder {
         self.weights.bytes()
     }
 
-    fn clear(&mut self, slot: usize) {
-        self.slots[slot].len = 0;
+    fn share(&mut self, from: usize, to: usize, tokens: usize) {
+        assert!(
+            tokens <= self.slots[from].len,
+            "a slot shares what it holds"
+        );
+        if from != to && tokens > 0 {
+            if let Ok([from, to]) = self.slots.get_disjoint_mut([from, to]) {
+                let layers = from.layers.iter().zip(&mut to.layers);
+                layers.for_each(|(from, to)| to.copy_from(from, tokens));
+            }
+        }
+        self.slots[to].len = tokens;
     }
 
     fn forward(&mut self, pieces: &[Piece<'_>], logits: &mut Vec<f32>) {
