@@ -234,12 +234,16 @@ impl Setup<'_> {
             Behaviour::Relay => {
                 let limits = &self.spec.limits;
                 let context = (limits.max_prompt_tokens + limits.max_new_tokens) as usize;
-                let EngineSettings { slots, queue } = EngineSettings::default();
+                let EngineSettings {
+                    slots,
+                    queue,
+                    weights,
+                } = EngineSettings::default();
                 let config = EngineConfig {
                     slots,
                     queue,
                     device: self.settings.device,
-                    weights: athanor_model::WeightFormat::F32,
+                    weights,
                     max_context: context,
                 };
                 let other_server = engine::spawn(self.teacher, config)?;

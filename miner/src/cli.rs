@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod bench;
 mod model;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -75,6 +76,8 @@ pub(crate) enum CliError {
     #[error("the new student cannot be written: {0}")]
     WriteStudent(CheckpointError),
     #[error(transparent)]
+    Bench(#[from] bench::BenchError),
+    #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -89,6 +92,14 @@ pub(crate) async fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(arguments) => serve(*arguments).await,
         Command::Check(arguments) => check(*arguments).await,
+        Command::Bench(arguments) => {
+            let report = tokio::task::spawn_blocking(move || bench::run(&arguments)).await;
+            match report {
+                Ok(report) => println!("{}", report?),
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+            Ok(())
+        }
         Command::Register(arguments) => {
             println!("{}", arguments.run().await?);
             Ok(())
@@ -164,6 +175,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         engine: EngineSettings {
             slots: arguments.engine_slots,
             queue: arguments.engine_queue,
+            weights: arguments.weights,
         },
         allowance: arguments.allowance(),
         distill,

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use athanor_chain::{Client, CommitError, ReadError, ServeError};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
-use athanor_model::{DeviceChoice, engine::LoadError};
+use athanor_model::{DeviceChoice, WeightFormat, engine::LoadError};
 use athanor_net::IdentityFileError;
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
@@ -53,6 +53,8 @@ pub struct EngineSettings {
     pub slots: usize,
     /// Asks that may wait beside them; more are refused as `Overloaded`.
     pub queue: usize,
+    /// How the weights are kept in memory.
+    pub weights: WeightFormat,
 }
 
 impl Default for EngineSettings {
@@ -61,6 +63,7 @@ impl Default for EngineSettings {
         Self {
             slots: 8,
             queue: 64,
+            weights: WeightFormat::F32,
         }
     }
 }

@@ -123,7 +123,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
             slots: config.engine.slots,
             queue: config.engine.queue,
             device: config.device,
-            weights: athanor_model::WeightFormat::F32,
+            weights: config.engine.weights,
             max_context: context_tokens(&config),
         };
         let checkpoint = checkpoint.clone();

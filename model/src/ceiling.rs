@@ -4,6 +4,8 @@
 
 use std::{hint::black_box, time::Instant};
 
+use serde::Serialize;
+
 use crate::kernels::{aligned::Aligned, lanes, wide};
 
 /// Bytes that are read: many times what a processor's caches hold.
@@ -12,7 +14,7 @@ const BYTES: usize = 512 << 20;
 const ROUNDS: usize = 5;
 
 /// What the threads of the pool reach together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceiling {
     /// Floating-point operations per second in f32, a multiply-add counting as two.
     pub flops: f64,

@@ -59,6 +59,17 @@ pub(crate) enum Device {
     Cuda(usize),
 }
 
+impl Device {
+    /// The choice that leads to it again.
+    pub(crate) fn name(self) -> DeviceChoice {
+        match self {
+            Self::Cpu => DeviceChoice::Cpu,
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => DeviceChoice::Cuda(index),
+        }
+    }
+}
+
 /// Work that is written for any backend: what a thread does on the device that was chosen for it.
 ///
 /// A trait because a closure cannot be generic over the backend.

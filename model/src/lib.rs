@@ -7,6 +7,7 @@
 //! (an engine's handle, a scorer, a checkpoint) carries no type parameter.
 
 pub mod backend;
+pub mod benchmark;
 pub mod ceiling;
 pub mod checkpoint;
 pub mod config;

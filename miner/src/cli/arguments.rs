@@ -6,7 +6,7 @@ use std::{
 };
 
 use athanor_miner::admission::Allowance;
-use athanor_model::DeviceChoice;
+use athanor_model::{DeviceChoice, WeightFormat};
 use athanor_node::{
     LoggingArgs, MetricsArgs, NodeArgs, WalletArgs, overview::OverviewArgs, register::RegisterArgs,
     wallet::WalletCommand,
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Say what `run` would refuse, without serving
     Check(Box<RunArgs>),
+    /// Measure how fast a model runs and trains here, and how far that is from what the machine can do
+    Bench(BenchArgs),
     /// Register the hotkey on the subnet; the coldkey pays
     Register(RegisterArgs),
     /// Show how the wallet's hotkeys stand on the subnet
@@ -112,6 +114,10 @@ pub(crate) struct RunArgs {
     /// Steps between two candidates for publication
     #[arg(long = "distill.judge_every", aliases = ["distill.judge-every", "distill-judge-every"], value_name = "STEPS", default_value_t = 60)]
     pub(crate) distill_judge_every: u64,
+    /// Weights in memory: f32, bf16 or int8. Audits replay the checkpoint in f32 and see the difference; `bench` says how
+    /// large it is
+    #[arg(long, value_name = "FORMAT", default_value_t = WeightFormat::F32)]
+    pub(crate) weights: WeightFormat,
     /// Answers drawn together
     #[arg(
         long = "engine.slots",
@@ -140,6 +146,29 @@ pub(crate) struct RunArgs {
     /// File to append events to, one line of JSON each
     #[arg(long = "feed.file", alias = "feed-file", value_name = "FILE")]
     pub(crate) feed_file: Option<PathBuf>,
+}
+
+/// Everything of `bench`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchArgs {
+    /// Checkpoint or Hugging Face directory; without it, the teacher of local subnets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Where the model computes: auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Weights in memory: f32, bf16 or int8
+    #[arg(long, value_name = "FORMAT", default_value_t = WeightFormat::F32)]
+    pub(crate) weights: WeightFormat,
+    /// Batch sizes to decode with
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 2, 4, 8], value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) batch: Vec<u16>,
+    /// Text on which bf16 and int8 weights are compared with f32; without it, one that is built in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl RunArgs {

@@ -319,11 +319,12 @@ impl Decoder for CpuDecoder {
             tokens <= self.slots[from].len,
             "a slot shares what it holds"
         );
-        if from != to && tokens > 0 {
-            if let Ok([from, to]) = self.slots.get_disjoint_mut([from, to]) {
-                let layers = from.layers.iter().zip(&mut to.layers);
-                layers.for_each(|(from, to)| to.copy_from(from, tokens));
-            }
+        if from != to
+            && tokens > 0
+            && let Ok([from, to]) = self.slots.get_disjoint_mut([from, to])
+        {
+            let layers = from.layers.iter().zip(&mut to.layers);
+            layers.for_each(|(from, to)| to.copy_from(from, tokens));
         }
         self.slots[to].len = tokens;
     }
