@@ -49,7 +49,17 @@ impl RegisterArgs {
         let wallet = self.node.wallet.wallet();
         let hotkey = wallet.address(KeyKind::Hotkey)?;
         let chain = Client::open(self.node.subtensor.endpoints.clone()).await?;
-        let price = chain.registration_price(netuid).await?;
+        // Whatever would fail is told before anybody types a password.
+        let price = match wallet.address(KeyKind::Coldkey) {
+            Ok(payer) => {
+                chain
+                    .quote_registration(&payer, netuid, &hotkey, self.burn_limit)
+                    .await?
+            }
+            // Without its public file, the password alone tells who pays.
+            Err(WalletError::Encrypted { .. }) => chain.registration_price(netuid).await?,
+            Err(error) => return Err(error.into()),
+        };
         eprintln!("registering {hotkey} on subnet {netuid} for {price} TAO");
         let coldkey = wallet.pair(KeyKind::Coldkey, ask_password)?;
         let included = chain

@@ -17,6 +17,7 @@ mod mistakes;
 mod network;
 mod operator;
 mod subnet;
+mod verbs;
 mod weights;
 
 /// Held by tests that run a whole subnet: two at once on a small machine would measure each other.

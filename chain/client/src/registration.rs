@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     Client, Included, ReadError, SubmitError,
     calls::{self, key, number, subnet},
+    client::AccountInfo,
     items,
     state::account,
     submit::Call,
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum RegisterError {
     /// It holds a slot already; nothing was paid.
-    #[error("{hotkey} is registered on subnet {netuid} already")]
+    #[error("{hotkey} is registered on subnet {netuid} already: nothing was paid")]
     AlreadyRegistered {
         /// The hotkey.
         hotkey: Hotkey,
@@ -91,16 +92,10 @@ impl Client {
         hotkey: Hotkey,
         limit: Option<Rao>,
     ) -> Result<Included, RegisterError> {
-        let offer = self.offer(netuid, &hotkey).await?;
+        let payer = crate::signer::PairSigner(coldkey).account();
+        let offer = self.offer(&payer, netuid, &hotkey, limit).await?;
         let price = offer.price;
         let call = match limit {
-            Some(limit) if price > limit => {
-                return Err(RegisterError::TooExpensive {
-                    netuid,
-                    price,
-                    limit,
-                });
-            }
             Some(limit) if offer.limited => limit_call(netuid, &hotkey, limit),
             _ => call(netuid, &hotkey),
         };
@@ -114,14 +109,11 @@ impl Client {
                     "NotEnoughBalanceToStake"
                     | "BalanceWithdrawalError"
                     | "ZeroBalanceAfterWithdrawn",
-                ) => {
-                    let coldkey = crate::signer::PairSigner(coldkey).account();
-                    RegisterError::TooPoor {
-                        netuid,
-                        price,
-                        balance: self.balance(&coldkey).await?,
-                    }
-                }
+                ) => RegisterError::TooPoor {
+                    netuid,
+                    price,
+                    balance: self.balance(&payer).await?,
+                },
                 Some("RegistrationPriceLimitExceeded") => RegisterError::TooExpensive {
                     netuid,
                     price: self.registration_price(netuid).await?,
@@ -141,6 +133,19 @@ impl Client {
         }
     }
 
+    /// What [`Client::register_within`] would cost `coldkey` now, or why it would fail: all that can be told without a
+    /// signature.
+    pub async fn quote_registration(
+        &self,
+        coldkey: &Hotkey,
+        netuid: NetUid,
+        hotkey: &Hotkey,
+        limit: Option<Rao>,
+    ) -> Result<Rao, RegisterError> {
+        let offer = self.offer(coldkey, netuid, hotkey, limit).await?;
+        Ok(offer.price)
+    }
+
     /// What a registration on `netuid` costs now.
     pub async fn registration_price(&self, netuid: NetUid) -> Result<Rao, ReadError> {
         let state = self.state(None).await?;
@@ -154,13 +159,20 @@ impl Client {
         Ok(Rao(answers.get(burn)?.unwrap_or_default()))
     }
 
-    /// The price, for a hotkey that is not registered yet.
-    async fn offer(&self, netuid: NetUid, hotkey: &Hotkey) -> Result<Offer, RegisterError> {
+    /// The price, for a hotkey that is not registered yet and a coldkey that can pay it.
+    async fn offer(
+        &self,
+        coldkey: &Hotkey,
+        netuid: NetUid,
+        hotkey: &Hotkey,
+        limit: Option<Rao>,
+    ) -> Result<Offer, RegisterError> {
         let state = self.state(None).await?;
         let mut batch = state.batch();
         let exists = batch.ask::<bool>(items::NETWORKS_ADDED, (netuid.0,))?;
         let uid = batch.ask::<u16>(items::UIDS, (netuid.0, account(hotkey)))?;
         let burn = batch.ask::<u64>(items::BURN, (netuid.0,))?;
+        let payer = batch.ask::<AccountInfo>(items::ACCOUNT, (account(coldkey),))?;
         let answers = batch.send().await?;
         if !answers.get(exists)?.unwrap_or_default() {
             return Err(ReadError::NoSubnet { netuid }.into());
@@ -171,8 +183,24 @@ impl Client {
                 netuid,
             });
         }
+        let price = Rao(answers.get(burn)?.unwrap_or_default());
+        if let Some(limit) = limit.filter(|limit| price > *limit) {
+            return Err(RegisterError::TooExpensive {
+                netuid,
+                price,
+                limit,
+            });
+        }
+        let balance = Rao(answers.get(payer)?.map_or(0, |info| info.data.free));
+        if balance < price {
+            return Err(RegisterError::TooPoor {
+                netuid,
+                price,
+                balance,
+            });
+        }
         Ok(Offer {
-            price: Rao(answers.get(burn)?.unwrap_or_default()),
+            price,
             limited: state.has_call(&calls::REGISTER_LIMIT),
         })
     }
