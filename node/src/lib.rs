@@ -3,6 +3,7 @@
 //! What miner and validator share: command-line groups in bittensor's spelling, logs, metrics, an orderly end, and the feed
 //! of events that watchers read.
 
+mod amount;
 pub mod args;
 pub mod feed;
 pub mod logging;

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::{NodeArgs, args::SpecFileError};
+use crate::{NodeArgs, amount, args::SpecFileError};
 
 /// Whose hotkeys, and where.
 #[derive(Args, Clone, Debug)]
@@ -204,21 +204,24 @@ impl Overview {
     fn table(&self) -> String {
         let mut text = match (&self.coldkey, self.balance_rao) {
             (Some(coldkey), Some(balance)) => {
-                format!("coldkey {coldkey} holds {} TAO\n", Rao(balance))
+                format!(
+                    "coldkey {coldkey} holds {} TAO\n",
+                    amount::write(Rao(balance))
+                )
             }
             _ => String::new(),
         };
         text += &format!(
-            "subnet {} at block {}: epoch {}, the next in {} blocks; {} neurons, registration costs {} TAO\n",
+            "subnet {} at block {}: epoch {}, the next in {}; {}, registration costs {} TAO\n",
             self.netuid,
             self.block,
             self.epoch,
-            self.blocks_to_epoch,
-            self.neurons,
-            Rao(self.price_rao),
+            count(self.blocks_to_epoch, "block"),
+            count(self.neurons, "neuron"),
+            amount::write(Rao(self.price_rao)),
         );
         text += &format!(
-            "{:<16} {:>5} {:>16} {:>5} {:>10} {:>10} {:>14} {:>9}  {:<21} {}\n",
+            "{:<16} {:>5} {:>16} {:>5} {:>10} {:>10} {:>14} {:>16}  {:<21} {}\n",
             "HOTKEY",
             "UID",
             "STAKE",
@@ -226,7 +229,7 @@ impl Overview {
             "INCENTIVE",
             "DIVIDENDS",
             "EMISSION",
-            "UPDATED",
+            "LAST UPDATE",
             "AXON",
             "ROLE"
         );
@@ -250,20 +253,30 @@ impl HotkeyOverview {
             (false, _) => "miner",
         };
         format!(
-            "{:<16} {:>5} {:>16} {:>5} {:>10.4} {:>10.4} {:>14} {:>5} ago  {:<21} {role}",
+            "{:<16} {:>5} {:>16} {:>5} {:>10.4} {:>10.4} {:>14} {:>16}  {:<21} {role}",
             self.name,
             neuron.uid,
-            Rao(neuron.stake_rao).to_string(),
+            amount::write(Rao(neuron.stake_rao)),
             neuron.rank,
             f64::from(neuron.incentive) / f64::from(u16::MAX),
             f64::from(neuron.dividends) / f64::from(u16::MAX),
-            Rao(neuron.emission_rao).to_string(),
-            block.saturating_sub(neuron.last_update),
+            amount::write(Rao(neuron.emission_rao)),
+            format!(
+                "{} ago",
+                count(block.saturating_sub(neuron.last_update), "block")
+            ),
             neuron
                 .axon
                 .map_or_else(|| "-".to_owned(), |axon| axon.to_string()),
         )
     }
+}
+
+/// A number of things, one or many.
+fn count(number: impl std::fmt::Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 #[cfg(test)]
@@ -317,7 +330,9 @@ mod tests {
             "1.5",
             "block 100",
             "the next in 7 blocks",
-            "10 ago",
+            "10 blocks ago",
+            "2 neurons",
+            "holds 1.5 TAO",
             "10.0.0.1:8091",
             "miner",
         ] {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use thiserror::Error;
 
-use crate::{NodeArgs, args::SpecFileError, wallet::ask_password};
+use crate::{NodeArgs, amount, args::SpecFileError, wallet::ask_password};
 
 /// Which hotkey, where, and for how much.
 #[derive(Args, Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct RegisterArgs {
     #[command(flatten)]
     pub node: NodeArgs,
     /// Highest price to pay; without it, whatever the price is
-    #[arg(long = "burn.limit", alias = "burn-limit", value_name = "TAO", value_parser = tao)]
+    #[arg(long = "burn.limit", alias = "burn-limit", value_name = "TAO", value_parser = amount::parse)]
     pub burn_limit: Option<Rao>,
     /// Print one line of JSON
     #[arg(long)]
@@ -60,7 +60,10 @@ impl RegisterArgs {
             Err(WalletError::Encrypted { .. }) => chain.registration_price(netuid).await?,
             Err(error) => return Err(error.into()),
         };
-        eprintln!("registering {hotkey} on subnet {netuid} for {price} TAO");
+        eprintln!(
+            "registering {hotkey} on subnet {netuid} for {} TAO",
+            amount::write(price)
+        );
         let coldkey = wallet.pair(KeyKind::Coldkey, ask_password)?;
         let included = chain
             .register_within(&coldkey, netuid, hotkey, self.burn_limit)
@@ -90,46 +93,4 @@ fn registered(
 ) -> String {
     let slot = uid.map_or_else(String::new, |uid| format!(" as UID {uid}"));
     format!("{hotkey} is registered on subnet {netuid}{slot} since block {block}")
-}
-
-/// An amount in TAO, with up to nine digits after the point.
-fn tao(text: &str) -> Result<Rao, String> {
-    const DIGITS: usize = 9;
-    let wrong = || format!("`{text}` is not an amount of TAO such as 0.5");
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() || fraction.len() > DIGITS {
-        return Err(wrong());
-    }
-    // Without the point, nine digits further on, it is the amount in rao.
-    let digits = format!("{whole}{fraction:0<DIGITS$}");
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    digits.parse().map(Rao).map_err(|_| wrong())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_read_to_the_last_rao_and_nothing_else_is() {
-        assert_eq!(tao("1"), Ok(Rao(1_000_000_000)));
-        assert_eq!(tao("0.5"), Ok(Rao(500_000_000)));
-        assert_eq!(tao("12.000000001"), Ok(Rao(12_000_000_001)));
-        for text in [
-            "",
-            ".",
-            ".5",
-            "-1",
-            "+1",
-            "1e9",
-            "1.0000000001",
-            "1,5",
-            "18446744074",
-        ] {
-            let error = tao(text).unwrap_err();
-            assert!(error.contains("TAO"), "{text}: {error}");
-        }
-    }
 }

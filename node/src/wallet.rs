@@ -14,7 +14,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{SubtensorArgs, WalletArgs};
+use crate::{SubtensorArgs, WalletArgs, amount};
 
 /// What to do with a wallet's keys.
 #[derive(Clone, Debug, Subcommand)]
@@ -277,7 +277,7 @@ async fn balance(
     let balance: Rao = chain.balance(&coldkey).await?;
     Ok(match json {
         true => json!({"coldkey": coldkey, "balance_rao": balance.0}).to_string(),
-        false => format!("{coldkey} holds {balance} TAO"),
+        false => format!("{coldkey} holds {} TAO", amount::write(balance)),
     })
 }
 
