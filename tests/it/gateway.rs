@@ -1,5 +1,4 @@
-//! Nodes that devnets are not: one that passes everything on to a devnet and changes some of it, and a wire to a node
-//! that can be cut at any moment.
+//! A node that devnets are not: it passes everything on to a devnet, and changes some of it.
 
 use std::{
     net::SocketAddr,
@@ -17,11 +16,6 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use serde_json::Value;
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-};
-use tokio_util::sync::CancellationToken;
 
 /// What is asked of a node by our client.
 const METHODS: [&str; 8] = [
@@ -191,84 +185,5 @@ impl Inside {
                 return;
             }
         }
-    }
-}
-
-/// A wire to a node.
-pub(crate) struct Wire {
-    address: SocketAddr,
-    state: Arc<Mutex<WireState>>,
-    end: CancellationToken,
-}
-
-struct WireState {
-    /// Cancelled when the present connections are cut.
-    present: CancellationToken,
-    is_open: bool,
-}
-
-impl Wire {
-    /// An address at which the node answers while the wire is whole.
-    pub(crate) async fn to(node: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Self {
-            address: listener.local_addr().unwrap(),
-            state: Arc::new(Mutex::new(WireState {
-                present: CancellationToken::new(),
-                is_open: true,
-            })),
-            end: CancellationToken::new(),
-        };
-        let (state, end) = (wire.state.clone(), wire.end.clone());
-        tokio::spawn(end.run_until_cancelled_owned(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let (cut, is_open) = {
-                    let state = state.lock().unwrap();
-                    (state.present.clone(), state.is_open)
-                };
-                if is_open {
-                    tokio::spawn(cut.run_until_cancelled_owned(connect(client, node)));
-                }
-            }
-        }));
-        wire
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("ws://{}", self.address)
-    }
-
-    /// What cuts the wire, for whoever acts on its own.
-    pub(crate) fn scissors(&self) -> impl Fn() + Send + 'static {
-        let state = self.state.clone();
-        move || {
-            let mut state = state.lock().unwrap();
-            state.is_open = false;
-            std::mem::take(&mut state.present).cancel();
-        }
-    }
-
-    /// Ends every connection; none is made until the wire is mended.
-    pub(crate) fn cut(&self) {
-        self.scissors()();
-    }
-
-    pub(crate) fn mend(&self) {
-        self.state.lock().unwrap().is_open = true;
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.cut();
-        self.end.cancel();
-    }
-}
-
-async fn connect(mut client: TcpStream, node: SocketAddr) {
-    if let Ok(mut node) = TcpStream::connect(node).await {
-        // However it ends, both ends are closed with it.
-        let _ = copy_bidirectional(&mut client, &mut node).await;
     }
 }

@@ -19,6 +19,7 @@ mod operator;
 mod subnet;
 mod verbs;
 mod weights;
+mod wire;
 
 /// Held by tests that run a whole subnet: two at once on a small machine would measure each other.
 static ONE_SUBNET: Mutex<()> = Mutex::const_new(());

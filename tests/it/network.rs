@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use athanor_chain::{Client, Included, Patience, ReadError, StakeError};
+use athanor_chain::{
+    Client, Included, Patience, ReadError, SetWeightsError, StakeError, SubmitError,
+};
 use athanor_devnet::{Config, Devnet, Sealing, development_pair};
 use athanor_spec::{BlockNumber, NetUid, Rao, Uid};
 use futures::StreamExt as _;
@@ -11,8 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::{
     chain::{NETUID, config, genesis, hotkey, summaries, within},
-    gateway::{Gateway, SUBMIT, Wire},
+    gateway::{Gateway, SUBMIT},
     operator::Operator,
+    wire::Wire,
 };
 
 /// Blocks in which an extrinsic can be included.
@@ -151,6 +154,83 @@ async fn weights_that_waited_past_their_era_are_set_once_without_a_restart() {
     node.shutdown().await;
 }
 
+/// The caller gave up waiting, and a block took the extrinsic later.
+#[tokio::test]
+async fn weights_that_were_given_up_and_included_later_count_once() {
+    let node = quiet_node().await;
+    node.seal(10).await;
+    let patience = Patience {
+        inclusion: Duration::from_millis(300),
+        ..Patience::default()
+    };
+    let client = Client::open_with(node.url().parse().unwrap(), patience)
+        .await
+        .unwrap();
+    let bob = development_pair("Bob");
+    let set = async |to| {
+        client
+            .set_weights(&bob, NETUID, &[(Uid(to), 1)], 1)
+            .await
+            .unwrap_err()
+    };
+    let error = set(2).await;
+    assert!(
+        matches!(
+            error,
+            SetWeightsError::Submit(SubmitError::NotIncluded { .. })
+        ),
+        "{error}"
+    );
+    // It waits in the pool with the only nonce that its successor may have.
+    let error = set(1).await;
+    assert!(
+        matches!(
+            error,
+            SetWeightsError::Submit(SubmitError::NonceTaken { .. })
+        ),
+        "{error}"
+    );
+    node.seal(1).await;
+    let error = set(1).await;
+    assert!(
+        matches!(error, SetWeightsError::AlreadySet { .. }),
+        "{error}"
+    );
+    let call = "SubtensorModule.set_mechanism_weights";
+    assert_eq!(count(&client, call).await, 1);
+    assert_eq!(
+        client.weights(NETUID).await.unwrap(),
+        [(Uid(0), vec![(Uid(2), 65535)])]
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_node_calls_outdated_is_signed_anew_and_what_it_calls_wrong_is_not() {
+    let node = quiet_node().await;
+    let client = Client::connect(&node.url()).await.unwrap();
+    let operator = Operator::of(&node).await;
+    let refuse = async |reason: &str| {
+        let refusal = json!({"code": 1010, "message": "Invalid Transaction", "data": reason});
+        operator.call("dev_refuse", &[json!(SUBMIT), refusal]).await;
+    };
+    for reason in [
+        "Transaction is outdated",
+        "Transaction has an ancient birth block",
+    ] {
+        refuse(reason).await;
+        let staking = stake(&client);
+        operator.pending(1).await;
+        node.seal(1).await;
+        within(staking).await.unwrap().unwrap();
+    }
+    refuse("Transaction has a bad signature").await;
+    let error = within(stake(&client)).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("bad signature"), "{error}");
+    assert_eq!(count(&client, "SubtensorModule.add_stake").await, 2);
+    node.shutdown().await;
+}
+
 /// Signed for the runtime before an upgrade, refused by the one after it.
 #[tokio::test]
 async fn an_extrinsic_that_an_upgrade_overtook_is_signed_anew() {
@@ -279,6 +359,40 @@ async fn a_node_that_stands_still_is_left_for_another() {
     assert_eq!(client.connection().endpoint, *client.endpoint());
     still.shutdown().await;
     lively.shutdown().await;
+}
+
+/// Its machine is gone, and with it whoever would close the connection.
+#[tokio::test]
+async fn a_node_that_falls_silent_is_left_for_another() {
+    let node = athanor_devnet::spawn(config(genesis(|_| {})))
+        .await
+        .unwrap();
+    let wire = Wire::to(node.local_addr()).await;
+    let list = format!("{},{}", wire.url(), node.url());
+    let patience = Patience {
+        answer: Duration::from_secs(1),
+        block: Duration::from_millis(500),
+        ..Patience::default()
+    };
+    let client = Client::open_with(list.parse().unwrap(), patience)
+        .await
+        .unwrap();
+    let mut blocks = client.blocks();
+    let first = within(blocks.next()).await.unwrap().unwrap();
+    assert_eq!(client.endpoint().url(), wire.url());
+    wire.freeze();
+    let error = within(client.finalized()).await.unwrap_err();
+    assert!(matches!(error, ReadError::Unanswered { .. }), "{error}");
+    assert!(!client.connection().is_up);
+    let mut last = first;
+    while last.number.0 < first.number.0 + 30 {
+        let next = within(blocks.next()).await.unwrap().unwrap();
+        assert_eq!(next.number.0, last.number.0 + 1);
+        last = next;
+    }
+    assert_eq!(client.endpoint().url(), node.url());
+    assert!(client.finalized().await.is_ok() && client.connection().is_up);
+    node.shutdown().await;
 }
 
 #[tokio::test]

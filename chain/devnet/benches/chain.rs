@@ -4,10 +4,12 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use athanor_chain::Client;
 use athanor_devnet::{
     Config, Devnet, Genesis, NeuronGenesis, TAO, development_account, development_pair, sign, spawn,
 };
 use athanor_runtime::{Runtime, subtensor::Call};
+use athanor_spec::NetUid;
 use codec::Encode as _;
 use divan::{Bencher, counter::ItemsCount};
 use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
@@ -123,5 +125,21 @@ fn metagraph_over_websocket(bencher: Bencher<'_, '_>) {
         let method = "SubnetInfoRuntimeApi_get_metagraph";
         let answer = client.request::<String, _>("state_call", rpc_params![method, &arguments]);
         EXECUTOR.block_on(answer).expect("the runtime has it")
+    });
+}
+
+/// The whole metagraph as our own client gives it: the block, its runtime's version, then the API and what it lacks at once;
+/// decoded and typed.
+#[divan::bench(sample_count = 50)]
+fn metagraph_of_our_client(bencher: Bencher<'_, '_>) {
+    let devnet = devnet();
+    let connecting = Client::connect(&devnet.url());
+    let client = EXECUTOR.block_on(connecting).expect("it listens");
+    bencher.bench_local(|| {
+        let metagraph = EXECUTOR.block_on(client.metagraph(NetUid(NETUID)));
+        assert_eq!(
+            metagraph.expect("it exists").neurons.len(),
+            usize::from(UIDS)
+        );
     });
 }

@@ -1,7 +1,7 @@
 //! What a scrape says, and what the server does with clients that are no scrapers.
 
 use athanor_chain::SubmitError;
-use athanor_spec::{Epoch, Hotkey, Uid};
+use athanor_spec::{Epoch, Hotkey, Rao, Uid};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
