@@ -77,7 +77,8 @@ impl RegisterArgs {
                 "uid": uid,
                 "block": included.block,
                 "extrinsic": included.extrinsic,
-                "price_rao": price.0,
+                // The price when it was asked for; it moves with every block.
+                "quote_rao": price.0,
             })
             .to_string(),
             false => registered(&hotkey, uid, netuid, included.block),
