@@ -133,8 +133,10 @@ fn metagraph_over_websocket(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 50)]
 fn metagraph_of_our_client(bencher: Bencher<'_, '_>) {
     let devnet = devnet();
-    let connecting = Client::connect(&devnet.url());
-    let client = EXECUTOR.block_on(connecting).expect("it listens");
+    let url = devnet.url();
+    let client = EXECUTOR
+        .block_on(Client::connect(&url))
+        .expect("it listens");
     bencher.bench_local(|| {
         let metagraph = EXECUTOR.block_on(client.metagraph(NetUid(NETUID)));
         assert_eq!(
