@@ -114,7 +114,10 @@ impl DeviceChoice {
     /// Finds the device and does the work there.
     pub fn dispatch<W: OnDevice>(self, work: W) -> Result<W::Output, DeviceError> {
         Ok(match self.resolve()? {
-            Device::Cpu => work.run::<Autodiff<Flex>>(FlexDevice),
+            Device::Cpu => {
+                crate::kernels::aligned::keep_freed_memory();
+                work.run::<Autodiff<Flex>>(FlexDevice)
+            }
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 work.run::<Autodiff<burn_cuda::Cuda>>(burn_cuda::CudaDevice { index })

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use athanor_model::{AdamW, Decoding, DeviceChoice, ModelBackend, Transformer, WeightFormat};
-use burn::backend::Autodiff;
+use athanor_model::{
+    AdamW, Decoding, DeviceChoice, OnDevice, TrainBackend, Transformer, WeightFormat,
+};
 use burn::optim::{GradientsParams, Optimizer, adaptor::OptimizerAdaptor};
 use burn::tensor::{Int, Tensor, TensorData};
-use burn_flex::{Flex, FlexDevice};
 
 use crate::shapes::Shape;
 
@@ -97,9 +97,28 @@ fn decode(shape: &Shape, format: WeightFormat, batch: usize, rounds: usize) -> V
 }
 
 fn train(shape: &Shape, rounds: usize) -> Vec<f64> {
-    type Train = Autodiff<Flex>;
+    let steps = Steps { shape, rounds };
+    // As a trainer chooses its device.
+    let rates = DeviceChoice::Cpu.dispatch(steps);
+    rates.expect("every machine has a CPU")
+}
+
+struct Steps<'a> {
+    shape: &'a Shape,
+    rounds: usize,
+}
+
+impl OnDevice for Steps<'_> {
+    type Output = Vec<f64>;
+
+    fn run<B: TrainBackend>(self, device: B::Device) -> Vec<f64> {
+        steps::<B>(self.shape, self.rounds, &device)
+    }
+}
+
+fn steps<Train: TrainBackend>(shape: &Shape, rounds: usize, device: &Train::Device) -> Vec<f64> {
     let tensors = shape.tensors();
-    let model = Transformer::<Train>::from_tensors(&shape.config(), &tensors, &FlexDevice)
+    let model = Transformer::<Train>::from_tensors(&shape.config(), &tensors, device)
         .expect("random weights fit their shape");
     drop(tensors);
     let mut model = Some(model);
@@ -112,7 +131,7 @@ fn train(shape: &Shape, rounds: usize) -> Vec<f64> {
     let rows = shape.train_batch * TRAINED;
     let ids: Vec<i32> = shape.ids(rows).map(|id| id as i32).collect();
     let input = TensorData::new(ids, [shape.train_batch, TRAINED]);
-    let input = Tensor::<Train, 2, Int>::from_data(input, &FlexDevice);
+    let input = Tensor::<Train, 2, Int>::from_data(input, device);
     let target = input.clone().reshape([rows, 1]);
     rates(rounds, rows, || {
         if let Some(decoder) = model.take() {

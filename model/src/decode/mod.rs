@@ -29,6 +29,14 @@ pub enum LoadError {
     /// The weights do not fit the configuration.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
+    /// The card's memory does not hold the model. What is served already is served on.
+    #[error("cuda:{index} is out of memory ({message}); use a smaller model, or another card")]
+    OutOfMemory {
+        /// Index of the card.
+        index: usize,
+        /// What the driver said.
+        message: String,
+    },
     /// Narrow weights on a device that has no kernels for them.
     #[error("{format} weights are for the CPU; use --weights f32 on a CUDA card")]
     WeightFormat {
@@ -41,6 +49,21 @@ pub enum LoadError {
     /// The operating system did not give a thread.
     #[error("no thread for the engine: {0}")]
     Thread(#[source] std::io::Error),
+}
+
+#[cfg(feature = "cuda")]
+impl LoadError {
+    /// What a panic while a model was put on a card means.
+    fn of_panic(index: usize, panic: &(dyn std::any::Any + Send)) -> Self {
+        let message = crate::engine::panic_message(panic);
+        if crate::engine::is_out_of_memory(&message) {
+            return Self::OutOfMemory { index, message };
+        }
+        Self::Device(DeviceError::Unusable {
+            index,
+            reason: message,
+        })
+    }
 }
 
 /// A piece of one sequence: the next tokens of a slot.
@@ -122,7 +145,10 @@ impl Weights {
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 let device = burn_cuda::CudaDevice { index };
-                let model = crate::Transformer::from_tensors(config, tensors, &device)?;
+                // The runtime below burn reports exhausted memory by a panic.
+                let load = || crate::Transformer::from_tensors(config, tensors, &device);
+                let model = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load))
+                    .map_err(|panic| LoadError::of_panic(index, panic.as_ref()))??;
                 Ok(Self::Cuda(Arc::new(Mutex::new(OnCard { model, device }))))
             }
         }

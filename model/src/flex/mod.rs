@@ -10,6 +10,7 @@ use burn_flex::{Flex, FlexTensor};
 use crate::backend::{AttentionShape, ModelBackend};
 use crate::decode::cpu::{CpuDecoder, CpuWeights};
 use crate::decoding::Caches;
+use crate::kernels::aligned::zeros;
 use crate::kernels::{
     self,
     adamw::Update,
@@ -126,7 +127,7 @@ fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
 }
 
 fn product(a: Matrix<'_>, b: Matrix<'_>) -> FlexTensor {
-    let mut out = vec![0.0; a.rows * b.columns];
+    let mut out = zeros(a.rows * b.columns);
     kernels::product::product(a, b, &mut out);
     new(out, [a.rows, b.columns])
 }
@@ -154,7 +155,7 @@ fn adamw(
         });
         return (weights, moments);
     }
-    let mut out = vec![0.0; len];
+    let mut out = zeros(len);
     let from = values(&weights);
     over_rows(
         len,
@@ -194,8 +195,8 @@ fn dims(tensor: &FlexTensor) -> [usize; 2] {
 /// The normalised rows and the scale of each.
 fn rms_norm(x: &FlexTensor, gain: &FlexTensor, eps: f32) -> (FlexTensor, Vec<f32>) {
     let [rows, width] = dims(x);
-    let mut out = vec![0.0; rows * width];
-    let mut scales = vec![0.0; rows];
+    let mut out = zeros(rows * width);
+    let mut scales = zeros(rows);
     let (x, gain) = (values(x), values(gain));
     over_rows(
         rows,
@@ -211,7 +212,7 @@ fn rms_norm(x: &FlexTensor, gain: &FlexTensor, eps: f32) -> (FlexTensor, Vec<f32
 
 fn swiglu(gate: &FlexTensor, up: &FlexTensor) -> FlexTensor {
     let [rows, width] = dims(gate);
-    let mut out = vec![0.0; rows * width];
+    let mut out = zeros(rows * width);
     let (gate, up) = (values(gate), values(up));
     over_rows(rows, 2 * width, [&mut out], |range, [out]| {
         let part = range.start * width..range.end * width;
@@ -222,7 +223,7 @@ fn swiglu(gate: &FlexTensor, up: &FlexTensor) -> FlexTensor {
 
 fn log_probabilities(logits: &FlexTensor) -> FlexTensor {
     let [rows, width] = dims(logits);
-    let mut out = vec![0.0; rows * width];
+    let mut out = zeros(rows * width);
     let logits = values(logits);
     over_rows(rows, 2 * width, [&mut out], |range, [out]| {
         let logits = &logits[range.start * width..range.end * width];
@@ -295,8 +296,8 @@ fn attention(
     let (q_width, k_width) = shape.widths();
     let rows = shape.sequences.rows();
     let mut rotated = (owned(&q), owned(&k));
-    let mut out = vec![0.0; rows * q_width];
-    let mut probabilities = vec![0.0; shape.weights()];
+    let mut out = zeros(rows * q_width);
+    let mut probabilities = zeros(shape.weights());
     over_sequences(
         &shape.sequences,
         rows * (q_width + k_width),

@@ -13,6 +13,7 @@ use super::{
     rms_norm, rows_of, swiglu, values,
 };
 use crate::backend::{AttentionShape, ModelBackend};
+use crate::kernels::aligned::zeros;
 use crate::kernels::{
     self, over_rows, over_sequences,
     parallel::{self, Shared},
@@ -108,8 +109,8 @@ impl Backward<Flex, 2> for RmsNorm {
         let dy = contiguous(grads.consume::<Flex>(&ops.node));
         let Normalised { x, gain, scales } = &ops.state;
         let [rows, width] = dims(x);
-        let mut dx = vec![0.0; rows * width];
-        let mut dgain = vec![0.0; width];
+        let mut dx = zeros(rows * width);
+        let mut dgain = zeros(width);
         kernels::norm::backward(
             values(x),
             values(gain),
@@ -131,7 +132,7 @@ impl Backward<Flex, 2> for SwiGlu {
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = contiguous(grads.consume::<Flex>(&ops.node));
         let [rows, width] = dims(&dy);
-        let mut outs = [vec![0.0; rows * width], vec![0.0; rows * width]];
+        let mut outs = [zeros(rows * width), zeros(rows * width)];
         let (gate, up, dy) = (values(&ops.state.0), values(&ops.state.1), values(&dy));
         let [dgate, dup] = &mut outs;
         over_rows(rows, 3 * width, [dgate, dup], |range, [dgate, dup]| {
@@ -173,7 +174,7 @@ impl Backward<Flex, 1> for LogProbabilities {
     fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = contiguous(grads.consume::<Flex>(&ops.node));
         let [rows, width] = dims(&dy);
-        let mut dx = vec![0.0; rows * width];
+        let mut dx = zeros(rows * width);
         let (out, dy) = (values(&ops.state), values(&dy));
         over_rows(rows, 2 * width, [&mut dx], |range, [dx]| {
             let part = range.start * width..range.end * width;
@@ -201,7 +202,7 @@ impl Backward<Flex, 3> for Attention {
         } = &ops.state;
         let (q_width, k_width) = shape.widths();
         let rows = shape.sequences.rows();
-        let mut outs = [q_width, k_width, k_width].map(|width| vec![0.0; rows * width]);
+        let mut outs = [q_width, k_width, k_width].map(|width| zeros(rows * width));
         let [dq, dk, dv] = &mut outs;
         let (q, k, v) = (values(q), values(k), values(v));
         let (probabilities, dy) = (values(probabilities), values(&dy));

@@ -66,6 +66,37 @@ impl<T: Plain> Aligned<T> {
     }
 }
 
+/// That many zeros as a vector, in huge pages where the system gives it fresh memory.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    let mut zeros = vec![0.0f32; len];
+    let (start, bytes) = (
+        zeros.as_mut_ptr().cast::<u8>(),
+        size_of_val(zeros.as_slice()),
+    );
+    let skipped = start.align_offset(HUGE);
+    if skipped < bytes && bytes - skipped >= HUGE {
+        // SAFETY: both offsets lie inside the vector.
+        let first = unsafe { start.add(skipped) };
+        ask_for_huge_pages(first, (bytes - skipped) / HUGE * HUGE);
+    }
+    zeros
+}
+
+/// Lets the allocator keep what is freed. A training step frees and takes the same hundreds of megabytes again and again,
+/// and memory that went back to the system comes back page by page, cleared.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn keep_freed_memory() {
+    // SAFETY: the calls change when memory goes back to the system, nothing else.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Other allocators decide for themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn keep_freed_memory() {}
+
 #[cfg(target_os = "linux")]
 fn ask_for_huge_pages(start: *mut u8, bytes: usize) {
     // SAFETY: the range was just allocated; the call changes how it is mapped, never what it holds. A refusal costs

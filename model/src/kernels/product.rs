@@ -12,6 +12,9 @@ use super::{
 /// the second cache.
 const DEPTH: usize = 512;
 
+/// Rows that are packed at once where neighbours in a row are far apart.
+const SHARE: usize = 16;
+
 /// A matrix inside a slice that starts at its first value; neighbours in a column are `row` apart, in a row `column`.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
@@ -54,18 +57,23 @@ impl<'a> Matrix<'a> {
         if columns < COLUMNS {
             out.fill(0.0);
         }
-        if self.column == 1 {
-            for (row, out) in rows.zip(out.chunks_exact_mut(COLUMNS)) {
-                let from = &self.data[row * self.row + column..][..columns];
-                out[..columns].copy_from_slice(from);
+        if self.column == 1 && columns == COLUMNS {
+            for (row, out) in rows.zip(out.as_chunks_mut::<COLUMNS>().0) {
+                if let Some((from, _)) = self.data[row * self.row..][column..].split_first_chunk() {
+                    *out = *from;
+                }
             }
         } else {
-            for at in 0..columns {
-                let from = self.data[rows.start * self.row + (column + at) * self.column..]
-                    .iter()
-                    .step_by(self.row);
-                let places = out[at..].iter_mut().step_by(COLUMNS).take(rows.len());
-                places.zip(from).for_each(|(place, value)| *place = *value);
+            // A few rows of all columns before the next ones: what is written stays in the nearest cache meanwhile.
+            for first in rows.clone().step_by(SHARE) {
+                let share = first..rows.end.min(first + SHARE);
+                let out = &mut out[(first - rows.start) * COLUMNS..];
+                for at in 0..columns {
+                    let start = share.start * self.row + (column + at) * self.column;
+                    let from = self.data[start..].iter().step_by(self.row);
+                    let places = out[at..].iter_mut().step_by(COLUMNS).take(share.len());
+                    places.zip(from).for_each(|(place, value)| *place = *value);
+                }
             }
         }
     }
