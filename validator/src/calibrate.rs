@@ -6,7 +6,7 @@ use std::{
 };
 
 use athanor_model::{
-    Checkpoint, DeviceChoice, Tokenizer,
+    Checkpoint, DeviceChoice, StopTokens, Tokenizer,
     checkpoint::CheckpointError,
     engine::{self, EngineConfig, GenerateRequest, LoadError},
     scorer::{ScoreError, Scorer},
@@ -134,9 +134,14 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CalibrateError> {
         .map(|path| open(path))
         .collect::<Result<Vec<_>, _>>()?;
     let asks = prompts(args.seed, args.requests, &spec, &tokenizer);
-    let eos = tokenizer.eos_id();
+    let ends = teacher
+        .stop_tokens()
+        .map_err(|source| CalibrateError::Checkpoint {
+            path: args.teacher.clone(),
+            source,
+        })?;
     let generate =
-        |model: &Checkpoint, asks: &[Ask]| generate(model, asks, args.device, &spec, eos);
+        |model: &Checkpoint, asks: &[Ask]| generate(model, asks, args.device, &spec, &ends);
 
     let mut honest = Vec::new();
     let mut forgers: Vec<(&str, Vec<Vec<TokenObservation>>)> = Vec::new();
@@ -284,7 +289,7 @@ fn generate(
     asks: &[Ask],
     device: DeviceChoice,
     spec: &SubnetSpec,
-    eos: Option<u32>,
+    ends: &StopTokens,
 ) -> Result<Vec<Vec<u32>>, CalibrateError> {
     let limits = &spec.limits;
     let engine = engine::spawn(
@@ -305,7 +310,7 @@ fn generate(
             max_new_tokens: ask.max_new_tokens.into(),
             temperature: ask.temperature(),
             seed: ask.seed,
-            stop: eos.into(),
+            stop: ends.clone(),
         };
         engine
             .generate(request, move |generation| {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use athanor_model::{Checkpoint, engine::Engine};
+use athanor_model::{Checkpoint, StopTokens, engine::Engine};
 use athanor_net::Client as Net;
 use athanor_scoring::ledger::{AskOutcome, Fault, FaultKind};
 use athanor_spec::{Ask, Digest, Round, telemetry::Event};
@@ -45,7 +45,7 @@ pub(crate) struct AskContext {
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) vocab_size: u32,
     pub(crate) deadline: Duration,
-    pub(crate) eos: Option<u32>,
+    pub(crate) ends: StopTokens,
     pub(crate) round: Round,
     pub(crate) miner: RoundMiner,
     pub(crate) accepted: Vec<(Digest, SharedArtifact)>,
@@ -76,7 +76,7 @@ impl AskContext {
                 self.vocab_size,
                 self.deadline
             ),
-            teacher::continuation(&self.teacher, &reference, self.eos),
+            teacher::continuation(&self.teacher, &reference, self.ends.clone()),
         );
         let Some(reference) = reference else {
             tracing::warn!("the teacher did not continue a prompt; the ask counts for nothing");

@@ -13,7 +13,7 @@ use std::{
 use athanor_chain::{
     BlockRef, Client as Chain, Progress, ReadError, Tick, WeightSetter, WeightsSet,
 };
-use athanor_model::{Checkpoint, Tokenizer, engine::Engine};
+use athanor_model::{Checkpoint, StopTokens, Tokenizer, engine::Engine};
 use athanor_net::{Client as Net, Identity, NetConfig, NetHandle};
 use athanor_scoring::{
     allocate::{ChainLimits, Entry, allocate},
@@ -86,6 +86,8 @@ struct Loop {
     /// Whether weights were set since the chain was last asked how they stand; also true at first.
     weights_changed: bool,
     tokenizer: Tokenizer,
+    /// What ends an answer of the teacher.
+    ends: StopTokens,
     artifacts: Artifacts,
     auditor: Auditor,
     teacher: Engine,
@@ -163,6 +165,12 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         config.spec.clone(),
         config.calibration.clone(),
     )?;
+    let ends = teacher
+        .stop_tokens()
+        .map_err(|source| StartError::Teacher {
+            path: config.teacher.clone(),
+            source,
+        })?;
     let teacher = teacher::engine(&teacher, &config)?;
 
     let weights = WeightSetter::open(
@@ -183,6 +191,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         weights,
         weights_changed: true,
         tokenizer,
+        ends,
         artifacts,
         auditor,
         teacher,
@@ -407,7 +416,7 @@ impl Loop {
             in_flight: self.in_flight.clone(),
             vocab_size: self.config.spec.subnet.vocab_size,
             deadline: Duration::from_millis(self.config.spec.round.deadline_ms.into()),
-            eos: self.tokenizer.eos_id(),
+            ends: self.ends.clone(),
             round,
             miner,
             accepted,

@@ -1,7 +1,7 @@
 //! The teacher as a text generator: the continuations that students are held against.
 
 use athanor_model::{
-    Checkpoint,
+    Checkpoint, StopTokens,
     engine::{self, Engine, EngineConfig, Finish as Drawn, GenerateRequest, LoadError},
 };
 use athanor_spec::{Ask, Finish};
@@ -28,14 +28,14 @@ pub fn engine(teacher: &Checkpoint, config: &ValidatorConfig) -> Result<Engine, 
 }
 
 /// The teacher's continuation of an ask's prompt; `None` when its engine refuses or fails.
-pub async fn continuation(teacher: &Engine, ask: &Ask, eos: Option<u32>) -> Option<TeacherText> {
+pub async fn continuation(teacher: &Engine, ask: &Ask, ends: StopTokens) -> Option<TeacherText> {
     let (reply, generated) = oneshot::channel();
     let request = GenerateRequest {
         prompt: ask.prompt.clone(),
         max_new_tokens: ask.max_new_tokens.into(),
         temperature: ask.temperature(),
         seed: ask.seed,
-        stop: eos.into(),
+        stop: ends,
     };
     teacher
         .generate(request, move |generation| drop(reply.send(generation)))

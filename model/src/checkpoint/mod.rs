@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, StopTokens};
 use crate::huggingface;
 use crate::tensors::{Precision, Tensors, TensorsError};
 use crate::tokenizer::{Tokenizer, TokenizerError};
@@ -242,6 +242,14 @@ impl Checkpoint {
     /// Loads the tokenizer, verified as it is read.
     pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
         Ok(Tokenizer::from_json(&self.tokenizer_json()?)?)
+    }
+
+    /// The tokens that end its answers: those that its configuration names, or else the tokenizer's.
+    pub fn stop_tokens(&self) -> Result<StopTokens, CheckpointError> {
+        match &self.config.eos_token_id {
+            named if named.is_empty() => Ok(self.tokenizer()?.eos_id().into()),
+            named => Ok(named.clone()),
+        }
     }
 
     /// The contents of `tokenizer.json`, verified as they are read: what a student of this model is written with.
