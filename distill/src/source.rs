@@ -121,8 +121,9 @@ impl Source {
         let end = speaker
             .config
             .eos_token_id
-            .first()
+            .clone()
             .or(tokenizer.eos_id())
+            .first()
             .ok_or(SourceError::NoEnd)?;
         Ok(Source {
             teacher,

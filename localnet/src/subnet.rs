@@ -247,10 +247,7 @@ impl Setup<'_> {
                     max_context: context,
                 };
                 let other_server = engine::spawn(self.teacher, config)?;
-                relay::conduct(Backend::new(
-                    other_server,
-                    self.teacher.config.eos_token_id.clone(),
-                ))
+                relay::conduct(Backend::new(other_server, self.teacher.stop_tokens()?))
             }
         })
     }

@@ -61,7 +61,7 @@ impl Deltas {
     pub(crate) fn add(&self, base: &Checkpoint, new: &Checkpoint) {
         for file in &new.manifest.files {
             let query = match base.manifest.file(&file.name) {
-                Ok(old) if file.name.ends_with(".safetensors") => DeltaQuery {
+                Ok(old) if file.is_weights() => DeltaQuery {
                     file: Digest(file.digest()),
                     base: Digest(old.digest()),
                 },

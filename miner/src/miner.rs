@@ -128,7 +128,12 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         };
         let checkpoint = checkpoint.clone();
         move || {
-            let end = checkpoint.config.eos_token_id.clone();
+            let end = checkpoint
+                .stop_tokens()
+                .map_err(|source| CheckpointRefused::Damaged {
+                    dir: checkpoint.dir.clone(),
+                    source,
+                })?;
             Ok(Backend::new(engine::spawn(&checkpoint, settings)?, end))
         }
     })

@@ -79,18 +79,18 @@ impl Tokenizer {
 
     /// Token ids of a text, without any special token added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|source| TokenizerError::Input { source })?;
-        Ok(encoding.get_ids().to_vec())
+        self.ids(text, false)
     }
 
     /// Token ids of a text that a model is to continue, with the special tokens that this tokenizer puts before one.
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.ids(text, true)
+    }
+
+    fn ids(&self, text: &str, with_special: bool) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self
             .inner
-            .encode_fast(text, true)
+            .encode_fast(text, with_special)
             .map_err(|source| TokenizerError::Input { source })?;
         Ok(encoding.get_ids().to_vec())
     }

@@ -97,6 +97,20 @@ pub struct Traffic {
     pub obtained: u64,
 }
 
+/// A cached checkpoint that files may be made of. Only its manifest is believed: what is made of its files is hashed.
+struct Base {
+    dir: PathBuf,
+    manifest: Manifest,
+}
+
+impl Base {
+    fn open(cache: &Path, digest: Digest) -> Option<Self> {
+        let dir = cache.join(digest.to_string());
+        let manifest = Manifest::parse(&read(&dir.join(MANIFEST)).ok()?).ok()?;
+        (manifest.digest() == digest.0).then_some(Self { dir, manifest })
+    }
+}
+
 /// Why the short way to a file was not open; the long one is.
 #[derive(Debug, Error)]
 enum ShortWayError {
@@ -194,13 +208,13 @@ impl Artifacts {
     }
 
     /// Cached checkpoints that a new one of this peer may be near to: its last one, and the parent that it names.
-    fn bases(&self, peer: &PeerAddress, manifest: &Manifest) -> Vec<Checkpoint> {
+    fn bases(&self, peer: &PeerAddress, manifest: &Manifest) -> Vec<Base> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let last = latest.get(&peer.peer_key).copied();
         drop(latest);
         let parent = manifest.parent_digest().map(Digest);
         let parent = parent.filter(|parent| Some(*parent) != last);
-        let cached = |digest: Digest| self.open_cached(&self.dir.join(digest.to_string()), digest);
+        let cached = |digest| Base::open(&self.dir, digest);
         last.into_iter().chain(parent).filter_map(cached).collect()
     }
 
@@ -210,7 +224,7 @@ impl Artifacts {
         &self,
         peer: &PeerAddress,
         file: &FileEntry,
-        bases: &[Checkpoint],
+        bases: &[Base],
         to: &Path,
     ) -> bool {
         for base in bases {
@@ -219,13 +233,12 @@ impl Artifacts {
             };
             let old_path = base.dir.join(&file.name);
             if old.blake3 == file.blake3 {
-                // Whoever opens the checkpoint verifies the copy.
-                if tokio::fs::copy(&old_path, to).await.is_ok() {
+                if copied(old_path, file.digest(), to.to_owned()).await {
                     return true;
                 }
                 continue;
             }
-            if !file.name.ends_with(".safetensors") {
+            if !file.is_weights() {
                 continue;
             }
             match self.apply_delta(peer, file, old, old_path, to).await {
@@ -349,6 +362,20 @@ impl Artifacts {
         } else {
             Err(ArtifactError::Vocabulary { found, expected })
         }
+    }
+}
+
+/// Copies a file whose contents have this hash; whether it was. A damaged one of our own is not the miner's fault, so
+/// it is found here and not where the new checkpoint is opened.
+async fn copied(from: PathBuf, wanted: [u8; 32], to: PathBuf) -> bool {
+    let copy = tokio::task::spawn_blocking(move || {
+        let contents = read(&from).ok()?;
+        let intact = Digest::of(&contents).0 == wanted;
+        intact.then(|| std::fs::write(&to, contents).ok()).flatten()
+    });
+    match copy.await {
+        Ok(written) => written.is_some(),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 

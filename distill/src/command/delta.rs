@@ -8,7 +8,7 @@ use athanor_model::{
 };
 use serde::Serialize;
 
-use super::{CommandError, print};
+use super::{CommandError, open, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,16 +31,10 @@ struct Step {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let open = |dir: &PathBuf| {
-        Checkpoint::open(dir).map_err(|source| CommandError::Open {
-            dir: dir.clone(),
-            source,
-        })
-    };
     let checkpoints: Vec<Checkpoint> = arguments
         .checkpoints
         .iter()
-        .map(open)
+        .map(|dir| open(dir))
         .collect::<Result<_, _>>()?;
     let mut steps = Vec::new();
     for pair in checkpoints.windows(2) {
@@ -80,7 +74,7 @@ fn line(name: &str, delta: u64, whole: u64) -> String {
 fn cost(base: &Checkpoint, new: &Checkpoint, file: &FileEntry) -> Result<u64, CommandError> {
     let old = match base.manifest.file(&file.name) {
         Ok(old) if old.blake3 == file.blake3 => return Ok(0),
-        Ok(_) if file.name.ends_with(".safetensors") => base.dir.join(&file.name),
+        Ok(_) if file.is_weights() => base.dir.join(&file.name),
         _ => return Ok(file.bytes),
     };
     let read = |path: PathBuf| {

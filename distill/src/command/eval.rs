@@ -6,9 +6,9 @@ use athanor_distill::{
     evaluation::{EvaluationPlan, evaluate},
     source::Source,
 };
-use athanor_model::{Checkpoint, DeviceChoice};
+use athanor_model::DeviceChoice;
 
-use super::{CommandError, print};
+use super::{CommandError, open, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -36,10 +36,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let checkpoint = Checkpoint::open(&arguments.model).map_err(|source| CommandError::Open {
-        dir: arguments.model.clone(),
-        source,
-    })?;
+    let checkpoint = open(&arguments.model)?;
     let source = Source::open(&checkpoint)?;
     let Arguments {
         seed,

@@ -181,9 +181,8 @@ impl OnDevice for Generate<'_> {
             Transformer::<B::InnerBackend>::from_tensors(self.config, self.tensors, &device)?;
         let context = self.prompt.len() + self.longest;
         let mut decoding = Decoding::new(&model, 1, context)?;
-        let ends = &self.config.eos_token_id;
-        // A model that names none ends where its tokenizer does.
-        let end = self.tokenizer.eos_id().filter(|_| ends.is_empty());
+        let ends = self.config.eos_token_id.clone();
+        let ends = ends.or(self.tokenizer.eos_id());
         let mut detokenizer = Detokenizer::new(self.tokenizer.clone());
         let mut stops = StopStrings::new(stop.iter().cloned());
         let (mut text, mut tokens) = (String::new(), Vec::new());
@@ -205,7 +204,7 @@ impl OnDevice for Generate<'_> {
             };
             let token = sampler::sample(logits, *temperature, *seed, step as u32);
             tokens.push(token);
-            if ends.contains(token) || Some(token) == end {
+            if ends.contains(token) {
                 finish_reason = "stop";
                 break;
             }

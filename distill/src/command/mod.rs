@@ -12,7 +12,7 @@ pub(crate) mod train;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use athanor_distill::{
@@ -28,7 +28,7 @@ use athanor_distill::{
 };
 use athanor_model::{
     DeviceError,
-    checkpoint::{CheckpointError, ImportError, delta::DeltaError},
+    checkpoint::{Checkpoint, CheckpointError, ImportError, delta::DeltaError},
     huggingface::OpenError,
     scorer::{LoadError, ScoreError},
     tensors::TensorsError,
@@ -113,6 +113,14 @@ pub(crate) enum CommandError {
         value: String,
         expected: &'static str,
     },
+}
+
+/// Opens the checkpoint that was named on the command line.
+fn open(dir: &Path) -> Result<Checkpoint, CommandError> {
+    Checkpoint::open(dir).map_err(|source| CommandError::Open {
+        dir: dir.to_owned(),
+        source,
+    })
 }
 
 /// Prints a line; a reader that has gone away is an error like any other, not a panic.

@@ -12,7 +12,7 @@ use athanor_distill::{
 };
 use athanor_model::{Checkpoint, DeviceChoice};
 
-use super::{CommandError, print};
+use super::{CommandError, open, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
             },
         ) => ask(api, plan, temperature)?,
         (Some(teacher), _) => {
-            let (_, source) = open(teacher)?;
+            let (_, source) = open_source(teacher)?;
             let stream = &source.training;
             Shard::record_at(&source, stream, &plan, temperature, arguments.device)?
         }
@@ -129,11 +129,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn open(dir: &Path) -> Result<(Checkpoint, Source), CommandError> {
-    let checkpoint = Checkpoint::open(dir).map_err(|source| CommandError::Open {
-        dir: dir.to_owned(),
-        source,
-    })?;
+fn open_source(dir: &Path) -> Result<(Checkpoint, Source), CommandError> {
+    let checkpoint = open(dir)?;
     let source = Source::open(&checkpoint)?;
     Ok((checkpoint, source))
 }
@@ -149,7 +146,7 @@ fn ask(api: &ApiArguments, plan: ShardPlan, temperature: f32) -> Result<Shard, C
     else {
         unreachable!("the parser wants all three")
     };
-    let (checkpoint, source) = open(tokenizer)?;
+    let (checkpoint, source) = open_source(tokenizer)?;
     let endpoint = Endpoint {
         url: url.clone(),
         model: model.clone(),

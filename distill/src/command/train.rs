@@ -19,7 +19,7 @@ use athanor_distill::{
 };
 use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkpoint::Provenance};
 
-use super::{CommandError, log::Log};
+use super::{CommandError, log::Log, open};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -205,12 +205,6 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let open = |dir: &PathBuf| {
-        Checkpoint::open(dir).map_err(|source| CommandError::Open {
-            dir: dir.clone(),
-            source,
-        })
-    };
     let minutes = arguments.minutes.unwrap_or(0.0);
     if !(0.0..1e6).contains(&minutes) {
         let value = minutes.to_string();
@@ -223,7 +217,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
     let trainer = arguments.trainer();
     trainer.check().map_err(TrainerError::from)?;
     let shard = read_shards(&arguments.shard)?;
-    let student = arguments.student.student.as_ref().map(open).transpose()?;
+    let student = arguments.student.student.as_deref().map(open).transpose()?;
     let (source, shard, start) = match shard {
         Some(shard) if arguments.teacher.is_none() => {
             let student = student.ok_or(CommandError::NoStudent)?;

@@ -210,7 +210,7 @@ impl Manifest {
         }
         self.file(CONFIG)?;
         self.file(TOKENIZER)?;
-        if !self.files.iter().any(|f| f.name.ends_with(".safetensors")) {
+        if !self.files.iter().any(FileEntry::is_weights) {
             return Err(ManifestError::Missing {
                 name: "*.safetensors".into(),
             });
@@ -220,6 +220,11 @@ impl Manifest {
 }
 
 impl FileEntry {
+    /// Whether the file holds tensors.
+    pub fn is_weights(&self) -> bool {
+        self.name.ends_with(".safetensors")
+    }
+
     /// Hash of the contents.
     pub fn digest(&self) -> [u8; 32] {
         from_hex(&self.blake3).expect("a manifest's check saw 64 hex digits")

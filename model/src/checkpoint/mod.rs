@@ -187,7 +187,7 @@ impl Checkpoint {
         let manifest = Manifest::parse(&bytes)?;
         for entry in &manifest.files {
             let is_text = entry.name == CONFIG || entry.name == TOKENIZER;
-            if !is_text && !entry.name.ends_with(".safetensors") {
+            if !is_text && !entry.is_weights() {
                 verify(dir, entry)?;
             }
         }
@@ -215,7 +215,7 @@ impl Checkpoint {
     pub fn tensors(&self) -> Result<Tensors, CheckpointError> {
         let mut tensors = Tensors::new();
         for entry in &self.manifest.files {
-            if !entry.name.ends_with(".safetensors") {
+            if !entry.is_weights() {
                 continue;
             }
             let bytes = read_verified(&self.dir, entry)?;
@@ -246,10 +246,11 @@ impl Checkpoint {
 
     /// The tokens that end its answers: those that its configuration names, or else the tokenizer's.
     pub fn stop_tokens(&self) -> Result<StopTokens, CheckpointError> {
-        match &self.config.eos_token_id {
-            named if named.is_empty() => Ok(self.tokenizer()?.eos_id().into()),
-            named => Ok(named.clone()),
+        let named = self.config.eos_token_id.clone();
+        if named.is_empty() {
+            return Ok(named.or(self.tokenizer()?.eos_id()));
         }
+        Ok(named)
     }
 
     /// The contents of `tokenizer.json`, verified as they are read: what a student of this model is written with.

@@ -13,6 +13,15 @@ impl StopTokens {
         self.0.contains(&token)
     }
 
+    /// These, or `fallback` where nothing ends a sequence: a configuration's word goes before its tokenizer's.
+    pub fn or(self, fallback: Option<u32>) -> Self {
+        if self.is_empty() {
+            fallback.into()
+        } else {
+            self
+        }
+    }
+
     /// The one that was named first, which training texts end with.
     pub fn first(&self) -> Option<u32> {
         self.0.first().copied()

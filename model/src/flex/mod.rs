@@ -312,11 +312,7 @@ fn attention(
     let weights = Shared::new(&mut probabilities);
     let mixed = Shared::new(&mut out);
     let offsets: Vec<usize> = shape.offsets().into_values().collect();
-    let ranges: Vec<_> = shape
-        .sequences
-        .ranges()
-        .filter(|range| !range.is_empty())
-        .collect();
+    let ranges = shape.sequences.filled();
     parallel::over(ranges.len() * shape.heads, shape.cost(), |items| {
         for item in items {
             let (range, head) = (&ranges[item / shape.heads], item % shape.heads);

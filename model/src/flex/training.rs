@@ -207,11 +207,7 @@ impl Backward<Flex, 3> for Attention {
         let (q, k, v) = (values(q), values(k), values(v));
         let (probabilities, dy) = (values(probabilities), values(&dy));
         let offsets: Vec<usize> = shape.offsets().into_values().collect();
-        let ranges: Vec<_> = shape
-            .sequences
-            .ranges()
-            .filter(|range| !range.is_empty())
-            .collect();
+        let ranges = shape.sequences.filled();
         let gradients = [&mut *dq, &mut *dk, &mut *dv].map(|values| Shared::new(values));
         parallel::over(ranges.len() * shape.key_heads, 2 * shape.cost(), |items| {
             for item in items {

@@ -17,21 +17,26 @@ pub struct Update {
     pub rate: f32,
 }
 
+impl Update {
+    /// One new weight and its new moments, in the order in which burn's own operations round.
+    #[inline(always)]
+    fn apply(self, weight: f32, gradient: f32, first: &mut f32, second: &mut f32) -> f32 {
+        let (b1, b2) = self.betas;
+        let (c1, c2) = self.corrections;
+        *first = *first * b1 + gradient * (1.0 - b1);
+        *second = *second * b2 + gradient * gradient * (1.0 - b2);
+        weight * self.keep - *first / c1 / ((*second / c2).sqrt() + self.epsilon) * self.rate
+    }
+}
+
 wide! {
-    /// The weights from `from` to `to`, the moments where they are, in the order in which burn's own operations round.
+    /// The weights from `from` to `to`, the moments where they are.
     pub(crate) fn step(update: Update, from: &[f32], gradient: &[f32], to: &mut [f32], first: &mut [f32], second: &mut [f32]) {
-        let Update { betas: (b1, b2), corrections: (c1, c2), epsilon, keep, rate } = update;
-        let (f1, f2) = (1.0 - b1, 1.0 - b2);
         let len = to.len();
         let (from, gradient) = (&from[..len], &gradient[..len]);
         let (first, second) = (&mut first[..len], &mut second[..len]);
         for i in 0..len {
-            let g = gradient[i];
-            let m = first[i] * b1 + g * f1;
-            let v = second[i] * b2 + g * g * f2;
-            first[i] = m;
-            second[i] = v;
-            to[i] = from[i] * keep - m / c1 / ((v / c2).sqrt() + epsilon) * rate;
+            to[i] = update.apply(from[i], gradient[i], &mut first[i], &mut second[i]);
         }
     }
 }
@@ -39,18 +44,11 @@ wide! {
 wide! {
     /// The same where the weights are changed in place.
     pub(crate) fn step_in_place(update: Update, weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        let Update { betas: (b1, b2), corrections: (c1, c2), epsilon, keep, rate } = update;
-        let (f1, f2) = (1.0 - b1, 1.0 - b2);
         let len = weights.len();
         let gradient = &gradient[..len];
         let (first, second) = (&mut first[..len], &mut second[..len]);
         for i in 0..len {
-            let g = gradient[i];
-            let m = first[i] * b1 + g * f1;
-            let v = second[i] * b2 + g * g * f2;
-            first[i] = m;
-            second[i] = v;
-            weights[i] = weights[i] * keep - m / c1 / ((v / c2).sqrt() + epsilon) * rate;
+            weights[i] = update.apply(weights[i], gradient[i], &mut first[i], &mut second[i]);
         }
     }
 }

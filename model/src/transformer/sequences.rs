@@ -50,6 +50,11 @@ impl Sequences {
         })
     }
 
+    /// The rows of each sequence that has any.
+    pub(crate) fn filled(&self) -> Vec<Range<usize>> {
+        self.ranges().filter(|range| !range.is_empty()).collect()
+    }
+
     /// How to pad all sequences to the longest, and back: for every padded row the row that it is taken from (padding
     /// repeats a sequence's first row, which no earlier token sees), and for every row its place among the padded ones.
     pub(crate) fn padding(&self) -> (Vec<i32>, Vec<i32>) {
