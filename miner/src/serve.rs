@@ -71,7 +71,7 @@ pub(crate) async fn run(
         match request {
             Request::Ask(ask) => match admission.ask(&roster, &ask, now_ms()) {
                 Ok(()) => drop(tasks.spawn(async move { server.answer(ask, reply).await })),
-                Err(refusal) => server.refuse(&ask.signer, refusal, reply).await,
+                Err(refusal) => server.refuse(&ask.signer, refusal, reply),
             },
             Request::Fetch(fetch) => match admission.fetch(&roster, &fetch, now_ms()) {
                 Ok(()) => match reads.clone().try_acquire_owned() {
@@ -83,18 +83,18 @@ pub(crate) async fn run(
                         let refusal = Refusal::Overloaded {
                             retry_after_ms: READ_RETRY_MS,
                         };
-                        reply.send(Response::Refused(refusal)).await;
+                        reply.send(Response::Refused(refusal));
                     }
                 },
-                Err(refusal) => server.refuse(&fetch.signer, refusal, reply).await,
+                Err(refusal) => server.refuse(&fetch.signer, refusal, reply),
             },
             Request::Delta(query) => match admission.delta(&roster, &query, now_ms()) {
                 Ok(()) => {
                     let offer = server.deltas.find(&query.payload);
                     let unknown = Response::Refused(Refusal::UnknownBlob);
-                    reply.send(offer.map_or(unknown, Response::Delta)).await;
+                    reply.send(offer.map_or(unknown, Response::Delta));
                 }
-                Err(refusal) => server.refuse(&query.signer, refusal, reply).await,
+                Err(refusal) => server.refuse(&query.signer, refusal, reply),
             },
         }
     }
@@ -123,9 +123,9 @@ impl Server {
                     ANSWER_WINDOW_MS,
                     nonce,
                 );
-                reply.send(Response::Answer(signed)).await;
+                reply.send(Response::Answer(signed));
             }
-            Err(refusal) => self.refuse(&ask.signer, refusal, reply).await,
+            Err(refusal) => self.refuse(&ask.signer, refusal, reply),
         }
     }
 
@@ -140,11 +140,11 @@ impl Server {
                 Response::Refused(Refusal::NotServing)
             }
         };
-        reply.send(response).await;
+        reply.send(response);
     }
 
     /// Tells the asker, and the operator where it is this miner that could not serve.
-    async fn refuse(&self, asker: &Hotkey, refusal: Refusal, reply: Responder) {
+    fn refuse(&self, asker: &Hotkey, refusal: Refusal, reply: Responder) {
         tracing::debug!(%asker, %refusal, "refused");
         if matches!(refusal, Refusal::Overloaded { .. } | Refusal::NotServing) {
             self.feed.send(Event::RequestFailed {
@@ -152,7 +152,7 @@ impl Server {
                 reason: refusal.to_string(),
             });
         }
-        reply.send(Response::Refused(refusal)).await;
+        reply.send(Response::Refused(refusal));
     }
 }
 

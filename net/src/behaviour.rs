@@ -1,23 +1,15 @@
-//! What the swarm does: request-response within limits.
+//! What the swarm does: streams within limits.
 
 use std::time::Duration;
 
-use athanor_spec::{params::Limits, wire};
 use libp2p::{
-    StreamProtocol,
     connection_limits::{self, ConnectionLimits},
     ping,
-    request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
 
-use crate::codec::ScaleCodec;
+use crate::{acceptor, streams};
 
-/// Longest life of one request on the wire, dial included; callers give shorter ones. It frees what a peer that never
-/// answers holds here, and bounds how long a server may take.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Requests per connection at once; more are dropped by the stream limit and seen as a closed stream.
-const MAX_STREAMS_PER_CONNECTION: usize = 256;
 /// Connections that others may hold open here: far above the validators of a subnet, far below a process's files.
 const MAX_INCOMING: u32 = 512;
 /// Connections being set up by others at once: a handshake costs a signature, so strangers get few.
@@ -34,11 +26,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     ping: ping::Behaviour,
-    pub(crate) requests: request_response::Behaviour<ScaleCodec>,
+    pub(crate) streams: streams::Behaviour,
 }
 
 impl Behaviour {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new() -> Self {
         let connections = ConnectionLimits::default()
             .with_max_established_incoming(Some(MAX_INCOMING))
             .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
@@ -47,16 +39,7 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(connections),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
-            requests: request_response::Behaviour::with_codec(
-                ScaleCodec::new(limits),
-                [(
-                    StreamProtocol::new(wire::PROTOCOL_NAME),
-                    ProtocolSupport::Full,
-                )],
-                request_response::Config::default()
-                    .with_request_timeout(REQUEST_TIMEOUT)
-                    .with_max_concurrent_streams(MAX_STREAMS_PER_CONNECTION),
-            ),
+            streams: streams::Behaviour::new(acceptor::protocols()),
         }
     }
 }

@@ -1,46 +1,48 @@
-//! Asking other peers.
+//! Speaking to other peers: a stream, one request, the response, and how long it took.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use athanor_spec::{
-    Answer, Ask, DeltaOffer, DeltaQuery, Digest, Refusal, Signed,
+    DeltaOffer, DeltaQuery, Digest, Refusal, Signed,
     params::Limits,
-    wire::{Request, Response},
+    wire::{self, BlobRequest, BlobResponse},
 };
-use libp2p::PeerId;
+use codec::{Decode, Encode};
+use libp2p::{PeerId, Stream, StreamProtocol, core::upgrade::NegotiationError};
 use thiserror::Error;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
 use crate::{
     BadPeerKey, CodecError,
-    codec::ScaleCodec,
+    acceptor::MAX_STREAMS_PER_PEER,
+    clock::{self, Clocks},
     config::multiaddr,
-    event_loop::{Command, Outbound},
+    event_loop::Command,
+    frame::{self, ReadError},
     identity,
+    slots::{Slot, Slots},
+    streams::{Open, OpenError},
 };
 
 /// Requests of this node in flight at once, over all peers; the rest wait for their turn.
 const MAX_OUTBOUND: usize = 1024;
+/// Of them, with one peer: somewhat fewer than a peer serves, as it hears later than this node that one has ended.
+const MAX_OUTBOUND_PER_PEER: usize = MAX_STREAMS_PER_PEER - 16;
 
 /// Where a peer is and who it must prove to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddress {
     /// Its ed25519 public key, from the hotkey's commitment on chain.
     pub peer_key: Digest,
-    /// Its TCP address, from the hotkey's axon on chain.
+    /// Its address, from the hotkey's axon on chain.
     pub addr: SocketAddr,
-}
-
-/// An answer as this node saw it arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
-    /// The answer; its signature is the caller's to check.
-    pub answer: Signed<Answer>,
-    /// From the first byte of the ask to the last byte of the answer, by this node's clock; without dial and queues.
-    pub elapsed: Duration,
 }
 
 /// Why there is no answer. [`AskError::blames_peer`] tells the peer's faults from this node's own.
@@ -48,7 +50,15 @@ pub struct Observed {
 pub enum AskError {
     /// The peer said no, and why.
     #[error("refused: {0}")]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
+    /// The peer refused because the clocks of both differ by more than is tolerated.
+    #[error("{}", skew(*ahead_ms, *peers_fault))]
+    ClockSkew {
+        /// This node's clock minus the peer's, in milliseconds.
+        ahead_ms: i64,
+        /// Whether most other peers agree with this node's clock, so that the peer's is the wrong one.
+        peers_fault: bool,
+    },
     /// No answer within the time given.
     #[error("no answer within {} ms", after.as_millis())]
     Timeout {
@@ -71,8 +81,11 @@ pub enum AskError {
     #[error("disconnected before the answer was complete")]
     Disconnected,
     /// The peer does not speak this version of the protocol.
-    #[error("the peer does not speak {}", athanor_spec::wire::PROTOCOL_NAME)]
-    UnsupportedProtocol,
+    #[error("the peer does not speak {protocol}")]
+    UnsupportedProtocol {
+        /// The protocol's name, with its version.
+        protocol: &'static str,
+    },
     /// The response breaks a bound or is not a message.
     #[error("malformed response: {0}")]
     Malformed(CodecError),
@@ -93,6 +106,19 @@ pub enum AskError {
     Stopped,
 }
 
+fn skew(ahead_ms: i64, peers_fault: bool) -> String {
+    let direction = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    let cause = if peers_fault {
+        "other peers agree with this node: the peer's clock is wrong"
+    } else {
+        "check that this machine's clock is synchronised (`timedatectl`)"
+    };
+    format!(
+        "this node's clock is {} ms {direction} the peer's; {cause}",
+        ahead_ms.unsigned_abs()
+    )
+}
+
 impl AskError {
     /// Whether the peer is to blame: a caller's own trouble must never lower a miner's grade.
     pub fn blames_peer(&self) -> bool {
@@ -102,10 +128,11 @@ impl AskError {
             | Self::Unreachable { .. }
             | Self::WrongPeer { .. }
             | Self::Disconnected
-            | Self::UnsupportedProtocol
+            | Self::UnsupportedProtocol { .. }
             | Self::Malformed(_)
             | Self::WrongKind
             | Self::BadPeerKey(_) => true,
+            Self::ClockSkew { peers_fault, .. } => *peers_fault,
             Self::RequestTooLarge(_) | Self::Busy | Self::Stopped => false,
         }
     }
@@ -115,32 +142,18 @@ impl AskError {
 #[derive(Clone, Debug)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
-    in_flight: Arc<Semaphore>,
-    codec: ScaleCodec,
+    in_flight: Arc<Slots>,
+    clocks: Arc<Mutex<Clocks>>,
     pub(crate) limits: Limits,
 }
 
 impl Client {
-    pub(crate) fn new(commands: mpsc::Sender<Command>, codec: ScaleCodec, limits: Limits) -> Self {
+    pub(crate) fn new(commands: mpsc::Sender<Command>, limits: Limits) -> Self {
         Self {
             commands,
-            in_flight: Arc::new(Semaphore::new(MAX_OUTBOUND)),
-            codec,
+            in_flight: Arc::new(Slots::new(MAX_OUTBOUND, MAX_OUTBOUND_PER_PEER)),
+            clocks: Arc::default(),
             limits,
-        }
-    }
-
-    /// Asks a peer for tokens and waits for its answer, at most `within` from the moment the ask may leave.
-    pub async fn ask(
-        &self,
-        peer: &PeerAddress,
-        ask: Signed<Ask>,
-        within: Duration,
-    ) -> Result<Observed, AskError> {
-        match self.request(peer, Request::Ask(ask), within).await? {
-            (Response::Answer(answer), elapsed) => Ok(Observed { answer, elapsed }),
-            (Response::Refused(refusal), _) => Err(refusal.into()),
-            (Response::Slice(_) | Response::Delta(_), _) => Err(AskError::WrongKind),
         }
     }
 
@@ -151,49 +164,181 @@ impl Client {
         query: Signed<DeltaQuery>,
         within: Duration,
     ) -> Result<Option<DeltaOffer>, AskError> {
-        match self.request(peer, Request::Delta(query), within).await? {
-            (Response::Delta(offer), _) => Ok(Some(offer)),
-            (Response::Refused(Refusal::UnknownBlob), _) => Ok(None),
-            (Response::Refused(refusal), _) => Err(refusal.into()),
-            (Response::Answer(_) | Response::Slice(_), _) => Err(AskError::WrongKind),
+        match self.blob(peer, BlobRequest::Delta(query), within).await {
+            Ok(BlobResponse::Delta(offer)) => Ok(Some(offer)),
+            Ok(BlobResponse::Slice(_) | BlobResponse::Refused(_)) => Err(AskError::WrongKind),
+            Err(AskError::Refused(Refusal::UnknownBlob)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    pub(crate) async fn request(
+    /// One exchange with a blob server; a refusal is an error.
+    pub(crate) async fn blob(
         &self,
         peer: &PeerAddress,
-        request: Request,
+        request: BlobRequest,
         within: Duration,
-    ) -> Result<(Response, Duration), AskError> {
-        self.codec
-            .request_bytes(&request)
-            .map_err(AskError::RequestTooLarge)?;
-        let peer_id = identity::peer_id(&peer.peer_key)?;
-        let permit = match timeout(within, self.in_flight.clone().acquire_owned()).await {
-            Ok(permit) => permit.map_err(|_| AskError::Stopped)?,
-            Err(_) => return Err(AskError::Busy),
+    ) -> Result<BlobResponse, AskError> {
+        let bounds = Bounds {
+            request: wire::MAX_BLOB_REQUEST_BYTES,
+            response: wire::max_blob_response_bytes(&self.limits),
         };
-        let (reply, response) = oneshot::channel();
-        let outbound = Outbound {
-            peer: peer_id,
-            addr: multiaddr(peer.addr),
-            request,
-            permit,
-            reply,
-        };
+        let response = self
+            .exchange(peer, wire::BLOB_PROTOCOL, &request, bounds, within)
+            .await?;
+        match response {
+            BlobResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
+            response => Ok(response),
+        }
+    }
+
+    /// One request, one response.
+    pub(crate) async fn exchange<Q: Encode, R: Decode>(
+        &self,
+        peer: &PeerAddress,
+        protocol: &'static str,
+        request: &Q,
+        bounds: Bounds,
+        within: Duration,
+    ) -> Result<R, AskError> {
+        let request = frame::encode(request, bounds.request).map_err(AskError::RequestTooLarge)?;
+        let _slot = self
+            .slot(identity::peer_id(&peer.peer_key)?, within)
+            .await?;
         let exchange = async {
-            self.commands
-                .send(Command::Request(Box::new(outbound)))
-                .await
-                .map_err(|_| AskError::Stopped)?;
-            match response.await {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(failure)) => Err(failure.into_ask_error(peer.addr)),
-                Err(_) => Err(AskError::Stopped),
-            }
+            let mut begun = self.begin(peer, protocol, &request).await?;
+            begun.read(bounds.response).await
         };
         timeout(within, exchange)
             .await
             .unwrap_or(Err(AskError::Timeout { after: within }))
     }
+
+    /// The right to one more request in flight.
+    pub(crate) async fn slot(&self, peer: PeerId, within: Duration) -> Result<Slot, AskError> {
+        match timeout(within, self.in_flight.take(peer)).await {
+            Ok(slot) => slot.ok_or(AskError::Stopped),
+            Err(_) => Err(AskError::Busy),
+        }
+    }
+
+    /// Opens a stream and sends a request, made by [`frame::encode`].
+    pub(crate) async fn begin(
+        &self,
+        peer: &PeerAddress,
+        protocol: &'static str,
+        request: &[u8],
+    ) -> Result<Begun, AskError> {
+        let mut stream = match self.open(peer, protocol).await {
+            // The connection ended while the stream was on its way to it: nothing was said, so say it on a new one.
+            Err(AskError::Disconnected) => self.open(peer, protocol).await?,
+            opened => opened?,
+        };
+        let sent = Instant::now();
+        match frame::write(&mut stream, request).await {
+            Ok(()) => {}
+            // A peer may refuse before it has read everything: its refusal is there to be read.
+            Err(error) => tracing::debug!(%error, "the request did not leave whole"),
+        }
+        Ok(Begun {
+            stream,
+            protocol,
+            sent,
+        })
+    }
+
+    async fn open(&self, peer: &PeerAddress, protocol: &'static str) -> Result<Stream, AskError> {
+        let (reply, opened) = oneshot::channel();
+        let open = Open {
+            peer: identity::peer_id(&peer.peer_key)?,
+            addresses: vec![multiaddr(peer.addr)],
+            protocol: StreamProtocol::new(protocol),
+            reply,
+        };
+        self.commands
+            .send(Command::Open(open))
+            .await
+            .map_err(|_| AskError::Stopped)?;
+        match opened.await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(match error {
+                OpenError::Unreachable => AskError::Unreachable { addr: peer.addr },
+                OpenError::WrongPeer { obtained } => AskError::WrongPeer { obtained },
+                OpenError::Denied => AskError::Busy,
+                OpenError::Disconnected => AskError::Disconnected,
+                OpenError::Unsupported => AskError::UnsupportedProtocol { protocol },
+            }),
+            Err(_) if self.commands.is_closed() => Err(AskError::Stopped),
+            Err(_) => Err(AskError::Disconnected),
+        }
+    }
+
+    /// The error that a refusal is. One for a wrong clock says whose it is.
+    pub(crate) fn refused(&self, peer: &PeerAddress, refusal: Refusal) -> AskError {
+        let Refusal::Expired { server_time_ms } = refusal else {
+            return AskError::Refused(refusal);
+        };
+        let ahead_ms = clock::ahead_ms(clock::now_ms(), server_time_ms);
+        if clock::within(ahead_ms) {
+            return AskError::Refused(refusal);
+        }
+        let peers_fault =
+            identity::peer_id(&peer.peer_key).is_ok_and(|peer| self.clocks().trusts_own(peer));
+        AskError::ClockSkew {
+            ahead_ms,
+            peers_fault,
+        }
+    }
+
+    /// Learns from a peer's time stamp.
+    pub(crate) fn hear_clock(&self, peer: &PeerAddress, their_ms: u64) {
+        if let Ok(peer) = identity::peer_id(&peer.peer_key) {
+            let ahead_ms = clock::ahead_ms(clock::now_ms(), their_ms);
+            self.clocks().hear(peer, ahead_ms);
+        }
+    }
+
+    fn clocks(&self) -> std::sync::MutexGuard<'_, Clocks> {
+        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Largest messages of a protocol in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) request: u64,
+    pub(crate) response: u64,
+}
+
+/// An exchange whose request has left. Dropping it before its end tells the peer that nobody waits.
+pub(crate) struct Begun {
+    stream: Stream,
+    protocol: &'static str,
+    /// When the first byte of the request was handed to the stream.
+    pub(crate) sent: Instant,
+}
+
+impl Begun {
+    /// The next frame of the response.
+    pub(crate) async fn read<R: Decode>(&mut self, bound: u64) -> Result<R, AskError> {
+        frame::read(&mut self.stream, bound)
+            .await
+            .map_err(|error| match error {
+                ReadError::Bad(error) => AskError::Malformed(error),
+                ReadError::Ended(error) if is_unsupported(&error) => {
+                    AskError::UnsupportedProtocol {
+                        protocol: self.protocol,
+                    }
+                }
+                ReadError::Ended(_) => AskError::Disconnected,
+            })
+    }
+}
+
+/// Whether a stream ended because the peer does not speak its protocol: streams are used before the peer has agreed.
+fn is_unsupported(error: &std::io::Error) -> bool {
+    error
+        .get_ref()
+        .and_then(|source| source.downcast_ref::<NegotiationError>())
+        .is_some_and(|error| matches!(error, NegotiationError::Failed))
 }

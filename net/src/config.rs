@@ -5,19 +5,22 @@ use std::{io, net::SocketAddr, time::Duration};
 use athanor_spec::params::Limits;
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, Swarm, SwarmBuilder, TransportError, multiaddr::Protocol, noise, swarm::SwarmEvent,
-    tcp, yamux,
+    Multiaddr, Swarm, SwarmBuilder, TransportError, core::upgrade::Version, multiaddr::Protocol,
+    noise, swarm::SwarmEvent, tcp, yamux,
 };
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Client, Identity, Inbound, behaviour::Behaviour, codec::ScaleCodec, event_loop::EventLoop,
+    Client, Identity, Inbound, acceptor::MAX_STREAMS_PER_PEER, behaviour::Behaviour,
+    event_loop::EventLoop,
 };
 
 /// How long a connection without requests is kept, so that a round's scattered asks share one handshake.
 const IDLE_CONNECTION: Duration = Duration::from_secs(300);
+/// Streams of one connection that may be under negotiation at once: a burst of asks as large as a peer may have served.
+const MAX_NEGOTIATING: usize = 256;
 /// Commands that may wait for the event loop; senders wait beyond that.
 const COMMAND_QUEUE: usize = 256;
 
@@ -64,7 +67,7 @@ impl NetHandle {
         self.local_addr
     }
 
-    /// Refuses new requests, lets the responses on their way leave within a short deadline, and ends.
+    /// Refuses new requests, lets the responses on their way arrive within a short deadline, and ends.
     pub async fn shutdown(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {
@@ -80,11 +83,17 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
         .with_tcp(
             tcp::Config::default().nodelay(true),
             noise::Config::new,
-            yamux::Config::default,
+            yamux_config,
         )?
-        .with_behaviour(|_| Behaviour::new(&config.limits))
+        .with_behaviour(|_| Behaviour::new())
         .unwrap_or_else(|error| match error {})
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_CONNECTION))
+        .with_swarm_config(|swarm| {
+            swarm
+                .with_idle_connection_timeout(IDLE_CONNECTION)
+                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
+                // A stream's first bytes travel with its negotiation, which saves a round trip an ask.
+                .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        })
         .build();
     let local_addr = match config.listen {
         Some(addr) => Some(
@@ -100,13 +109,13 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
     let stop = CancellationToken::new();
     let event_loop = EventLoop::new(
         swarm,
-        commands.clone(),
+        config.limits.clone(),
         command_queue,
         requests,
         stop.clone(),
     );
     let task = tokio::spawn(event_loop.run());
-    let client = Client::new(commands, ScaleCodec::new(&config.limits), config.limits);
+    let client = Client::new(commands, config.limits);
     Ok((
         client,
         Inbound::new(request_queue),
@@ -116,6 +125,13 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
             task,
         },
     ))
+}
+
+/// Yamux ends a connection that holds more streams than this, so it must lie above what both sides may serve.
+fn yamux_config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(4 * MAX_STREAMS_PER_PEER);
+    config
 }
 
 async fn listen(swarm: &mut Swarm<Behaviour>, addr: SocketAddr) -> io::Result<SocketAddr> {

@@ -13,7 +13,7 @@ use std::{
 
 use athanor_spec::{
     Digest, Fetch, Signed,
-    wire::{Request, Response},
+    wire::{BlobRequest, BlobResponse},
 };
 use bao::decode::SliceDecoder;
 use thiserror::Error;
@@ -91,13 +91,9 @@ impl Client {
                 offset,
                 len: self.limits.max_chunk_bytes,
             };
-            let request = Request::Fetch(sign(fetch.clone()));
-            let slice = match self.request(peer, request, SLICE_TIMEOUT).await? {
-                (Response::Slice(slice), _) => slice,
-                (Response::Refused(refusal), _) => return Err(AskError::Refused(refusal).into()),
-                (Response::Answer(_) | Response::Delta(_), _) => {
-                    return Err(AskError::WrongKind.into());
-                }
+            let request = BlobRequest::Fetch(sign(fetch.clone()));
+            let BlobResponse::Slice(slice) = self.blob(peer, request, SLICE_TIMEOUT).await? else {
+                return Err(AskError::WrongKind.into());
             };
             match partial.accept(fetch, slice, max_bytes).await? {
                 Progress::More(next) => partial = next,

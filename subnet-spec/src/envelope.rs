@@ -116,7 +116,8 @@ impl<T: Encode + Domain> Signed<T> {
     }
 }
 
-fn signing_bytes<T: Encode + Domain>(
+/// The bytes that a signature covers.
+pub fn signing_bytes<T: Encode + Domain>(
     context: &SigningContext,
     payload: &T,
     signer: &Hotkey,

@@ -21,5 +21,5 @@ pub use ids::{BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, Uid};
 pub use params::SubnetSpec;
 pub use response::{Answer, DeltaOffer, Finish, Refusal};
 
-/// Version of the peer-to-peer protocol; part of every signature and of every protocol name.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// Version of the peer-to-peer protocols; part of every signature and of every protocol name.
+pub const PROTOCOL_VERSION: u16 = 2;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use athanor_net::{AskError, Client};
+use athanor_net::Client;
 use athanor_spec::{Answer, Ask, Digest, Finish, Signed};
 
 use crate::{
@@ -67,11 +67,9 @@ pub async fn ask(
                 },
             }
         }
-        Err(error @ (AskError::Busy | AskError::Stopped | AskError::RequestTooLarge(_))) => {
-            Observation::OwnTrouble {
-                reason: error.to_string(),
-            }
-        }
+        Err(error) if !error.blames_peer() => Observation::OwnTrouble {
+            reason: error.to_string(),
+        },
         Err(error) => Observation::Failed {
             reason: error.to_string(),
             provable: false,

@@ -17,6 +17,7 @@ use crate::{Client, Identity, Inbound, InboundRequest, NetConfig, NetHandle, Pee
 mod ask;
 mod blobs;
 mod identity;
+mod stream;
 mod wire;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -94,7 +95,7 @@ fn echo(ask: &Signed<Ask>) -> Response {
 fn serve(mut inbound: Inbound, respond: impl Fn(&Request) -> Response + Send + 'static) {
     tokio::spawn(async move {
         while let Some(InboundRequest { request, reply, .. }) = inbound.recv().await {
-            reply.send(respond(&request)).await;
+            reply.send(respond(&request));
         }
     });
 }
