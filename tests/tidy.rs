@@ -35,7 +35,10 @@ const GRAPH: &[(&str, &[&str])] = &[
             "athanor-cli",
         ],
     ),
-    ("athanor-node", &["athanor-spec", "athanor-chain"]),
+    (
+        "athanor-node",
+        &["athanor-spec", "athanor-chain", "athanor-cli"],
+    ),
     (
         "athanor-miner",
         &[

@@ -17,13 +17,14 @@ use athanor_miner::{
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
-    Feed, Metrics, NodeArgs,
+    Feed, Metrics, NodeArgs, Settings,
     args::SpecFileError,
     feed::FeedError,
     logging::LoggingError,
     metrics::{self, MetricsError},
     overview::OverviewError,
     register::RegisterCommandError,
+    settings::SettingsError,
     shutdown,
     wallet::WalletCommandError,
 };
@@ -40,6 +41,8 @@ pub(crate) const LAST_WORK: Duration = Duration::from_secs(2);
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error(transparent)]
     Logging(#[from] LoggingError),
     #[error("cannot start the runtime: {0}")]
@@ -88,8 +91,8 @@ pub(crate) enum CliError {
 }
 
 /// Runs one command to its end.
-pub(crate) async fn run(command: Command) -> Result<(), CliError> {
-    match command {
+pub(crate) async fn run(settings: Settings<Arguments>) -> Result<(), CliError> {
+    match settings.arguments().command.clone() {
         Command::Run(arguments) => serve(*arguments).await,
         Command::Check(arguments) => check(*arguments).await,
         Command::Bench(arguments) => {

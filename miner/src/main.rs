@@ -2,18 +2,26 @@
 
 use std::process::ExitCode;
 
-use athanor_node::logging;
+use athanor_node::{Settings, logging};
 
 mod cli;
 
+/// The file of settings that is read if none is named, in `~/.athanor`.
+const SETTINGS: &str = "miner.toml";
+
 fn main() -> ExitCode {
-    athanor_cli::report(run(athanor_cli::parse()))
+    athanor_cli::report(run())
 }
 
-fn run(arguments: cli::Arguments) -> Result<(), cli::CliError> {
-    logging::init(&arguments.logging)?;
+fn run() -> Result<(), cli::CliError> {
+    let settings = Settings::<cli::Arguments>::load(SETTINGS)?;
+    if let Some(dump) = settings.dump() {
+        println!("{dump}");
+        return Ok(());
+    }
+    logging::init(&settings.arguments().logging)?;
     let runtime = tokio::runtime::Runtime::new().map_err(cli::CliError::Runtime)?;
-    let result = runtime.block_on(cli::run(arguments.command));
+    let result = runtime.block_on(cli::run(settings));
     // What still runs has been told to end; blocking work that hangs must not hang the exit.
     runtime.shutdown_timeout(cli::LAST_WORK);
     result

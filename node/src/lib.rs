@@ -10,9 +10,11 @@ pub mod logging;
 pub mod metrics;
 pub mod overview;
 pub mod register;
+pub mod settings;
 pub mod shutdown;
 pub mod wallet;
 
 pub use args::{LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};
 pub use feed::Feed;
 pub use metrics::Metrics;
+pub use settings::{ConfigArgs, Settings};

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use athanor_chain::WalletError;
 use athanor_model::DeviceChoice;
 use athanor_node::{
-    Feed, LoggingArgs, Metrics, MetricsArgs, SubnetArgs, SubtensorArgs, WalletArgs,
+    ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, Settings, SubnetArgs, SubtensorArgs,
+    WalletArgs,
     args::SpecFileError,
     feed::FeedError,
     logging::{self, LoggingError},
     metrics::{self, MetricsError},
     overview::{OverviewArgs, OverviewError},
     register::{RegisterArgs, RegisterCommandError},
+    settings::SettingsError,
     shutdown,
     wallet::{WalletCommand, WalletCommandError},
 };
@@ -25,6 +27,9 @@ use crate::{
     run,
 };
 
+/// The file of settings that is read if none is named, in `~/.athanor`.
+const SETTINGS: &str = "validator.toml";
+
 /// Ask, audit, grade, and set weights.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "athanor-validator", version)]
@@ -32,6 +37,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Where the settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// How to log.
     #[command(flatten)]
     pub logging: LoggingArgs,
@@ -78,7 +86,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
     /// Directory of the ledger and of the artifact cache.
-    #[arg(long, value_name = "DIR", default_value = "athanor-validator")]
+    #[arg(
+        long = "data.dir",
+        alias = "data-dir",
+        value_name = "DIR",
+        default_value = "athanor-validator"
+    )]
     pub data_dir: PathBuf,
     /// Where replays run: auto, cpu, or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -87,13 +100,19 @@ pub struct RunArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     /// Also write every event to this file, one line of JSON each.
-    #[arg(long, value_name = "FILE")]
-    pub events: Option<PathBuf>,
+    #[arg(long = "feed.file", aliases = ["feed-file", "events"], value_name = "FILE")]
+    pub feed_file: Option<PathBuf>,
 }
 
 /// Why the program ends with a failure.
 #[derive(Debug, Error)]
 pub enum CliError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The runtime does not start.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
     /// A file that was named cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -148,10 +167,20 @@ pub enum CliError {
     Calibrate(#[from] CalibrateError),
 }
 
-/// Runs a command to its end.
-pub async fn execute(cli: Cli) -> Result<(), CliError> {
-    logging::init(&cli.logging)?;
-    match cli.command {
+/// Runs the command that this process was given to its end.
+pub fn main() -> Result<(), CliError> {
+    let settings = Settings::<Cli>::load(SETTINGS)?;
+    if let Some(dump) = settings.dump() {
+        println!("{dump}");
+        return Ok(());
+    }
+    logging::init(&settings.arguments().logging)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
+    runtime.block_on(execute(settings.arguments().command.clone()))
+}
+
+async fn execute(command: Command) -> Result<(), CliError> {
+    match command {
         Command::Run(args) => validate(args).await,
         Command::Calibrate(args) => Ok(calibrate::run(&args)?),
         Command::Register(args) => {
@@ -180,7 +209,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
             })?
         }
     };
-    let feed = match &args.events {
+    let feed = match &args.feed_file {
         None => Feed::new(),
         Some(path) => Feed::with_file(path)?,
     };
@@ -216,4 +245,71 @@ fn read(path: &std::path::Path) -> Result<String, CliError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../deploy/validator.toml");
+
+    /// The example with every setting that it shows commented out.
+    fn example() -> String {
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+            Some(shown) if shown.starts_with(char::is_alphanumeric) && shown.contains(" = ") => {
+                shown
+            }
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn with_file(text: &str, flags: &[&str]) -> Settings<Cli> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("validator.toml");
+        std::fs::write(&path, text).unwrap();
+        let words = [
+            "athanor-validator",
+            "run",
+            "--config",
+            path.to_str().unwrap(),
+        ];
+        Settings::of(words.iter().chain(flags).copied()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn dumped(settings: &Settings<Cli>) -> serde_json::Value {
+        serde_json::from_str(&settings.dump().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_and_each_is_one() {
+        let settings = with_file(&example(), &[]);
+        for key in settings.keys() {
+            let source = settings.source(key).unwrap();
+            assert_eq!(
+                source.name(),
+                "file",
+                "`{key}` is not in deploy/validator.toml"
+            );
+        }
+    }
+
+    /// Each setting of the example, once as it stands there and once as a flag, gives the same value.
+    #[test]
+    fn every_setting_can_be_said_by_a_flag_too() {
+        let by_file = dumped(&with_file(&example(), &["--dump-config=json"]));
+        let flags: Vec<String> = by_file
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, setting)| format!("--{key}={}", setting["value"].as_str().unwrap()))
+            .collect();
+        let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        flags.push("--dump-config=json");
+        let by_flag = dumped(&with_file("", &flags));
+        for (key, setting) in by_file.as_object().unwrap() {
+            assert_eq!(by_flag[key]["value"], setting["value"], "{key}");
+            assert_eq!(by_flag[key]["source"], "flag", "{key}");
+        }
+    }
 }

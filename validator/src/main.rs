@@ -1,8 +1,7 @@
 //! Ask, audit, grade, and set weights.
 
-use athanor_validator::cli::{Cli, execute};
+use athanor_validator::cli;
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
-    athanor_cli::report(execute(athanor_cli::parse::<Cli>()).await)
+fn main() -> std::process::ExitCode {
+    athanor_cli::report(cli::main())
 }

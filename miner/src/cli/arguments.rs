@@ -8,8 +8,8 @@ use std::{
 use athanor_miner::admission::Allowance;
 use athanor_model::{DeviceChoice, WeightFormat};
 use athanor_node::{
-    LoggingArgs, MetricsArgs, NodeArgs, WalletArgs, overview::OverviewArgs, register::RegisterArgs,
-    wallet::WalletCommand,
+    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, WalletArgs, overview::OverviewArgs,
+    register::RegisterArgs, wallet::WalletCommand,
 };
 use athanor_spec::{Digest, SubnetSpec};
 use clap::{Args, Parser, Subcommand};
@@ -19,12 +19,14 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "athanor-miner", version)]
 pub(crate) struct Arguments {
     #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
     pub(crate) logging: LoggingArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve and distil until stopped
     Run(Box<RunArgs>),
@@ -69,7 +71,7 @@ pub(crate) struct RunArgs {
     #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
     axon_external_port: Option<u16>,
     /// Checkpoint to serve; without it, a student is cut out of the teacher
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, aliases = ["model.dir", "model-dir"], value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// Digest that the checkpoint must have
     #[arg(
@@ -204,6 +206,8 @@ impl RunArgs {
 
 #[cfg(test)]
 mod tests {
+    use athanor_node::Settings;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> RunArgs {
@@ -276,5 +280,65 @@ mod tests {
             "64 hexadecimal digits",
         );
         check_refused(&["--axon.external_port", "1"], "--axon.external_ip");
+    }
+
+    const EXAMPLE: &str = include_str!("../../../deploy/miner.toml");
+
+    /// The example with every setting that it shows commented out.
+    fn example() -> String {
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+            Some(shown) if shown.starts_with(char::is_alphanumeric) && shown.contains(" = ") => {
+                shown
+            }
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn with_file(text: &str, flags: &[&str]) -> Settings<Arguments> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("miner.toml");
+        std::fs::write(&path, text).unwrap();
+        let words = ["athanor-miner", "run", "--config", path.to_str().unwrap()];
+        Settings::of(words.iter().chain(flags).copied()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn dumped(settings: &Settings<Arguments>) -> serde_json::Value {
+        serde_json::from_str(&settings.dump().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_and_each_is_one() {
+        let settings = with_file(&example(), &[]);
+        for key in settings.keys() {
+            let source = settings.source(key).unwrap();
+            assert_eq!(source.name(), "file", "`{key}` is not in deploy/miner.toml");
+        }
+        let untouched = with_file(EXAMPLE, &["--dump-config=json"]);
+        let defaults = with_file("", &["--dump-config=json"]);
+        assert_eq!(
+            dumped(&untouched),
+            dumped(&defaults),
+            "as it is, it changes nothing"
+        );
+    }
+
+    /// Each setting of the example, once as it stands there and once as a flag, gives the same value.
+    #[test]
+    fn every_setting_can_be_said_by_a_flag_too() {
+        let by_file = dumped(&with_file(&example(), &["--dump-config=json"]));
+        let flags: Vec<String> = by_file
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, setting)| format!("--{key}={}", setting["value"].as_str().unwrap()))
+            .collect();
+        let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        flags.push("--dump-config=json");
+        let by_flag = dumped(&with_file("", &flags));
+        for (key, setting) in by_file.as_object().unwrap() {
+            assert_eq!(by_flag[key]["value"], setting["value"], "{key}");
+            assert_eq!(by_flag[key]["source"], "flag", "{key}");
+        }
     }
 }

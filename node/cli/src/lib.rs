@@ -10,6 +10,9 @@ use clap::Parser;
 /// Status of a run that failed, the same that the argument parser uses.
 pub const FAILURE: u8 = 2;
 
+/// The next step after a mistake on the command line.
+pub const HINT: &str = "--help lists what there is";
+
 /// Reads the command line. A mistake in it ends the process with one line and status 2; `--help` and `--version` are
 /// shown as ever.
 pub fn parse<Arguments: Parser>() -> Arguments {
@@ -17,13 +20,15 @@ pub fn parse<Arguments: Parser>() -> Arguments {
         if !error.use_stderr() {
             error.exit();
         }
-        eprintln!("{}", mistake(&error.to_string()));
+        eprintln!("error: {}; {HINT}", sentence(&error));
         std::process::exit(FAILURE.into())
     })
 }
 
 /// The parser's message without its usage, on one line.
-fn mistake(message: &str) -> String {
+pub fn sentence(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
     let lines = message
         .lines()
         .map(str::trim)
@@ -31,7 +36,7 @@ fn mistake(message: &str) -> String {
     let told: Vec<&str> = lines
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .collect();
-    format!("{}; --help lists what there is", told.join("; "))
+    told.join("; ")
 }
 
 /// Turns the result of `main` into an exit status, and writes the error to standard error as one line.
@@ -63,21 +68,18 @@ mod tests {
             epochs: Option<u32>,
         }
         let error = Arguments::try_parse_from(["run", "--epoch", "3"]).unwrap_err();
-        let line = mistake(&error.to_string());
+        let line = sentence(&error);
         assert!(
-            line.starts_with("error: unexpected argument '--epoch' found"),
+            line.starts_with("unexpected argument '--epoch' found"),
             "{line}"
         );
         assert!(
-            line.contains("--epochs") && line.ends_with("--help lists what there is"),
+            line.contains("--epochs") && !line.contains("Usage"),
             "{line}"
         );
         assert!(!line.contains('\n'), "{line}");
         let error = Arguments::try_parse_from(["run", "--epochs", "x"]).unwrap_err();
-        assert!(
-            mistake(&error.to_string()).contains("'x' for '--epochs"),
-            "{error}"
-        );
+        assert!(sentence(&error).contains("'x' for '--epochs"), "{error}");
     }
 
     #[test]

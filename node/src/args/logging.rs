@@ -10,6 +10,8 @@ pub struct LoggingArgs {
         long = "logging.debug",
         alias = "logging-debug",
         env = "BT_LOGGING_DEBUG",
+        global = true,
+        display_order = 1001,
         value_parser = FalseyValueParser::new()
     )]
     pub debug: bool,
@@ -18,6 +20,8 @@ pub struct LoggingArgs {
         long = "logging.trace",
         alias = "logging-trace",
         env = "BT_LOGGING_TRACE",
+        global = true,
+        display_order = 1001,
         value_parser = FalseyValueParser::new()
     )]
     pub trace: bool,
@@ -26,6 +30,8 @@ pub struct LoggingArgs {
         long = "logging.json",
         alias = "logging-json",
         env = "BT_LOGGING_JSON",
+        global = true,
+        display_order = 1001,
         value_parser = FalseyValueParser::new()
     )]
     pub json: bool,
