@@ -20,8 +20,9 @@ use athanor_node::{
     Feed, Metrics, NodeArgs, Settings,
     args::SpecFileError,
     feed::FeedError,
+    lock::{self, Lock, LockError},
     logging::LoggingError,
-    metrics::{self, MetricsError},
+    metrics::{self, MetricsError, Phase},
     overview::OverviewError,
     register::RegisterCommandError,
     settings::SettingsError,
@@ -51,6 +52,8 @@ pub(crate) enum CliError {
     Signals(io::Error),
     #[error(transparent)]
     Spec(#[from] SpecFileError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(transparent)]
     Wallet(#[from] WalletError),
     #[error(transparent)]
@@ -136,6 +139,16 @@ impl Node {
             chain,
         })
     }
+
+    /// Keeps every other process from serving this hotkey.
+    fn lock(&self) -> Result<Lock, LockError> {
+        lock::hotkey(
+            &lock::run_directory(),
+            Hotkey(self.hotkey.public().0),
+            self.chain.genesis(),
+            self.spec.subnet.netuid,
+        )
+    }
 }
 
 async fn serve(arguments: RunArgs) -> Result<(), CliError> {
@@ -143,6 +156,8 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
     let node = Node::open(&arguments.node).await?;
     let data_dir = arguments.data_dir(&node.spec);
     let seed = seed_of(&node.hotkey);
+    // Held until the end of this function.
+    let _locks = (lock::directory(&data_dir)?, node.lock()?);
     let files = model::Files::prepare(&arguments, &data_dir, seed)?;
     files.check(&node.spec)?;
     let distill = match arguments.distill_off {
@@ -184,9 +199,10 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         distill,
         behaviour: athanor_miner::Behaviour::Honest,
         feed,
-        metrics,
+        metrics: metrics.clone(),
     })
     .await?;
+    metrics.phase(Phase::Serving);
     tracing::info!(
         hotkey = %miner.hotkey(),
         address = %miner.address().addr,
@@ -197,6 +213,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         () = stop.cancelled() => None,
         error = miner.join() => Some(error),
     };
+    metrics.phase(Phase::Draining);
     miner.shutdown().await;
     failure.map_or(Ok(()), |error| Err(error.into()))
 }

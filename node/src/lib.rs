@@ -6,6 +6,7 @@
 mod amount;
 pub mod args;
 pub mod feed;
+pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod overview;

@@ -3,12 +3,14 @@
 //! A daemon notes what it sees; what follows from it (countdowns, the connection) is worked out when somebody asks. A
 //! value that is not known is left out rather than zero.
 
+mod health;
 mod server;
 mod sheet;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use athanor_chain::{Client, Countdown, EpochSchedule, Neuron, Protocol, SetWeightsError};
@@ -20,15 +22,30 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use health::{Health, Phase};
 pub use server::{MetricsError, MetricsServer, serve};
 use sheet::Sheet;
 
 /// What a daemon has seen, cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Metrics(Arc<State>);
 
-#[derive(Default)]
+impl Default for Metrics {
+    fn default() -> Self {
+        Self(Arc::new(State {
+            started: Instant::now(),
+            chain: OnceLock::new(),
+            seen: Mutex::default(),
+            weights_set: Family::default(),
+            weights_failed: Family::default(),
+            weights_revealed: Counter::default(),
+            weights_lost: Counter::default(),
+        }))
+    }
+}
+
 struct State {
+    started: Instant,
     chain: OnceLock<Client>,
     seen: Mutex<Seen>,
     weights_set: Family<Form, Counter>,
@@ -40,10 +57,15 @@ struct State {
 /// The latest of everything that changes with the blocks.
 #[derive(Clone, Default)]
 struct Seen {
+    phase: Phase,
     block: Option<BlockNumber>,
+    /// When it was seen.
+    block_at: Option<Instant>,
     schedule: Option<EpochSchedule>,
     countdown: Option<Countdown>,
     neuron: Option<Neuron>,
+    /// Why the latest attempt to set weights failed, if it did.
+    weights_failing: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,10 +85,22 @@ impl Metrics {
         let _ = self.0.chain.set(chain.clone());
     }
 
+    /// The daemon came to another phase of its life.
+    pub fn phase(&self, phase: Phase) {
+        self.note(|seen| seen.phase = phase);
+    }
+
+    /// Whether it lives, and whether it does what it is for.
+    pub fn health(&self) -> Health {
+        let block_time = self.0.chain.get().map_or(Duration::ZERO, Client::block_time);
+        health::judge(&self.seen(), self.0.started, block_time, Instant::now())
+    }
+
     /// A block became final; the subnet's schedule at that block.
     pub fn block(&self, block: BlockNumber, schedule: &EpochSchedule) {
         self.note(|seen| {
             seen.block = Some(block);
+            seen.block_at = Some(Instant::now());
             seen.schedule = Some(*schedule);
         });
     }
@@ -89,11 +123,13 @@ impl Metrics {
             Protocol::Timelocked => "timelocked",
         };
         self.0.weights_set.get_or_create(&Form { form }).inc();
+        self.note(|seen| seen.weights_failing = None);
     }
 
     /// A row of weights was not set.
     pub fn weights_failed(&self, error: &SetWeightsError) {
         let reason = error.name();
+        self.note(|seen| seen.weights_failing = Some(reason));
         self.0
             .weights_failed
             .get_or_create(&Reason { reason })

@@ -100,6 +100,8 @@ fn start(binary: &Path, subnet: &Subnet, ledger: &Path, log: &Path) -> Child {
         .arg("--data-dir")
         .arg(ledger)
         .args(["--device", "cpu"])
+        // Another test's chain may have the same genesis, and locks of hotkeys lie in the home folder.
+        .env("HOME", &subnet.data_dir)
         .stdout(Stdio::null())
         .stderr(File::create(log).unwrap())
         .spawn()

@@ -46,6 +46,8 @@ impl Daemon {
             .arg(folder)
             .args(["--metrics.addr", "0", "--device", "cpu"])
             .args(rest)
+            // Another test's chain may have the same genesis, and locks of hotkeys lie in the home folder.
+            .env("HOME", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())

@@ -9,8 +9,9 @@ use athanor_node::{
     WalletArgs,
     args::SpecFileError,
     feed::FeedError,
+    lock::{self, LockError},
     logging::{self, LoggingError},
-    metrics::{self, MetricsError},
+    metrics::{self, MetricsError, Phase},
     overview::{OverviewArgs, OverviewError},
     register::{RegisterArgs, RegisterCommandError},
     settings::SettingsError,
@@ -132,6 +133,9 @@ pub enum CliError {
         /// Cause.
         source: CalibrationError,
     },
+    /// Another process has the data directory or the hotkey.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The hotkey cannot be read.
     #[error(transparent)]
     Wallet(#[from] WalletError),
@@ -214,6 +218,9 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         Some(path) => Feed::with_file(path)?,
     };
     let metrics = Metrics::default();
+    let netuid = spec.subnet.netuid;
+    // Both held until the end of this function.
+    let _data = lock::directory(&args.data_dir)?;
     let config = ValidatorConfig {
         endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
@@ -228,15 +235,19 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
     let stop = shutdown::signal()?;
     // Served until the end of this function; a port that is taken is told before anything starts.
     let _server = match args.metrics.addr {
-        Some(address) => Some(metrics::serve(address, metrics).await?),
+        Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
         None => None,
     };
     let mut validator = run::start(config).await?;
-    tracing::info!(hotkey = %validator.hotkey(), "validating");
+    let (hotkey, genesis) = (validator.hotkey(), validator.genesis());
+    let _hotkey = lock::hotkey(&lock::run_directory(), hotkey, genesis, netuid)?;
+    metrics.phase(Phase::Serving);
+    tracing::info!(%hotkey, "validating");
     tokio::select! {
         ended = validator.join() => return Ok(ended?),
         () = stop.cancelled() => {}
     }
+    metrics.phase(Phase::Draining);
     Ok(validator.shutdown().await?)
 }
 

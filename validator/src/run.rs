@@ -53,6 +53,7 @@ const ARTIFACT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A running validator.
 pub struct Validator {
     hotkey: Hotkey,
+    genesis: Digest,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -61,6 +62,11 @@ impl Validator {
     /// The key that it validates with.
     pub fn hotkey(&self) -> Hotkey {
         self.hotkey
+    }
+
+    /// Hash of the genesis block of its chain.
+    pub fn genesis(&self) -> Digest {
+        self.genesis
     }
 
     /// Waits until it ends by itself, which it does only on an error.
@@ -180,6 +186,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         &config.data_dir.join("weights.json"),
     )?;
     let cancel = CancellationToken::new();
+    let genesis = chain.genesis();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
     let state = Loop {
         in_flight: Arc::new(Semaphore::new(config.spec.round.max_in_flight as usize)),
@@ -205,6 +212,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     };
     Ok(Validator {
         hotkey,
+        genesis,
         cancel,
         task: tokio::spawn(state.run(incoming)),
     })

@@ -7,7 +7,7 @@ use clap::Args;
 /// Metrics for Prometheus; off unless an address is given.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MetricsArgs {
-    /// Serve Prometheus metrics at http://ADDR/metrics: PORT for this machine alone, or IP:PORT; port 0 takes a free one
+    /// Serve Prometheus metrics at http://ADDR/metrics and health at /healthz and /readyz: PORT for this machine alone, or IP:PORT; port 0 takes a free one
     #[arg(
         long = "metrics.addr",
         aliases = ["metrics-addr", "metrics.address", "metrics-address"],

@@ -1,4 +1,4 @@
-//! Serve metrics by HTTP, to whoever may connect.
+//! Serve metrics and health by HTTP, to whoever may connect.
 //!
 //! One connection is one question: a scraper asks every few seconds. Slow and surplus clients are cut off.
 
@@ -29,6 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The text format of OpenMetrics, which Prometheus reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 
 /// Why metrics are not served.
 #[derive(Debug, Error)]
@@ -65,7 +66,7 @@ impl Drop for MetricsServer {
     }
 }
 
-/// Serves `metrics` at `http://ADDRESS/metrics`; it listens when this returns.
+/// Serves `metrics` at `http://ADDRESS/metrics`, and its health beside it; it listens when this returns.
 pub async fn serve(address: SocketAddr, metrics: Metrics) -> Result<MetricsServer, MetricsError> {
     let bind = |source| MetricsError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
@@ -117,15 +118,8 @@ async fn answer(stream: TcpStream, metrics: Metrics) -> hyper::Result<()> {
 }
 
 fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
-    let text = |status, content_type: &'static str, body: String| {
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
-        let content_type = hyper::header::HeaderValue::from_static(content_type);
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
-        response
-    };
-    if path != "/metrics" {
-        let body = "metrics are at /metrics\n".to_owned();
+    if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
+        let body = "there are /metrics, /healthz and /readyz\n".to_owned();
         return text(StatusCode::NOT_FOUND, PLAIN, body);
     }
     if method != Method::GET && method != Method::HEAD {
@@ -135,12 +129,40 @@ fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Byte
         response.headers_mut().insert(ALLOW, allowed);
         return response;
     }
+    if path != "/metrics" {
+        let health = metrics.health();
+        let fine = if path == "/healthz" {
+            health.live
+        } else {
+            health.ready
+        };
+        let status = match fine {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        return match serde_json::to_string(&health) {
+            Ok(body) => text(status, JSON, body + "\n"),
+            Err(error) => failed(&error),
+        };
+    }
     match metrics.text() {
         Ok(body) => text(StatusCode::OK, OPEN_METRICS, body),
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            PLAIN,
-            format!("{error}\n"),
-        ),
+        Err(error) => failed(&error),
     }
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let content_type = hyper::header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn failed(error: &dyn std::error::Error) -> Response<Full<Bytes>> {
+    text(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        PLAIN,
+        format!("{error}\n"),
+    )
 }

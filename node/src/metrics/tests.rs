@@ -181,6 +181,16 @@ async fn a_scraper_gets_metrics_and_others_are_told_where_they_are() {
         answer.starts_with("HTTP/1.1 405") && answer.contains("allow: GET"),
         "{answer}"
     );
+    let answer = ask(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"block\":1005"),
+        "{answer}"
+    );
+    let answer = ask(&server, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("\"reasons\":[\"starting\"]"),
+        "{answer}"
+    );
     let answer = ask(&server, "nonsense\r\n\r\n").await;
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
