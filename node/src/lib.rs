@@ -6,6 +6,7 @@
 mod amount;
 pub mod args;
 pub mod feed;
+mod http;
 pub mod lock;
 pub mod logging;
 pub mod metrics;
@@ -13,6 +14,7 @@ pub mod overview;
 pub mod register;
 pub mod settings;
 pub mod shutdown;
+pub mod signer;
 pub mod wallet;
 
 pub use args::{LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};

@@ -35,7 +35,9 @@ pub enum LockError {
         holder: Holder,
     },
     /// Another process has the hotkey.
-    #[error("{holder} serves hotkey {hotkey} on subnet {netuid} already: end it first, or use another --wallet.hotkey")]
+    #[error(
+        "{holder} serves hotkey {hotkey} on subnet {netuid} already: end it first, or use another --wallet.hotkey"
+    )]
     HotkeyInUse {
         /// The hotkey.
         hotkey: Hotkey,
@@ -145,7 +147,10 @@ mod tests {
         let first = directory(&path).unwrap();
         let error = directory(&path).unwrap_err().to_string();
         let own = format!("process {} uses", std::process::id());
-        assert!(error.starts_with(&own) && error.contains("--data.dir"), "{error}");
+        assert!(
+            error.starts_with(&own) && error.contains("--data.dir"),
+            "{error}"
+        );
         drop(first);
         directory(&path).unwrap();
     }
@@ -177,7 +182,11 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let mut other = Command::new(std::env::current_exe().unwrap())
-            .args(["lock::tests::a_killed_process_leaves_no_lock", "--exact", "--nocapture"])
+            .args([
+                "lock::tests::a_killed_process_leaves_no_lock",
+                "--exact",
+                "--nocapture",
+            ])
             .env(VARIABLE, folder.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -185,7 +194,10 @@ mod tests {
         let mut lines = io::BufRead::lines(io::BufReader::new(other.stdout.take().unwrap()));
         assert!(lines.any(|line| line.unwrap().contains("held")));
         let error = directory(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}", other.id())), "{error}");
+        assert!(
+            error.contains(&format!("process {}", other.id())),
+            "{error}"
+        );
         other.kill().unwrap();
         other.wait().unwrap();
         directory(folder.path()).unwrap();

@@ -92,7 +92,11 @@ impl Metrics {
 
     /// Whether it lives, and whether it does what it is for.
     pub fn health(&self) -> Health {
-        let block_time = self.0.chain.get().map_or(Duration::ZERO, Client::block_time);
+        let block_time = self
+            .0
+            .chain
+            .get()
+            .map_or(Duration::ZERO, Client::block_time);
         health::judge(&self.seen(), self.0.started, block_time, Instant::now())
     }
 

@@ -144,3 +144,23 @@ pub(crate) fn key(account: &Hotkey) -> Value {
 pub(crate) fn numbers(values: impl IntoIterator<Item = u16>) -> Value {
     Value::unnamed_composite(values.into_iter().map(number))
 }
+
+/// What a chain calls its calls, as of one block.
+pub struct CallNames(crate::state::State);
+
+impl crate::Client {
+    /// The names of the chain's calls now.
+    pub async fn call_names(&self) -> Result<CallNames, crate::ReadError> {
+        Ok(CallNames(self.state(None).await?))
+    }
+}
+
+impl CallNames {
+    /// Pallet and call by the first two bytes of an encoded call.
+    pub fn name(&self, pallet: u8, call: u8) -> Option<(String, String)> {
+        let metadata = self.0.at().metadata_ref();
+        let pallet = metadata.pallet_by_call_index(pallet)?;
+        let call = pallet.call_variant_by_index(call)?;
+        Some((pallet.name().to_owned(), call.name.clone()))
+    }
+}

@@ -8,8 +8,7 @@ use thiserror::Error;
 use crate::{
     Client, Included, ReadError, SubmitError,
     calls::{self, Signature, key, number, subnet},
-    items,
-    signer::PairSigner,
+    items, signer,
     submit::Call,
 };
 
@@ -257,7 +256,7 @@ impl Client {
         };
         Err(match error.refusal() {
             Some("BadOrigin" | "NotSubnetOwner") => OwnerError::NotOwner {
-                account: PairSigner(coldkey).account(),
+                account: signer::account(coldkey),
                 netuid,
                 owner: self.subnet_owner(netuid).await?,
             },

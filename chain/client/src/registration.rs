@@ -92,7 +92,7 @@ impl Client {
         hotkey: Hotkey,
         limit: Option<Rao>,
     ) -> Result<Included, RegisterError> {
-        let payer = crate::signer::PairSigner(coldkey).account();
+        let payer = crate::signer::account(coldkey);
         let offer = self.offer(&payer, netuid, &hotkey, limit).await?;
         let price = offer.price;
         let call = match limit {

@@ -4,14 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use athanor_spec::{Commitment, Hotkey, NetUid};
 use scale_value::Value;
-use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, SubmitError,
+    Client, Included, Signer, SubmitError,
     calls::{self, number, subnet},
     commitment,
-    signer::PairSigner,
     submit::Call,
 };
 
@@ -84,7 +82,7 @@ impl Client {
     /// Announces where the hotkey serves.
     pub async fn serve_axon(
         &self,
-        hotkey: &sr25519::Pair,
+        hotkey: impl Into<Signer>,
         netuid: NetUid,
         address: SocketAddr,
     ) -> Result<Included, ServeError> {
@@ -95,7 +93,7 @@ impl Client {
     /// Announces where the hotkey's metrics are served.
     pub async fn serve_prometheus(
         &self,
-        hotkey: &sr25519::Pair,
+        hotkey: impl Into<Signer>,
         netuid: NetUid,
         address: SocketAddr,
     ) -> Result<Included, ServeError> {
@@ -105,13 +103,14 @@ impl Client {
 
     async fn announce(
         &self,
-        hotkey: &sr25519::Pair,
+        hotkey: impl Into<Signer>,
         netuid: NetUid,
         address: SocketAddr,
         call: &Call,
     ) -> Result<Included, ServeError> {
-        let signer = PairSigner(hotkey).account();
-        self.submit(hotkey, call)
+        let hotkey = hotkey.into();
+        let signer = hotkey.hotkey();
+        self.submit(&hotkey, call)
             .await
             .map_err(|error| match error.refusal() {
                 Some("HotKeyNotRegisteredInNetwork" | "HotKeyNotRegisteredInSubNet") => {
@@ -134,12 +133,13 @@ impl Client {
     /// Replaces the hotkey's commitment record.
     pub async fn set_commitment(
         &self,
-        hotkey: &sr25519::Pair,
+        hotkey: impl Into<Signer>,
         netuid: NetUid,
         record: &Commitment,
     ) -> Result<Included, CommitError> {
-        let signer = PairSigner(hotkey).account();
-        self.submit(hotkey, &commitment_call(netuid, record))
+        let hotkey = hotkey.into();
+        let signer = hotkey.hotkey();
+        self.submit(&hotkey, &commitment_call(netuid, record))
             .await
             .map_err(|error| match error.refusal() {
                 Some("AccountNotAllowedCommit") => CommitError::NotRegistered {

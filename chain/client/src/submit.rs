@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use athanor_spec::{BlockNumber, Digest, Hotkey};
 use scale_value::{Composite, Value};
-use sp_core::sr25519;
 use subxt::config::{
     DefaultExtrinsicParamsBuilder, Hasher as _,
-    substrate::{AccountId32, BlakeTwo256},
+    substrate::{AccountId32, BlakeTwo256, MultiSignature},
 };
 use thiserror::Error;
 
-use crate::{Client, ReadError, signer::PairSigner, state::State};
+use crate::{
+    Client, ReadError, SignError, Signer,
+    signer::{MAX_PLAIN_PAYLOAD, Purpose},
+    state::State,
+};
 
 use follow::Sent;
 
@@ -23,6 +26,8 @@ use follow::Sent;
 pub(crate) const ERA_BLOCKS: u64 = 64;
 /// How often a call is signed anew after the chain moved on before it took it.
 const SIGNATURES: usize = 4;
+/// Length of a payload that is signed by its hash; no other is as short.
+const HASH_BYTES: usize = 32;
 /// Pause between looks at the chain once the node no longer reports an extrinsic's progress.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 
@@ -41,6 +46,9 @@ pub enum SubmitError {
     /// The chain could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// It was not signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// The runtime has no such call, or one with other arguments.
     #[error("`{call}` does not fit this chain's runtime: {source}")]
     UnknownCall {
@@ -114,6 +122,7 @@ impl SubmitError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Read(_) => "cannot_read",
+            Self::Sign(_) => "not_signed",
             Self::UnknownCall { .. } => "unknown_call",
             Self::Outdated { .. } => "outdated",
             Self::NonceTaken { .. } => "nonce_taken",
@@ -136,7 +145,8 @@ impl SubmitError {
     /// Whether the extrinsic has no effect and never will; else the chain has to be asked.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::UnknownCall { .. }
+            Self::Sign(_)
+            | Self::UnknownCall { .. }
             | Self::Outdated { .. }
             | Self::CannotPay { .. }
             | Self::Rejected { .. }
@@ -180,15 +190,16 @@ impl Client {
     /// signed anew, with a later nonce and era.
     pub(crate) async fn submit(
         &self,
-        pair: &sr25519::Pair,
+        signer: impl Into<Signer>,
         call: &Call,
     ) -> Result<Included, SubmitError> {
-        let account = PairSigner(pair).account();
+        let signer = signer.into();
+        let account = signer.hotkey();
         let mut signatures = 1;
         loop {
             let state = self.state(None).await?;
             let nonce = self.rpc().next_nonce(AccountId32(account.0)).await?;
-            match self.submit_at(&state, pair, nonce, call).await {
+            match self.submit_at(&state, &signer, nonce, call).await {
                 Err(SubmitError::Outdated { .. }) if signatures < SIGNATURES => signatures += 1,
                 result => return result,
             }
@@ -199,22 +210,36 @@ impl Client {
     pub(crate) async fn submit_at(
         &self,
         state: &State,
-        pair: &sr25519::Pair,
+        signer: impl Into<Signer>,
         nonce: u64,
         call: &Call,
     ) -> Result<Included, SubmitError> {
-        let signer = PairSigner(pair);
+        let signer = signer.into();
         let born = state.block();
         let params = DefaultExtrinsicParamsBuilder::new()
             .mortal_from_unchecked(ERA_BLOCKS, born.number.0.into(), born.hash.0.into())
             .nonce(nonce)
             .build();
         let payload = call.payload();
-        let signed = state
+        let mut signable = state
             .at()
             .tx()
             .create_signable_offline(&payload, params)
-            .and_then(|mut signable| signable.sign(&signer))
+            .map_err(|error| call.unknown(error))?;
+        let bytes = signable
+            .signer_payload()
+            .map_err(|error| call.unknown(error))?;
+        let is_hash = bytes.len() == HASH_BYTES;
+        if is_hash && matches!(signer, Signer::Remote(_)) {
+            return Err(SignError::TooLong {
+                longest: MAX_PLAIN_PAYLOAD,
+            }
+            .into());
+        }
+        let signature = signer.sign(Purpose::Extrinsic, &bytes).await?;
+        let account = AccountId32(signer.hotkey().0);
+        let signed = signable
+            .sign_with_account_and_signature(&account, &MultiSignature::Sr25519(signature))
             .map_err(|error| call.unknown(error))?;
         let hash = Digest(BlakeTwo256.hash(signed.encoded()).0);
         tracing::debug!(call = call.path(), %hash, nonce, "sending an extrinsic");
@@ -225,7 +250,7 @@ impl Client {
             born,
         };
         let following = self.follow(&sent, |error| {
-            pool::refused(error, signer.account(), nonce, call)
+            pool::refused(error, signer.hotkey(), nonce, call)
         });
         let patience = self.patience().inclusion;
         let block = match tokio::time::timeout(patience, following).await {

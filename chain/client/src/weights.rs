@@ -14,9 +14,7 @@ pub(crate) mod submission;
 use athanor_spec::{BlockNumber, NetUid, Rao, Uid};
 use sp_core::sr25519;
 
-use crate::{
-    Client, Included, ReadError, SubmitError, items, metagraph, signer::PairSigner, state::State,
-};
+use crate::{Client, Included, ReadError, SubmitError, items, metagraph, signer, state::State};
 
 pub use error::SetWeightsError;
 use error::refused;
@@ -44,7 +42,7 @@ impl Client {
         weights: &[(Uid, u16)],
         version_key: u64,
     ) -> Result<Included, SetWeightsError> {
-        let account = PairSigner(hotkey).account();
+        let account = signer::account(hotkey);
         let sent = Sent {
             weights,
             version_key,

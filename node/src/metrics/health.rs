@@ -102,7 +102,12 @@ mod tests {
             block_at: seen.block_at.map(|_| started),
             ..seen.clone()
         };
-        let health = judge(&seen, started, BLOCK_TIME, started + Duration::from_secs(seconds));
+        let health = judge(
+            &seen,
+            started,
+            BLOCK_TIME,
+            started + Duration::from_secs(seconds),
+        );
         assert_eq!((health.live, health.ready), (live, ready), "{health:?}");
         assert_eq!(health.reasons, reasons);
     }

@@ -2,34 +2,28 @@
 //!
 //! One connection is one question: a scraper asks every few seconds. Slow and surplus clients are cut off.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE},
-    server::conn::http1,
-    service::service_fn,
+    header::ALLOW,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::Metrics;
+use crate::http::{self, JSON, Limits, PLAIN, text};
 
-/// Connections at a time.
-const CONNECTIONS: usize = 16;
-/// Longest time that a connection lives.
-const DEADLINE: Duration = Duration::from_secs(10);
+const LIMITS: Limits = Limits {
+    name: "metrics",
+    connections: 16,
+    lifetime: Duration::from_secs(10),
+    keep_alive: false,
+};
 /// The text format of OpenMetrics, which Prometheus reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PLAIN: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 
 /// Why metrics are not served.
 #[derive(Debug, Error)]
@@ -74,47 +68,15 @@ pub async fn serve(address: SocketAddr, metrics: Metrics) -> Result<MetricsServe
     tracing::info!(url = format!("http://{address}/metrics"), "serving metrics");
     Ok(MetricsServer {
         address,
-        task: tokio::spawn(accept(listener, metrics)),
+        task: tokio::spawn(http::accept(
+            listener,
+            LIMITS,
+            move |request: Request<Incoming>| {
+                let response = respond(request.method(), request.uri().path(), &metrics);
+                async move { response }
+            },
+        )),
     })
-}
-
-async fn accept(listener: TcpListener, metrics: Metrics) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        // Waits while all are taken: each ends by its deadline.
-        let Ok(permit) = permits.clone().acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let metrics = metrics.clone();
-                tokio::spawn(async move {
-                    let answering = tokio::time::timeout(DEADLINE, answer(stream, metrics));
-                    if let Ok(Err(error)) = answering.await {
-                        tracing::debug!(%error, "a client of the metrics left");
-                    }
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                // The process may be out of file descriptors for a while.
-                tracing::warn!(%error, "cannot accept a client of the metrics");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-async fn answer(stream: TcpStream, metrics: Metrics) -> hyper::Result<()> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(request.method(), request.uri().path(), &metrics);
-        async move { Ok::<_, Infallible>(response) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
 }
 
 fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
@@ -149,14 +111,6 @@ fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Byte
         Ok(body) => text(StatusCode::OK, OPEN_METRICS, body),
         Err(error) => failed(&error),
     }
-}
-
-fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let content_type = hyper::header::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
 }
 
 fn failed(error: &dyn std::error::Error) -> Response<Full<Bytes>> {

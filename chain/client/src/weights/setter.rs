@@ -22,7 +22,7 @@ use super::{
     standing::Standing,
     submission::{Calls, Submission},
 };
-use crate::{Client, Included, SubmitError, block::height, signer::PairSigner, state::State};
+use crate::{Client, Included, SubmitError, block::height, signer, state::State};
 
 /// Hash commits of one hotkey that the chain keeps at a time.
 const MOST_COMMITS: usize = 10;
@@ -130,7 +130,7 @@ impl WeightSetter {
         let owner = Owner {
             genesis: client.genesis(),
             netuid,
-            hotkey: PairSigner(&hotkey).account(),
+            hotkey: signer::account(&hotkey),
         };
         Ok(Self {
             journal: Journal::open(journal, owner)?,
@@ -222,7 +222,7 @@ impl WeightSetter {
 
     async fn look(&self) -> Result<(State, Standing), SetWeightsError> {
         let state = self.client.state(None).await?;
-        let account = PairSigner(&self.hotkey).account();
+        let account = signer::account(&self.hotkey);
         let standing = Standing::read(&state, self.netuid, &account).await?;
         Ok((state, standing))
     }
