@@ -19,6 +19,7 @@ use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
     Feed, Metrics, NodeArgs, Settings,
     args::SpecFileError,
+    backup::BackupError,
     feed::FeedError,
     lock::{self, Lock, LockError},
     logging::LoggingError,
@@ -27,6 +28,7 @@ use athanor_node::{
     register::RegisterCommandError,
     settings::SettingsError,
     shutdown,
+    signer::SignerError,
     wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec};
@@ -38,6 +40,9 @@ use arguments::{Command, RunArgs};
 
 /// How long work that cannot be interrupted may hold up the exit.
 pub(crate) const LAST_WORK: Duration = Duration::from_secs(2);
+
+/// How often the log says how the miner stands.
+const SUMMARY_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -58,6 +63,10 @@ pub(crate) enum CliError {
     Wallet(#[from] WalletError),
     #[error(transparent)]
     WalletCommand(#[from] WalletCommandError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -114,11 +123,28 @@ pub(crate) async fn run(settings: Settings<Arguments>) -> Result<(), CliError> {
             println!("{}", arguments.run().await?);
             Ok(())
         }
+        Command::Backup(arguments) => packing(move || arguments.backup(arguments::DATA)).await,
+        Command::Restore(arguments) => packing(move || arguments.restore(arguments::DATA)).await,
+        Command::Signer(arguments) => {
+            let stop = shutdown::signal().map_err(CliError::Signals)?;
+            Ok(arguments.run(stop).await?)
+        }
         Command::Wallet { wallet, command } => {
             println!("{}", command.run(&wallet).await?);
             Ok(())
         }
     }
+}
+
+/// Packs or unpacks off the async threads, and says what was done.
+async fn packing(
+    work: impl FnOnce() -> Result<String, BackupError> + Send + 'static,
+) -> Result<(), CliError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(told) => println!("{}", told?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    Ok(())
 }
 
 /// What every command that talks to the chain needs.
@@ -203,6 +229,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
     })
     .await?;
     metrics.phase(Phase::Serving);
+    let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(
         hotkey = %miner.hotkey(),
         address = %miner.address().addr,

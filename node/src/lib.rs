@@ -5,6 +5,7 @@
 
 mod amount;
 pub mod args;
+pub mod backup;
 pub mod feed;
 mod http;
 pub mod lock;

@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal as _};
 
 use thiserror::Error;
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::TryInitError};
+use tracing_subscriber::{
+    EnvFilter, filter::ParseError, fmt, reload, util::SubscriberInitExt as _, util::TryInitError,
+};
 
 use crate::LoggingArgs;
 
@@ -21,25 +23,46 @@ pub enum LoggingError {
     /// Something else logs already.
     #[error("logging was set up twice: {0}")]
     Twice(#[from] TryInitError),
+    /// Nothing logs any more.
+    #[error("the log's level cannot be changed: {0}")]
+    Reload(#[from] reload::Error),
+}
+
+/// How much is logged, while it is logged.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
+
+impl LogLevel {
+    /// Logs as much as `arguments` say from now on; whether it is JSON stays as it was.
+    pub fn change(&self, arguments: &LoggingArgs) -> Result<(), LoggingError> {
+        Ok((self.0)(filter(arguments)?)?)
+    }
 }
 
 /// Starts logging, once per process. A flag wins over `RUST_LOG`, and that over the default.
-pub fn init(arguments: &LoggingArgs) -> Result<(), LoggingError> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(directives) if !arguments.debug && !arguments.trace => EnvFilter::try_new(directives)?,
-        _ => EnvFilter::try_new(directives(arguments))?,
-    };
+pub fn init(arguments: &LoggingArgs) -> Result<LogLevel, LoggingError> {
     let logs = fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(arguments)?)
         .with_writer(io::stderr)
         // A file or a pipe has no use for colours.
         .with_ansi(io::stderr().is_terminal());
     if arguments.json {
-        tracing_subscriber::util::SubscriberInitExt::try_init(logs.json().finish())?;
+        let logs = logs.json().with_filter_reloading();
+        let handle = logs.reload_handle();
+        logs.finish().try_init()?;
+        Ok(LogLevel(Box::new(move |filter| handle.reload(filter))))
     } else {
-        tracing_subscriber::util::SubscriberInitExt::try_init(logs.finish())?;
+        let logs = logs.with_filter_reloading();
+        let handle = logs.reload_handle();
+        logs.finish().try_init()?;
+        Ok(LogLevel(Box::new(move |filter| handle.reload(filter))))
     }
-    Ok(())
+}
+
+fn filter(arguments: &LoggingArgs) -> Result<EnvFilter, ParseError> {
+    match std::env::var("RUST_LOG") {
+        Ok(directives) if !arguments.debug && !arguments.trace => EnvFilter::try_new(directives),
+        _ => EnvFilter::try_new(directives(arguments)),
+    }
 }
 
 fn directives(arguments: &LoggingArgs) -> &'static str {

@@ -54,6 +54,15 @@ struct State {
     weights_lost: Counter,
 }
 
+/// A log that goes on until this is dropped.
+pub struct Summaries(tokio::task::JoinHandle<()>);
+
+impl Drop for Summaries {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The latest of everything that changes with the blocks.
 #[derive(Clone, Default)]
 struct Seen {
@@ -98,6 +107,31 @@ impl Metrics {
             .get()
             .map_or(Duration::ZERO, Client::block_time);
         health::judge(&self.seen(), self.0.started, block_time, Instant::now())
+    }
+
+    /// Logs how the daemon stands every now and then, until what this gives is dropped.
+    pub fn summarise(&self, every: Duration) -> Summaries {
+        let metrics = self.clone();
+        Summaries(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                metrics.summary();
+            }
+        }))
+    }
+
+    fn summary(&self) {
+        let (health, seen) = (self.health(), self.seen());
+        let neuron = seen.neuron.as_ref();
+        tracing::info!(
+            ready = health.ready,
+            reasons = health.reasons.join(","),
+            block = health.block,
+            epoch = seen.schedule.map(|schedule| schedule.epoch.0),
+            uid = neuron.map(|neuron| neuron.uid.0),
+            emission = neuron.map(|neuron| neuron.emission.to_string()),
+            "so far"
+        );
     }
 
     /// A block became final; the subnet's schedule at that block.

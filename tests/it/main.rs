@@ -16,6 +16,7 @@ mod miner;
 mod mistakes;
 mod network;
 mod operator;
+mod signer;
 mod subnet;
 mod verbs;
 mod weights;

@@ -8,6 +8,7 @@ use athanor_node::{
     ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, Settings, SubnetArgs, SubtensorArgs,
     WalletArgs,
     args::SpecFileError,
+    backup::{BackupArgs, BackupError, DataKind},
     feed::FeedError,
     lock::{self, LockError},
     logging::{self, LoggingError},
@@ -30,6 +31,20 @@ use crate::{
 
 /// The file of settings that is read if none is named, in `~/.athanor`.
 const SETTINGS: &str = "validator.toml";
+
+/// How often the log says how the validator stands.
+const SUMMARY_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// The data directory unless another is said, in the working directory.
+const DATA_DIR: &str = "athanor-validator";
+
+/// The data directory of a validator, for `backup` and `restore`.
+const DATA: DataKind = DataKind {
+    daemon: "validator",
+    // Checkpoints of miners, fetched again as they are needed.
+    caches: &["artifacts"],
+    usual: |_, _| PathBuf::from(DATA_DIR),
+};
 
 /// Ask, audit, grade, and set weights.
 #[derive(Clone, Debug, Parser)]
@@ -57,6 +72,10 @@ pub enum Command {
     Register(RegisterArgs),
     /// Show how the wallet's hotkeys stand on the subnet.
     Overview(OverviewArgs),
+    /// Pack everything in the data directory that cannot be made again into one file, while `run` is stopped.
+    Backup(BackupArgs),
+    /// Unpack a backup, verified to the last byte, while `run` is stopped.
+    Restore(BackupArgs),
     /// Make, restore, list and show keys, and what they hold.
     Wallet {
         /// Which wallet.
@@ -91,7 +110,7 @@ pub struct RunArgs {
         long = "data.dir",
         alias = "data-dir",
         value_name = "DIR",
-        default_value = "athanor-validator"
+        default_value = DATA_DIR
     )]
     pub data_dir: PathBuf,
     /// Where replays run: auto, cpu, or cuda:N.
@@ -166,6 +185,9 @@ pub enum CliError {
     /// A wallet verb failed.
     #[error(transparent)]
     WalletCommand(#[from] WalletCommandError),
+    /// There is no backup, or nothing was restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -195,11 +217,24 @@ async fn execute(command: Command) -> Result<(), CliError> {
             println!("{}", args.run().await?);
             Ok(())
         }
+        Command::Backup(args) => packing(move || args.backup(DATA)).await,
+        Command::Restore(args) => packing(move || args.restore(DATA)).await,
         Command::Wallet { wallet, command } => {
             println!("{}", command.run(&wallet).await?);
             Ok(())
         }
     }
+}
+
+/// Packs or unpacks off the async threads, and says what was done.
+async fn packing(
+    work: impl FnOnce() -> Result<String, BackupError> + Send + 'static,
+) -> Result<(), CliError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(told) => println!("{}", told?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    Ok(())
 }
 
 async fn validate(args: RunArgs) -> Result<(), CliError> {
@@ -242,6 +277,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
     let (hotkey, genesis) = (validator.hotkey(), validator.genesis());
     let _hotkey = lock::hotkey(&lock::run_directory(), hotkey, genesis, netuid)?;
     metrics.phase(Phase::Serving);
+    let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(%hotkey, "validating");
     tokio::select! {
         ended = validator.join() => return Ok(ended?),

@@ -5,7 +5,7 @@ use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, SubmitError,
+    Client, Included, Signer, SubmitError,
     calls::{self, key, number, subnet},
     submit::Call,
 };
@@ -62,7 +62,7 @@ impl Client {
     /// Stakes `amount` of the coldkey's TAO to `hotkey` on `netuid`.
     pub async fn add_stake(
         &self,
-        coldkey: &sr25519::Pair,
+        coldkey: impl Into<Signer>,
         hotkey: Hotkey,
         netuid: NetUid,
         amount: Rao,

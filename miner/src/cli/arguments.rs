@@ -8,8 +8,12 @@ use std::{
 use athanor_miner::admission::Allowance;
 use athanor_model::{DeviceChoice, WeightFormat};
 use athanor_node::{
-    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, WalletArgs, overview::OverviewArgs,
-    register::RegisterArgs, wallet::WalletCommand,
+    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, WalletArgs,
+    backup::{BackupArgs, DataKind},
+    overview::OverviewArgs,
+    register::RegisterArgs,
+    signer::SignerArgs,
+    wallet::WalletCommand,
 };
 use athanor_spec::{Digest, SubnetSpec};
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +42,12 @@ pub(crate) enum Command {
     Register(RegisterArgs),
     /// Show how the wallet's hotkeys stand on the subnet
     Overview(OverviewArgs),
+    /// Pack everything in the data directory that cannot be made again into one file, while `run` is stopped
+    Backup(BackupArgs),
+    /// Unpack a backup, verified to the last byte, while `run` is stopped
+    Restore(BackupArgs),
+    /// Keep the hotkey here and sign for a miner elsewhere, which runs with --wallet.signer
+    Signer(SignerArgs),
     /// Make, restore, list and show keys, and what they hold
     Wallet {
         #[command(flatten)]
@@ -193,15 +203,25 @@ impl RunArgs {
     }
 
     pub(crate) fn data_dir(&self, spec: &SubnetSpec) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| {
-            let wallet = &self.node.wallet;
-            let home = std::env::home_dir().unwrap_or_default();
-            home.join(".athanor/miner")
-                .join(&wallet.name)
-                .join(&wallet.hotkey)
-                .join(spec.subnet.netuid.to_string())
-        })
+        let given = self.data_dir.clone();
+        given.unwrap_or_else(|| usual_data_dir(&self.node.wallet, spec))
     }
+}
+
+/// The data directory of a miner, for `backup` and `restore`.
+pub(crate) const DATA: DataKind = DataKind {
+    daemon: "miner",
+    // Hash trees of blobs, made again from the checkpoints at the next start.
+    caches: &["trees"],
+    usual: usual_data_dir,
+};
+
+fn usual_data_dir(wallet: &WalletArgs, spec: &SubnetSpec) -> PathBuf {
+    let home = std::env::home_dir().unwrap_or_default();
+    home.join(".athanor/miner")
+        .join(&wallet.name)
+        .join(&wallet.hotkey)
+        .join(spec.subnet.netuid.to_string())
 }
 
 #[cfg(test)]

@@ -75,7 +75,10 @@ fn a_message_of_the_protocol_is_signed_and_none_for_elsewhere() {
     }
     let foreign = (&b"athanor/other"[..], CONTEXT.genesis, CONTEXT.netuid).encode();
     assert_eq!(judge(&foreign), Err(Refusal::Kind));
-    assert_eq!(judge(b"<Bytes>hello</Bytes>"), Err(Refusal::NotAMessage));
+    assert_eq!(
+        judge(b"<Bytes>what a wallet lets people sign</Bytes>"),
+        Err(Refusal::Kind)
+    );
     assert_eq!(judge(&[]), Err(Refusal::NotAMessage));
 }
 
