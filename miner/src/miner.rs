@@ -14,7 +14,7 @@ use athanor_model::{
     engine::{self, EngineConfig, LoadError},
 };
 use athanor_net::{BlobStore, Identity, Inbound, NetConfig, NetHandle, PeerAddress};
-use athanor_spec::{Digest, Hotkey, NetUid};
+use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
 use sp_core::Pair as _;
 use thiserror::Error;
 use tokio::{
@@ -140,10 +140,11 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
     .await?;
 
     let (_, inbound, net) = athanor_net::start(NetConfig {
-        identity: disk.identity.clone(),
-        listen: Some(config.listen),
-        limits: config.spec.limits.clone(),
+        listen: vec![config.listen],
         inbound_queue: INBOUND_QUEUE,
+        kind: NodeKind::Miner,
+        spec: Some(config.spec.clone()),
+        ..NetConfig::new(disk.identity.clone(), config.spec.limits.clone())
     })
     .await?;
     let addr = external_address(&config, &net)?;

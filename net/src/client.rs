@@ -23,12 +23,12 @@ use crate::{
     BadPeerKey, CodecError,
     acceptor::MAX_STREAMS_PER_PEER,
     clock::{self, Clocks},
-    config::multiaddr,
     event_loop::Command,
     frame::{self, ReadError},
     identity,
     slots::{Slot, Slots},
     streams::{Open, OpenError},
+    transport,
 };
 
 /// Requests of this node in flight at once, over all peers; the rest wait for their turn.
@@ -145,15 +145,17 @@ pub struct Client {
     in_flight: Arc<Slots>,
     clocks: Arc<Mutex<Clocks>>,
     pub(crate) limits: Limits,
+    quic: bool,
 }
 
 impl Client {
-    pub(crate) fn new(commands: mpsc::Sender<Command>, limits: Limits) -> Self {
+    pub(crate) fn new(commands: mpsc::Sender<Command>, limits: Limits, quic: bool) -> Self {
         Self {
             commands,
             in_flight: Arc::new(Slots::new(MAX_OUTBOUND, MAX_OUTBOUND_PER_PEER)),
             clocks: Arc::default(),
             limits,
+            quic,
         }
     }
 
@@ -251,7 +253,7 @@ impl Client {
         let (reply, opened) = oneshot::channel();
         let open = Open {
             peer: identity::peer_id(&peer.peer_key)?,
-            addresses: vec![multiaddr(peer.addr)],
+            addresses: transport::addresses(peer.addr, self.quic),
             protocol: StreamProtocol::new(protocol),
             reply,
         };

@@ -1,26 +1,25 @@
 //! Starting and ending the network.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Instant};
 
-use athanor_spec::params::Limits;
-use futures::StreamExt;
-use libp2p::{
-    Multiaddr, Swarm, SwarmBuilder, TransportError, core::upgrade::Version, multiaddr::Protocol,
-    noise, swarm::SwarmEvent, tcp, yamux,
-};
+use athanor_spec::{SigningContext, SubnetSpec, params::Limits, wire::NodeKind};
+use libp2p::{Multiaddr, noise};
 use thiserror::Error;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Client, Identity, Inbound, acceptor::MAX_STREAMS_PER_PEER, behaviour::Behaviour,
-    event_loop::EventLoop,
+    Client, Identity, Inbound,
+    event_loop::{Command, EventLoop, Settings, Wiring},
+    kept::{Kept, Role},
+    status::{About, Serving},
+    streams::Connected,
+    transport,
 };
 
-/// How long a connection without requests is kept, so that a round's scattered asks share one handshake.
-const IDLE_CONNECTION: Duration = Duration::from_secs(300);
-/// Streams of one connection that may be under negotiation at once: a burst of asks as large as a peer may have served.
-const MAX_NEGOTIATING: usize = 256;
 /// Commands that may wait for the event loop; senders wait beyond that.
 const COMMAND_QUEUE: usize = 256;
 
@@ -29,12 +28,46 @@ const COMMAND_QUEUE: usize = 256;
 pub struct NetConfig {
     /// The key that proves the node's peer id.
     pub identity: Identity,
-    /// Where to accept connections (TCP; port 0 takes a free one). `None`: only dial.
-    pub listen: Option<SocketAddr>,
+    /// Where to accept connections (port 0 takes a free one). Empty: only dial.
+    pub listen: Vec<SocketAddr>,
+    /// Whether to speak QUIC, that is UDP with the same port number, beside TCP; dials then prefer it.
+    pub quic: bool,
+    /// What this node says that it is.
+    pub kind: NodeKind,
+    /// The spec that it shows to whoever asks. `None`: none.
+    pub spec: Option<SubnetSpec>,
     /// The spec's bounds; they give the largest messages in bytes.
     pub limits: Limits,
     /// Requests that may wait for [`Inbound::recv`]; beyond that the network itself refuses with `Overloaded`.
     pub inbound_queue: usize,
+    /// The chain and subnet whose peers find each other's current addresses by Kademlia. `None`: neither ask nor answer.
+    pub discovery: Option<SigningContext>,
+    /// Peers to join the network by, each with its peer id (`/ip4/../tcp/../p2p/..`). They are kept in touch with.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Relays through which others reach this node behind its router, each with its peer id. Asks to a peer that cannot
+    /// be dialled try them too.
+    pub relays: Vec<Multiaddr>,
+    /// Whether to be a relay for others, within limits, and to tell others whether they can be reached.
+    pub relay_server: bool,
+}
+
+impl NetConfig {
+    /// A node that only dials addresses that it is given; the rest is switched on field by field.
+    pub fn new(identity: Identity, limits: Limits) -> Self {
+        Self {
+            identity,
+            listen: Vec::new(),
+            quic: true,
+            kind: NodeKind::Other,
+            spec: None,
+            limits,
+            inbound_queue: 1,
+            discovery: None,
+            bootstrap: Vec::new(),
+            relays: Vec::new(),
+            relay_server: false,
+        }
+    }
 }
 
 /// Why the network did not start.
@@ -51,20 +84,67 @@ pub enum StartError {
     /// The transport's handshake keys could not be made.
     #[error("cannot set up the Noise handshake: {0}")]
     Noise(#[from] noise::Error),
+    /// A relay or bootstrap address does not say which peer is to be found there.
+    #[error("the address {address} does not end in /p2p/ and a peer id")]
+    NoPeerId {
+        /// The address.
+        address: Multiaddr,
+    },
+}
+
+/// Where others reach a node, as far as it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reachability {
+    /// Addresses that were announced by [`NetHandle::announce`] or that another peer has reached this node at.
+    pub direct: Vec<SocketAddr>,
+    /// Addresses through relays, with their peer ids.
+    pub relayed: Vec<Multiaddr>,
 }
 
 /// The running network. Dropping it ends the network; [`NetHandle::shutdown`] ends it in order.
 #[derive(Debug)]
 pub struct NetHandle {
-    local_addr: Option<SocketAddr>,
+    local_addrs: Vec<SocketAddr>,
+    reachability: watch::Receiver<Reachability>,
+    serving: watch::Sender<Serving>,
+    commands: mpsc::Sender<Command>,
     stop: DropGuard,
     task: JoinHandle<()>,
 }
 
 impl NetHandle {
-    /// Where connections are accepted, with the port that was taken; `None` when the node only dials.
+    /// The first address where connections are accepted, with the port that was taken; `None` when the node only dials.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
+        self.local_addrs.first().copied()
+    }
+
+    /// All addresses where connections are accepted, in the order of [`NetConfig::listen`].
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Where others reach this node; changes when a router gives it another address, or a relay comes or goes.
+    pub fn reachability(&self) -> watch::Receiver<Reachability> {
+        self.reachability.clone()
+    }
+
+    /// Tells peers that this node is reached at an address, because the operator says so.
+    pub async fn announce(&self, addr: SocketAddr) {
+        // An error means that the network has ended, and nobody can be told anything.
+        let _ = self.commands.send(Command::Announce(addr)).await;
+    }
+
+    /// What others are told that this node serves. A clone keeps the status true from anywhere.
+    pub fn serving(&self) -> watch::Sender<Serving> {
+        self.serving.clone()
+    }
+
+    /// The connections of this moment.
+    pub async fn connections(&self) -> Vec<Connected> {
+        let (reply, connections) = oneshot::channel();
+        // No answer means that the network has ended, and its connections with it.
+        let _ = self.commands.send(Command::Connections(reply)).await;
+        connections.await.unwrap_or_default()
     }
 
     /// Refuses new requests, lets the responses on their way arrive within a short deadline, and ends.
@@ -78,101 +158,64 @@ impl NetHandle {
 
 /// Starts the network: when this returns, it is listening.
 pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), StartError> {
-    let mut swarm = SwarmBuilder::with_existing_identity(config.identity.keypair())
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            noise::Config::new,
-            yamux_config,
-        )?
-        .with_behaviour(|_| Behaviour::new())
-        .unwrap_or_else(|error| match error {})
-        .with_swarm_config(|swarm| {
-            swarm
-                .with_idle_connection_timeout(IDLE_CONNECTION)
-                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
-                // A stream's first bytes travel with its negotiation, which saves a round trip an ask.
-                .with_substream_upgrade_protocol_override(Version::V1Lazy)
-        })
-        .build();
-    let local_addr = match config.listen {
-        Some(addr) => Some(
-            listen(&mut swarm, addr)
-                .await
-                .map_err(|source| StartError::Listen { addr, source })?,
-        ),
-        None => None,
-    };
+    let kept = kept(&config, Instant::now())?;
+    let mut swarm = transport::swarm(&config)?;
+    let mut local_addrs = Vec::new();
+    for addr in config.listen {
+        let listening = transport::listen(&mut swarm, addr, config.quic).await;
+        local_addrs.push(listening.map_err(|source| StartError::Listen { addr, source })?);
+    }
 
     let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
     let (requests, request_queue) = mpsc::channel(config.inbound_queue.max(1));
+    let (reachable, reachability) = watch::channel(Reachability::default());
+    let (serving, what_is_served) = watch::channel(Serving::default());
+    let about = About {
+        kind: config.kind,
+        spec: config
+            .spec
+            .map(|spec| (spec.digest(), spec.to_toml().into())),
+        serving: what_is_served,
+    };
     let stop = CancellationToken::new();
-    let event_loop = EventLoop::new(
-        swarm,
-        config.limits.clone(),
-        command_queue,
-        requests,
-        stop.clone(),
-    );
+    let wiring = Wiring {
+        commands: command_queue,
+        inbound: requests,
+        reachable,
+        stop: stop.clone(),
+    };
+    let settings = Settings {
+        limits: config.limits.clone(),
+        quic: config.quic,
+        about,
+        discovery: config.discovery,
+    };
+    let event_loop = EventLoop::new(swarm, settings, kept, wiring);
     let task = tokio::spawn(event_loop.run());
-    let client = Client::new(commands, config.limits);
+    let client = Client::new(commands.clone(), config.limits, config.quic);
     Ok((
         client,
         Inbound::new(request_queue),
         NetHandle {
-            local_addr,
+            local_addrs,
+            reachability,
+            serving,
+            commands,
             stop: stop.drop_guard(),
             task,
         },
     ))
 }
 
-/// Yamux ends a connection that holds more streams than this, so it must lie above what both sides may serve.
-fn yamux_config() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(4 * MAX_STREAMS_PER_PEER);
-    config
-}
-
-async fn listen(swarm: &mut Swarm<Behaviour>, addr: SocketAddr) -> io::Result<SocketAddr> {
-    if addr.port() != 0 {
-        // libp2p listens with SO_REUSEPORT, which would share a port with another process of the same user in silence.
-        drop(std::net::TcpListener::bind(addr)?);
-    }
-    let listener = swarm
-        .listen_on(multiaddr(addr))
-        .map_err(|error| match error {
-            TransportError::Other(source) => source,
-            TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
-        })?;
-    loop {
-        match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr { address, .. } => {
-                if let Some(port) = address.iter().find_map(|part| match part {
-                    Protocol::Tcp(port) => Some(port),
-                    _ => None,
-                }) {
-                    return Ok(SocketAddr::new(addr.ip(), port));
-                }
-            }
-            SwarmEvent::ListenerError { error, .. } => return Err(error),
-            SwarmEvent::ListenerClosed {
-                listener_id,
-                reason,
-                ..
-            } if listener_id == listener => {
-                return Err(reason
-                    .err()
-                    .unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into()));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The libp2p spelling of a socket address.
-pub(crate) fn multiaddr(addr: SocketAddr) -> Multiaddr {
-    Multiaddr::empty()
-        .with(addr.ip().into())
-        .with(Protocol::Tcp(addr.port()))
+fn kept(config: &NetConfig, now: Instant) -> Result<Vec<Kept>, StartError> {
+    let relays = config.relays.iter().map(|relay| (Role::Relay, relay));
+    let bootstrap = config.bootstrap.iter().map(|peer| (Role::Bootstrap, peer));
+    relays
+        .chain(bootstrap)
+        .map(|(role, address)| {
+            Kept::new(role, address.clone(), now).ok_or_else(|| StartError::NoPeerId {
+                address: address.clone(),
+            })
+        })
+        .collect()
 }

@@ -38,6 +38,9 @@ pub enum CodecError {
     /// The streamed tokens are not the answer's, or more than were asked for.
     #[error("the streamed tokens are not those of the answer")]
     OtherTokens,
+    /// The spec is not the one with the digest asked for.
+    #[error("another spec than the one asked for")]
+    OtherSpec,
 }
 
 /// Why no frame was read.

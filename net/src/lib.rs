@@ -12,31 +12,43 @@
 #![deny(missing_docs)]
 
 mod acceptor;
+mod allowance;
 mod ask;
 mod behaviour;
 mod blobs;
 mod client;
 mod clock;
 mod config;
+mod discovery;
 mod event_loop;
+mod exchange;
 mod fetch;
 mod frame;
+mod gate;
 mod identity;
 mod inbound;
+mod kept;
 mod outbox;
+mod partial;
+mod penalties;
 mod slots;
+mod status;
 mod streams;
+mod transfer;
+mod transport;
 
 pub use ask::{AskStream, Observed};
 pub use blobs::{AddBlobError, BlobStore};
 pub use client::{AskError, Client, PeerAddress};
-pub use config::{NetConfig, NetHandle, StartError, start};
-pub use fetch::FetchError;
+pub use config::{NetConfig, NetHandle, Reachability, StartError, start};
+pub use fetch::{Dropped, FetchError, Fetched};
 pub use frame::CodecError;
 pub use identity::{BadPeerKey, Identity, IdentityFileError, peer_id};
 pub use inbound::{Inbound, InboundRequest};
-pub use libp2p::PeerId;
+pub use libp2p::{Multiaddr, PeerId};
 pub use outbox::Responder;
+pub use status::Serving;
+pub use streams::Connected;
 
 #[cfg(test)]
 mod tests;

@@ -206,8 +206,13 @@ impl SubnetSpec {
 
     /// What nodes compare and commit to: blake3 over the SCALE encoding of the compact TOML of the parsed values.
     pub fn digest(&self) -> Digest {
-        let canonical = toml::to_string(self).unwrap_or_default();
-        Digest::of(&("athanor/spec", canonical).encode())
+        Digest::of(&("athanor/spec", self.to_toml()).encode())
+    }
+
+    /// The compact TOML of the parsed values: the spec as it is sent to others, without the file's comments.
+    pub fn to_toml(&self) -> String {
+        // Every field is a TOML value, so this cannot fail.
+        toml::to_string(self).unwrap_or_default()
     }
 
     fn check(&self) -> Result<(), SpecError> {

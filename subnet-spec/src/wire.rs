@@ -7,6 +7,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
+    Digest,
     challenge::{Ask, DeltaQuery, Fetch},
     envelope::Signed,
     params::Limits,
@@ -17,6 +18,10 @@ use crate::{
 pub const ASK_PROTOCOL: &str = "/athanor/ask/2";
 /// Ranges of content-addressed blobs: request [`BlobRequest`], response [`BlobResponse`].
 pub const BLOB_PROTOCOL: &str = "/athanor/blob/2";
+/// What a node says about itself: request [`StatusQuery`], response [`StatusResponse`].
+pub const STATUS_PROTOCOL: &str = "/athanor/status/2";
+/// The subnet's spec: request [`SpecQuery`], response [`SpecResponse`].
+pub const SPEC_PROTOCOL: &str = "/athanor/spec/2";
 
 /// Bytes that any envelope may add to its payload.
 const ENVELOPE_BYTES: u64 = 256;
@@ -60,6 +65,73 @@ pub enum BlobResponse {
     Delta(DeltaOffer),
 }
 
+/// A question for a node's status. Unsigned: anybody may ask, now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct StatusQuery {
+    /// The asker's clock in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub enum NodeKind {
+    /// It answers asks.
+    #[codec(index = 0)]
+    Miner,
+    /// It asks, and serves transcripts.
+    #[codec(index = 1)]
+    Validator,
+    /// Neither: a relay, a meeting point, a tool.
+    #[codec(index = 2)]
+    Other,
+}
+
+/// What a node says about itself. No pay may rest on it: it is a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct Status {
+    /// What it is for.
+    pub kind: NodeKind,
+    /// [`crate::PROTOCOL_VERSION`] of what it runs.
+    pub version: u16,
+    /// Digest of the spec that it follows.
+    pub spec: Option<Digest>,
+    /// Manifest digest of the checkpoint that it serves.
+    pub checkpoint: Option<Digest>,
+    /// Asks that it would take up at once.
+    pub free_slots: u32,
+    /// Its clock in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// What a node says to a [`StatusQuery`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub enum StatusResponse {
+    /// Nothing, and why.
+    #[codec(index = 0)]
+    Refused(Refusal),
+    /// Its status.
+    #[codec(index = 1)]
+    Status(Status),
+}
+
+/// A question for the text of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct SpecQuery {
+    /// [`crate::SubnetSpec::digest`] of the spec.
+    pub digest: Digest,
+}
+
+/// What a node says to a [`SpecQuery`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub enum SpecResponse {
+    /// Nothing, and why: `UnknownBlob` when it follows another spec.
+    #[codec(index = 0)]
+    Refused(Refusal),
+    /// The spec as TOML; its digest is over the values, so comments may be gone.
+    #[codec(index = 1)]
+    Toml(String),
+}
+
 /// Any request that a node hands to its server, whichever protocol it came by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -96,6 +168,11 @@ pub const fn max_ask_frame_bytes(limits: &Limits) -> u64 {
 
 /// Largest encoded request of a blob server in bytes: its payloads are a few words.
 pub const MAX_BLOB_REQUEST_BYTES: u64 = ENVELOPE_BYTES;
+
+/// Largest encoded message of [`STATUS_PROTOCOL`], and largest question for a spec, in bytes.
+pub const MAX_STATUS_BYTES: u64 = 128;
+/// Largest encoded spec in bytes.
+pub const MAX_SPEC_BYTES: u64 = 64 * 1024;
 
 /// Largest encoded response of a blob server in bytes. A bao slice carries 64 bytes of hashes per kibibyte, plus one path
 /// to the root.

@@ -103,12 +103,10 @@ struct Asker {
 
 impl Asker {
     async fn start(name: &'static str, chain: &Client) -> Self {
-        let (net, _, handle) = athanor_net::start(NetConfig {
-            identity: Identity::from_seed(development_account(name)),
-            listen: None,
-            limits: SubnetSpec::local().limits,
-            inbound_queue: 1,
-        })
+        let (net, _, handle) = athanor_net::start(NetConfig::new(
+            Identity::from_seed(development_account(name)),
+            SubnetSpec::local().limits,
+        ))
         .await
         .unwrap();
         let context = chain.signing_context(NETUID);

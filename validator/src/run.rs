@@ -150,13 +150,9 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             netuid: config.netuid(),
         });
     }
-    let (net, _, network) = athanor_net::start(NetConfig {
-        identity: Identity::open_or_create(&config.data_dir.join("peer.key"))?,
-        listen: None,
-        limits: config.spec.limits.clone(),
-        inbound_queue: 1,
-    })
-    .await?;
+    let identity = Identity::open_or_create(&config.data_dir.join("peer.key"))?;
+    let (net, _, network) =
+        athanor_net::start(NetConfig::new(identity, config.spec.limits.clone())).await?;
     let artifacts = Artifacts::new(
         config.data_dir.join("artifacts"),
         net.clone(),

@@ -30,7 +30,7 @@ pub(crate) struct Order {
 
 /// A stream that the peer opened.
 #[derive(Debug)]
-pub(crate) struct Inbound {
+pub(crate) struct Opened {
     pub(super) protocol: StreamProtocol,
     pub(super) stream: Stream,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Inbound {
 pub(crate) struct Handler {
     protocols: Vec<StreamProtocol>,
     orders: VecDeque<Order>,
-    inbound: VecDeque<Inbound>,
+    inbound: VecDeque<Opened>,
     waker: Option<Waker>,
 }
 
@@ -63,7 +63,7 @@ impl Handler {
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = Order;
-    type ToBehaviour = Inbound;
+    type ToBehaviour = Opened;
     type InboundProtocol = Protocols;
     type OutboundProtocol = Protocols;
     type InboundOpenInfo = ();
@@ -76,7 +76,7 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Protocols, Order, Inbound>> {
+    ) -> Poll<ConnectionHandlerEvent<Protocols, Order, Opened>> {
         if let Some(inbound) = self.inbound.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(inbound));
         }
@@ -104,7 +104,7 @@ impl ConnectionHandler for Handler {
                 protocol: (protocol, stream),
                 ..
             }) => {
-                self.inbound.push_back(Inbound { protocol, stream });
+                self.inbound.push_back(Opened { protocol, stream });
                 self.wake();
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {

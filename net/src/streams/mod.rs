@@ -16,7 +16,7 @@ use std::{
 
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
-    core::{Endpoint, transport::PortUse},
+    core::{ConnectedPoint, Endpoint, transport::PortUse},
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionId, DialError, DialFailure, FromSwarm,
         NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -56,24 +56,49 @@ pub(crate) struct Open {
     pub(crate) reply: oneshot::Sender<Result<Stream, OpenError>>,
 }
 
+/// What the event loop must know.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A peer opened a stream.
+    Inbound(Inbound),
+    /// A peer is not where it was dialled; [`Behaviour::redial`] says where else it may be.
+    Unreachable(PeerId),
+}
+
 /// A stream that a peer opened.
 #[derive(Debug)]
-pub(crate) struct Event {
+pub(crate) struct Inbound {
     pub(crate) peer: PeerId,
     pub(crate) protocol: StreamProtocol,
     pub(crate) stream: Stream,
 }
 
+/// A connection, as the operator may want to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Who is at the other end.
+    pub peer: PeerId,
+    /// Where.
+    pub address: Multiaddr,
+    /// Whether a relay stands between.
+    pub relayed: bool,
+    /// Whether the other end dialled.
+    pub inbound: bool,
+}
+
 /// A connection on which streams can be opened.
 struct Link {
     connection: ConnectionId,
-    relayed: bool,
+    endpoint: ConnectedPoint,
 }
 
 /// Orders that wait for a dial.
 struct Dialling {
+    /// The dial under way.
     connection: ConnectionId,
     orders: Vec<Order>,
+    /// Why the first dial failed. The second goes elsewhere, and there is no third.
+    failed: Option<OpenError>,
 }
 
 /// The behaviour.
@@ -111,26 +136,59 @@ impl Behaviour {
             dialling.orders.retain(|order| !order.reply.is_closed());
             return dialling.orders.push(order);
         }
-        let dial = DialOpts::peer_id(peer)
-            .addresses(addresses)
-            .extend_addresses_through_behaviour()
-            // A dial that another behaviour began may go to an address that is no longer true.
-            .condition(PeerCondition::Disconnected)
-            .build();
+        let dial = dial(peer, addresses);
         self.dialling.insert(
             peer,
             Dialling {
                 connection: dial.connection_id(),
                 orders: vec![order],
+                failed: None,
             },
         );
         self.events.push_back(ToSwarm::Dial { opts: dial });
     }
 
+    /// Tries a peer that was [`Event::Unreachable`] elsewhere; without addresses, its orders fail.
+    pub(crate) fn redial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let Some(dialling) = self.dialling.get_mut(&peer) else {
+            // It connected meanwhile.
+            return;
+        };
+        dialling.orders.retain(|order| !order.reply.is_closed());
+        if addresses.is_empty() || dialling.orders.is_empty() {
+            return self.give_up(&peer);
+        }
+        let dial = dial(peer, addresses);
+        dialling.connection = dial.connection_id();
+        self.events.push_back(ToSwarm::Dial { opts: dial });
+    }
+
+    fn give_up(&mut self, peer: &PeerId) {
+        let Some(dialling) = self.dialling.remove(peer) else {
+            return;
+        };
+        let error = dialling.failed.unwrap_or(OpenError::Unreachable);
+        for order in dialling.orders {
+            let _ = order.reply.send(Err(error.clone()));
+        }
+    }
+
+    /// All connections, with the address of each one's other end.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = Connected> {
+        self.links.iter().flat_map(|(peer, links)| {
+            links.iter().map(|link| Connected {
+                peer: *peer,
+                address: link.endpoint.get_remote_address().clone(),
+                relayed: link.endpoint.is_relayed(),
+                inbound: link.endpoint.is_listener(),
+            })
+        })
+    }
+
     /// The newest direct connection, else the newest.
     fn best_link(&self, peer: &PeerId) -> Option<ConnectionId> {
         let links = self.links.get(peer)?;
-        let direct = links.iter().rev().find(|link| !link.relayed);
+        let direct = links.iter().rev().find(|link| !link.endpoint.is_relayed());
         direct.or(links.last()).map(|link| link.connection)
     }
 
@@ -153,21 +211,31 @@ impl Behaviour {
 
     fn dial_failed(&mut self, failure: DialFailure<'_>) {
         let Some(peer) = failure.peer_id else { return };
-        let ours = |dialling: &Dialling| dialling.connection == failure.connection_id;
-        if !self.dialling.get(&peer).is_some_and(ours) {
+        let ours = |dialling: &&mut Dialling| dialling.connection == failure.connection_id;
+        let Some(dialling) = self.dialling.get_mut(&peer).filter(ours) else {
             return;
-        }
-        let error = open_error(failure.error);
+        };
         tracing::debug!(%peer, error = %failure.error, "dial failed");
-        for order in self
-            .dialling
-            .remove(&peer)
-            .into_iter()
-            .flat_map(|d| d.orders)
-        {
-            let _ = order.reply.send(Err(error.clone()));
+        let first = dialling.failed.is_none();
+        let error = dialling
+            .failed
+            .get_or_insert_with(|| open_error(failure.error));
+        if first && *error != OpenError::Denied {
+            let unreachable = Event::Unreachable(peer);
+            self.events.push_back(ToSwarm::GenerateEvent(unreachable));
+        } else {
+            self.give_up(&peer);
         }
     }
+}
+
+fn dial(peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
+    DialOpts::peer_id(peer)
+        .addresses(addresses)
+        .extend_addresses_through_behaviour()
+        // A dial that another behaviour began may go to an address that is no longer true.
+        .condition(PeerCondition::Disconnected)
+        .build()
 }
 
 fn open_error(error: &DialError) -> OpenError {
@@ -210,7 +278,7 @@ impl NetworkBehaviour for Behaviour {
             FromSwarm::ConnectionEstablished(made) => {
                 self.links.entry(made.peer_id).or_default().push(Link {
                     connection: made.connection_id,
-                    relayed: made.endpoint.is_relayed(),
+                    endpoint: made.endpoint.clone(),
                 });
                 let waiting = self.dialling.remove(&made.peer_id);
                 for order in waiting.into_iter().flat_map(|dialling| dialling.orders) {
@@ -231,13 +299,14 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         peer: PeerId,
         _: ConnectionId,
-        handler::Inbound { protocol, stream }: THandlerOutEvent<Self>,
+        handler::Opened { protocol, stream }: THandlerOutEvent<Self>,
     ) {
-        self.events.push_back(ToSwarm::GenerateEvent(Event {
+        let inbound = Event::Inbound(Inbound {
             peer,
             protocol,
             stream,
-        }));
+        });
+        self.events.push_back(ToSwarm::GenerateEvent(inbound));
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {

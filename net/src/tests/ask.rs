@@ -161,10 +161,8 @@ async fn a_taken_port_refuses_to_start() {
     ] {
         let blocker = TcpListener::bind(taken);
         let config = NetConfig {
-            identity: Identity::from_seed([21; 32]),
-            listen: Some(taken),
-            limits: limits(),
-            inbound_queue: 1,
+            listen: vec![taken],
+            ..NetConfig::new(Identity::from_seed([21; 32]), limits())
         };
         let error = start(config).await.expect_err("the port is taken");
         assert!(

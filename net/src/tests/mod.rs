@@ -17,10 +17,14 @@ use crate::{Client, Identity, Inbound, InboundRequest, NetConfig, NetHandle, Pee
 mod ask;
 mod blobs;
 mod identity;
+mod network;
+mod status;
 mod stream;
 mod wire;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// The discard port, where nothing listens.
+const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
 const ENOUGH: Duration = Duration::from_secs(20);
 
 /// A node that listens, as others address it.
@@ -40,16 +44,19 @@ async fn node(seed: u8) -> Node {
 }
 
 async fn node_with(seed: u8, limits: Limits, inbound_queue: usize) -> Node {
-    let identity = Identity::from_seed([seed; 32]);
-    let peer_key = identity.peer_key();
-    let config = NetConfig {
-        identity,
-        listen: Some(LOOPBACK),
-        limits,
+    node_of(NetConfig {
+        listen: vec![LOOPBACK],
         inbound_queue,
-    };
+        ..NetConfig::new(Identity::from_seed([seed; 32]), limits)
+    })
+    .await
+}
+
+/// A node as configured; its address is that of its first listener, or one where nobody is.
+async fn node_of(config: NetConfig) -> Node {
+    let peer_key = config.identity.peer_key();
     let (client, inbound, handle) = start(config).await.unwrap();
-    let addr = handle.local_addr().unwrap();
+    let addr = handle.local_addr().unwrap_or(NOBODY);
     Node {
         client,
         inbound,

@@ -3,7 +3,10 @@
 use athanor_spec::{
     DeltaOffer, DeltaQuery, Fetch, NetUid, PROTOCOL_VERSION, Refusal, SigningContext,
     envelope::signing_bytes,
-    wire::{self, AskFrame, BlobRequest, BlobResponse},
+    wire::{
+        self, AskFrame, BlobRequest, BlobResponse, NodeKind, SpecQuery, SpecResponse, Status,
+        StatusQuery, StatusResponse,
+    },
 };
 use codec::{Decode, Encode};
 use proptest::prelude::*;
@@ -39,6 +42,17 @@ fn sample_answer() -> Answer {
         checkpoint: Digest([0xbb; 32]),
         tokens: vec![7, u32::MAX],
         finish: Finish::Length,
+    }
+}
+
+fn sample_status() -> Status {
+    Status {
+        kind: NodeKind::Validator,
+        version: 2,
+        spec: Some(Digest([0xaa; 32])),
+        checkpoint: Some(Digest([0xbb; 32])),
+        free_slots: 8,
+        time_ms: 258,
     }
 }
 
@@ -106,6 +120,15 @@ fn samples() -> Vec<(String, Vec<u8>)> {
                 bytes: 4096,
             })),
         ),
+        ("status-query", encoded(StatusQuery { time_ms: 258 })),
+        ("status", encoded(StatusResponse::Status(sample_status()))),
+        (
+            "spec-query",
+            encoded(SpecQuery {
+                digest: Digest([0xaa; 32]),
+            }),
+        ),
+        ("spec", encoded(SpecResponse::Toml("a = 1".to_owned()))),
     ]
     .into_iter()
     .map(|(name, bytes)| (name.to_owned(), bytes))
@@ -113,7 +136,9 @@ fn samples() -> Vec<(String, Vec<u8>)> {
     for (name, refusal) in refusals() {
         let bytes = encoded(AskFrame::Refused(refusal.clone()));
         // A node that cannot tell what was asked refuses all the same.
-        assert_eq!(bytes, encoded(BlobResponse::Refused(refusal)));
+        assert_eq!(bytes, encoded(BlobResponse::Refused(refusal.clone())));
+        assert_eq!(bytes, encoded(StatusResponse::Refused(refusal.clone())));
+        assert_eq!(bytes, encoded(SpecResponse::Refused(refusal)));
         samples.push((format!("refused-{name}"), bytes));
     }
     samples
@@ -163,6 +188,10 @@ fn every_message_at_its_largest_fits_its_bound() {
     let fetch = BlobRequest::Fetch(envelope(sample_fetch())).encoded_size() as u64;
     let query = BlobRequest::Delta(envelope(sample_query())).encoded_size() as u64;
     assert!(fetch.max(query) <= wire::MAX_BLOB_REQUEST_BYTES);
+    let status = StatusResponse::Status(sample_status()).encoded_size() as u64;
+    assert!(status <= wire::MAX_STATUS_BYTES);
+    let spec = SpecResponse::Toml(SubnetSpec::local().to_toml()).encoded_size() as u64;
+    assert!(spec <= wire::MAX_SPEC_BYTES);
 }
 
 #[tokio::test]
@@ -195,5 +224,7 @@ proptest! {
         check::<AskFrame>(&bytes);
         check::<BlobRequest>(&bytes);
         check::<BlobResponse>(&bytes);
+        check::<StatusResponse>(&bytes);
+        check::<SpecResponse>(&bytes);
     }
 }

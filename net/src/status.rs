@@ -1,0 +1,101 @@
+//! What a node says about itself to anybody, and asking it.
+
+use std::{sync::Arc, time::Duration};
+
+use athanor_spec::{
+    Digest, PROTOCOL_VERSION, SubnetSpec,
+    wire::{self, NodeKind, SpecQuery, SpecResponse, Status, StatusQuery, StatusResponse},
+};
+use tokio::sync::watch;
+
+use crate::{AskError, Client, CodecError, PeerAddress, client::Bounds, clock};
+
+/// The changing part of a node's status, which its server keeps true through [`crate::NetHandle::serving`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// Manifest digest of the checkpoint that answers come from.
+    pub checkpoint: Option<Digest>,
+    /// Asks that would be taken up at once.
+    pub free_slots: u32,
+}
+
+/// What the network needs to describe its node without asking anybody.
+pub(crate) struct About {
+    pub(crate) kind: NodeKind,
+    /// The spec's digest and text, if this node shows one.
+    pub(crate) spec: Option<(Digest, Arc<str>)>,
+    pub(crate) serving: watch::Receiver<Serving>,
+}
+
+impl About {
+    pub(crate) fn status(&self) -> Status {
+        let serving = *self.serving.borrow();
+        Status {
+            kind: self.kind,
+            version: PROTOCOL_VERSION,
+            spec: self.spec.as_ref().map(|(digest, _)| *digest),
+            checkpoint: serving.checkpoint,
+            free_slots: serving.free_slots,
+            time_ms: clock::now_ms(),
+        }
+    }
+
+    /// The text of the spec with a digest, if it is this node's.
+    pub(crate) fn spec(&self, digest: &Digest) -> Option<String> {
+        let (own, text) = self.spec.as_ref()?;
+        (own == digest).then(|| text.to_string())
+    }
+}
+
+impl Client {
+    /// What a peer says about itself: its checkpoint, its free capacity, its clock. Unsigned: the connection proves who
+    /// says it, and nothing that carries pay may rest on it. Cheap for both sides, and rate-limited by the peer.
+    pub async fn status(&self, peer: &PeerAddress, within: Duration) -> Result<Status, AskError> {
+        let bounds = Bounds {
+            request: wire::MAX_STATUS_BYTES,
+            response: wire::MAX_STATUS_BYTES,
+        };
+        let query = StatusQuery {
+            time_ms: clock::now_ms(),
+        };
+        let response = self
+            .exchange(peer, wire::STATUS_PROTOCOL, &query, bounds, within)
+            .await?;
+        match response {
+            StatusResponse::Status(status) => {
+                self.hear_clock(peer, status.time_ms);
+                Ok(status)
+            }
+            StatusResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
+        }
+    }
+
+    /// The subnet's spec with a digest, from a peer that has it; what it sends is held against the digest.
+    pub async fn spec(
+        &self,
+        peer: &PeerAddress,
+        digest: Digest,
+        within: Duration,
+    ) -> Result<SubnetSpec, AskError> {
+        let bounds = Bounds {
+            request: wire::MAX_STATUS_BYTES,
+            response: wire::MAX_SPEC_BYTES,
+        };
+        let query = SpecQuery { digest };
+        let response = self
+            .exchange(peer, wire::SPEC_PROTOCOL, &query, bounds, within)
+            .await?;
+        match response {
+            SpecResponse::Toml(text) => checked(&text, &digest).map_err(AskError::Malformed),
+            SpecResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
+        }
+    }
+}
+
+/// The spec that a text is, if it has the digest.
+pub(crate) fn checked(text: &str, digest: &Digest) -> Result<SubnetSpec, CodecError> {
+    SubnetSpec::from_toml(text)
+        .ok()
+        .filter(|spec| spec.digest() == *digest)
+        .ok_or(CodecError::OtherSpec)
+}

@@ -1,0 +1,244 @@
+//! Ways to reach a peer: transports, relays, discovery; and peers that are not let in.
+
+use std::net::Ipv6Addr;
+
+use athanor_spec::{NetUid, SigningContext};
+use libp2p::multiaddr::Protocol;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{AskError, Multiaddr, StartError};
+
+const NETWORK: SigningContext = SigningContext {
+    genesis: Digest([0xdd; 32]),
+    netuid: NetUid(7),
+};
+
+fn base(seed: u8) -> NetConfig {
+    NetConfig {
+        inbound_queue: 64,
+        ..NetConfig::new(Identity::from_seed([seed; 32]), limits())
+    }
+}
+
+fn listening(seed: u8) -> NetConfig {
+    NetConfig {
+        listen: vec![LOOPBACK],
+        ..base(seed)
+    }
+}
+
+/// Where a node is, with its peer id.
+fn multiaddr(node: &Node) -> Multiaddr {
+    let peer = crate::peer_id(&node.address.peer_key).unwrap();
+    Multiaddr::from(node.address.addr.ip())
+        .with(Protocol::Tcp(node.address.addr.port()))
+        .with(Protocol::P2p(peer))
+}
+
+async fn answers(asker: &Node, address: &PeerAddress) -> Result<Vec<u32>, AskError> {
+    let observed = asker
+        .client
+        .ask(address, ask(vec![3, 1], 1), ENOUGH)
+        .await?;
+    Ok(observed.answer.payload.tokens)
+}
+
+#[tokio::test]
+async fn quic_is_preferred_and_tcp_the_way_without_it() {
+    for (seed, quic) in [(120, true), (122, false)] {
+        let mut miner = node_of(NetConfig {
+            quic,
+            ..listening(seed)
+        })
+        .await;
+        let validator = node_of(base(seed + 1)).await;
+        let asking = answers(&validator, &miner.address);
+        let serving = async {
+            let InboundRequest { request, reply, .. } = miner.inbound.recv().await.unwrap();
+            reply.send(echo_all(&request));
+        };
+        let (answered, ()) = tokio::join!(asking, serving);
+        assert_eq!(answered, Ok(vec![3, 1]));
+        let connections = validator.handle.connections().await;
+        let over_quic = |address: &Multiaddr| address.iter().any(|p| p == Protocol::QuicV1);
+        assert!(connections.iter().all(|c| over_quic(&c.address) == quic));
+        assert_eq!(connections.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_node_listens_on_several_addresses_of_both_families() {
+    let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0);
+    let miner = node_of(NetConfig {
+        listen: vec![LOOPBACK, v6],
+        ..base(124)
+    })
+    .await;
+    serve(miner.inbound, echo_all);
+    let [first, second] = miner.handle.local_addrs() else {
+        panic!("{:?}", miner.handle.local_addrs());
+    };
+    assert!(first.is_ipv4() && second.is_ipv6());
+    for (seed, addr) in [(125, *first), (126, *second)] {
+        let validator = node_of(base(seed)).await;
+        let address = PeerAddress {
+            addr,
+            ..miner.address
+        };
+        assert_eq!(answers(&validator, &address).await, Ok(vec![3, 1]));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_only_a_relay_reaches_answers_through_it() {
+    let relay = node_of(NetConfig {
+        relay_server: true,
+        ..listening(127)
+    })
+    .await;
+    relay.handle.announce(relay.address.addr).await;
+    // It listens nowhere: whoever reaches it comes through the relay.
+    let miner = node_of(NetConfig {
+        relays: vec![multiaddr(&relay)],
+        ..base(128)
+    })
+    .await;
+    serve(miner.inbound, echo_all);
+    let mut reachability = miner.handle.reachability();
+    let relayed = reachability.wait_for(|reached| !reached.relayed.is_empty());
+    let relayed = timeout(ENOUGH, relayed).await.unwrap().unwrap().clone();
+    assert!(relayed.direct.is_empty());
+
+    let stranger = node_of(base(129)).await;
+    let unreachable = AskError::Unreachable { addr: NOBODY };
+    assert_eq!(answers(&stranger, &miner.address).await, Err(unreachable));
+    let validator = node_of(NetConfig {
+        relays: vec![multiaddr(&relay)],
+        ..base(130)
+    })
+    .await;
+    assert_eq!(answers(&validator, &miner.address).await, Ok(vec![3, 1]));
+}
+
+#[tokio::test]
+async fn a_relayed_connection_becomes_a_direct_one() {
+    let relay = node_of(NetConfig {
+        relay_server: true,
+        ..listening(131)
+    })
+    .await;
+    relay.handle.announce(relay.address.addr).await;
+    let behind = |seed| NetConfig {
+        relays: vec![multiaddr(&relay)],
+        ..listening(seed)
+    };
+    let (miner, validator) = (node_of(behind(132)).await, node_of(behind(133)).await);
+    serve(miner.inbound, echo_all);
+    // Nobody but the relay, which sees where they come from, knows where they listen.
+    for node in [&miner.handle, &validator.handle] {
+        let mut reachability = node.reachability();
+        let relayed = reachability.wait_for(|reached| !reached.relayed.is_empty());
+        timeout(ENOUGH, relayed).await.unwrap().unwrap();
+    }
+    let stale = PeerAddress {
+        addr: NOBODY,
+        ..miner.address
+    };
+    assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
+    let direct = async {
+        let peer = crate::peer_id(&miner.address.peer_key).unwrap();
+        loop {
+            let connections = validator.handle.connections().await;
+            if connections.iter().any(|c| c.peer == peer && !c.relayed) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(ENOUGH, direct).await.unwrap();
+    assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
+}
+
+#[tokio::test]
+async fn a_peer_that_has_moved_is_found() {
+    let discovering = |seed, bootstrap: Option<&Node>| NetConfig {
+        discovery: Some(NETWORK),
+        bootstrap: bootstrap.map(multiaddr).into_iter().collect(),
+        ..listening(seed)
+    };
+    let meeting = node_of(discovering(134, None)).await;
+    meeting.handle.announce(meeting.address.addr).await;
+    let miner = node_of(discovering(135, Some(&meeting))).await;
+    miner.handle.announce(miner.address.addr).await;
+    serve(miner.inbound, echo_all);
+    let validator = node_of(discovering(136, Some(&meeting))).await;
+    let stale = PeerAddress {
+        addr: NOBODY,
+        ..miner.address
+    };
+    // The meeting point hears of the miner a moment after it has joined.
+    let found = async {
+        loop {
+            match answers(&validator, &stale).await {
+                Err(AskError::Unreachable { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => break other,
+            }
+        }
+    };
+    assert_eq!(timeout(ENOUGH, found).await.unwrap(), Ok(vec![3, 1]));
+
+    // A node of another subnet is no neighbour.
+    let elsewhere = node_of(NetConfig {
+        discovery: Some(SigningContext {
+            netuid: NetUid(8),
+            ..NETWORK
+        }),
+        bootstrap: vec![multiaddr(&meeting)],
+        ..base(137)
+    })
+    .await;
+    let error = answers(&elsewhere, &stale).await;
+    assert_eq!(error, Err(AskError::Unreachable { addr: NOBODY }));
+}
+
+#[tokio::test]
+async fn a_peer_that_sends_rubbish_is_banned() {
+    let mut miner = node_of(listening(138)).await;
+    let (vandal, validator) = (node_of(base(139)).await, node_of(base(140)).await);
+    let rubbish = [4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+    let protocol = athanor_spec::wire::ASK_PROTOCOL;
+    for _ in 0..3 {
+        let begun = vandal
+            .client
+            .begin(&miner.address, protocol, &rubbish)
+            .await;
+        let read = begun
+            .unwrap()
+            .read::<athanor_spec::wire::AskFrame>(100)
+            .await;
+        assert_eq!(read, Err(AskError::Disconnected));
+    }
+    tokio::spawn(async move {
+        while let Some(InboundRequest { request, reply, .. }) = miner.inbound.recv().await {
+            reply.send(echo_all(&request));
+        }
+    });
+    let banned = async { while answers(&vandal, &miner.address).await.is_ok() {} };
+    timeout(ENOUGH, banned).await.unwrap();
+    assert_eq!(answers(&validator, &miner.address).await, Ok(vec![3, 1]));
+    drop(miner.handle);
+}
+
+#[tokio::test]
+async fn a_relay_without_a_peer_id_refuses_to_start() {
+    let address: Multiaddr = "/ip4/127.0.0.1/tcp/9".parse().unwrap();
+    let config = NetConfig {
+        relays: vec![address.clone()],
+        ..base(141)
+    };
+    let error = start(config).await.expect_err("no peer id");
+    assert!(matches!(error, StartError::NoPeerId { address: named } if named == address));
+}

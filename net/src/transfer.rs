@@ -1,0 +1,291 @@
+//! Who gives which range of a blob, and when.
+//!
+//! Ranges are asked for in order and written in order; what arrives early waits in memory, within a window. A range that
+//! a provider did not give is asked of another.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use athanor_spec::{
+    Digest, Fetch, Refusal, Signed,
+    wire::{BlobRequest, BlobResponse},
+};
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
+
+use crate::{
+    AskError, Client, Dropped, FetchError, Fetched, PeerAddress,
+    fetch::verify,
+    partial::{Finished, Partial, blocking},
+};
+
+/// Time for one slice. A slice is small, so a peer that needs longer is not serving.
+const SLICE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Slices of one provider in flight: enough to fill a connection while one is read there and one verified here.
+const WINDOW: usize = 4;
+/// Times that a provider may be too busy in a row before it is dropped.
+const MAX_OVERLOADS: u32 = 20;
+
+struct Provider {
+    peer: PeerAddress,
+    in_flight: usize,
+    overloads: u32,
+    /// Until when a busy provider is left alone.
+    paused_until: Option<Instant>,
+    failed: Option<FetchError>,
+}
+
+impl Provider {
+    fn is_ready(&self, now: Instant) -> bool {
+        self.failed.is_none()
+            && self.in_flight < WINDOW
+            && self.paused_until.is_none_or(|until| until <= now)
+    }
+}
+
+/// What came of asking for a range.
+struct Arrived {
+    provider: usize,
+    offset: u64,
+    /// The claimed length of the blob and the proved content of the range.
+    result: Result<(u64, Vec<u8>), FetchError>,
+}
+
+/// One blob on its way.
+pub(crate) struct Transfer<S> {
+    client: Client,
+    sign: S,
+    blob: Digest,
+    max_bytes: u64,
+    providers: Vec<Provider>,
+    partial: Partial,
+    /// The blob's length: of one provider as it claims, of several as it was proved.
+    total: Option<u64>,
+    /// First byte that nobody was asked for yet.
+    next: u64,
+    /// Ranges to be asked for again.
+    again: BTreeSet<u64>,
+    /// Content that waits for what comes before it.
+    early: BTreeMap<u64, Vec<u8>>,
+}
+
+impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
+    pub(crate) fn new(
+        client: Client,
+        providers: &[PeerAddress],
+        blob: Digest,
+        max_bytes: u64,
+        sign: S,
+        partial: Partial,
+    ) -> Self {
+        let provider = |peer: &PeerAddress| Provider {
+            peer: *peer,
+            in_flight: 0,
+            overloads: 0,
+            paused_until: None,
+            failed: None,
+        };
+        Self {
+            client,
+            sign,
+            blob,
+            max_bytes,
+            providers: providers.iter().map(provider).collect(),
+            next: partial.len,
+            partial,
+            total: None,
+            again: BTreeSet::new(),
+            early: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until the file has its name, no provider is left, or this machine fails.
+    pub(crate) async fn run(mut self) -> Result<Fetched, FetchError> {
+        let mut flights = FuturesUnordered::new();
+        loop {
+            let now = Instant::now();
+            while let Some((provider, fetch)) = self.assign(now, flights.is_empty()) {
+                let request = (self.sign)(fetch.clone());
+                let peer = self.providers[provider].peer;
+                let client = self.client.clone();
+                flights.push(slice(
+                    client,
+                    provider,
+                    peer,
+                    fetch,
+                    request,
+                    self.max_bytes,
+                ));
+            }
+            let pauses = self.providers.iter().filter(|p| p.failed.is_none());
+            let wake = pauses
+                .filter_map(|p| p.paused_until)
+                .filter(|u| *u > now)
+                .min();
+            if flights.is_empty() && wake.is_none() {
+                return Err(FetchError::NoProvider {
+                    blob: self.blob,
+                    dropped: self.dropped(),
+                });
+            }
+            tokio::select! {
+                Some(arrived) = flights.next() => self.arrived(arrived)?,
+                () = tokio::time::sleep_until(wake.unwrap_or(now)), if wake.is_some() => continue,
+            }
+            let Some(total) = self.total else { continue };
+            self = self.write_what_follows().await?;
+            if self.partial.len >= total {
+                match self.partial.finish(total).await? {
+                    Finished::Named => {
+                        let dropped = take_dropped(&mut self.providers);
+                        return Ok(Fetched {
+                            bytes: total,
+                            dropped,
+                        });
+                    }
+                    Finished::BegunAnew(partial) => {
+                        // What is in flight lies within the file that begins anew, and is as good as ever.
+                        (self.partial, self.next) = (partial, 0);
+                        (self.again, self.early) = Default::default();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next range and who is asked for it.
+    fn assign(&mut self, now: Instant, idle: bool) -> Option<(usize, Fetch)> {
+        let chunk = self.client.limits.max_chunk_bytes;
+        let ready = self.providers.iter().enumerate();
+        let ready = ready.filter(|(_, provider)| provider.is_ready(now));
+        let (index, _) = ready.min_by_key(|(_, provider)| provider.in_flight)?;
+        let (offset, len) = match self.total {
+            // A range beyond the end proves the length, so that no liar's claim is held against honest providers.
+            None if self.providers.len() > 1 => (idle.then_some(self.max_bytes)?, 1),
+            None => (idle.then_some(self.next)?, chunk),
+            Some(total) => (self.next_range(total, u64::from(chunk))?, chunk),
+        };
+        if self.total.is_none() && self.providers.len() == 1 {
+            self.next = self.next.saturating_add(chunk.into());
+        }
+        self.providers[index].in_flight += 1;
+        let blob = self.blob;
+        Some((index, Fetch { blob, offset, len }))
+    }
+
+    fn next_range(&mut self, total: u64, chunk: u64) -> Option<u64> {
+        if let Some(offset) = self.again.pop_first() {
+            return Some(offset);
+        }
+        // What may arrive early is bounded: as much again as can be in flight.
+        let window = 2 * (WINDOW * self.providers.len()) as u64 * chunk;
+        let offset = self.next;
+        if offset >= total || offset >= self.partial.len.saturating_add(window) {
+            return None;
+        }
+        self.next += chunk;
+        Some(offset)
+    }
+
+    /// Books a slice, or what came instead; an error is this machine's own.
+    fn arrived(&mut self, arrived: Arrived) -> Result<(), FetchError> {
+        let several = self.providers.len() > 1;
+        let provider = &mut self.providers[arrived.provider];
+        provider.in_flight -= 1;
+        let proves_length = self.total.is_none() && several;
+        let error = match arrived.result {
+            Ok((total, content)) if self.total.is_none_or(|known| known == total) => {
+                provider.overloads = 0;
+                self.total = Some(total);
+                if !proves_length {
+                    self.early.insert(arrived.offset, content);
+                }
+                return Ok(());
+            }
+            Ok(_) => FetchError::BadSlice {
+                blob: self.blob,
+                offset: arrived.offset,
+            },
+            Err(error) => error,
+        };
+        if !error.blames_peer() {
+            return Err(error);
+        }
+        match error {
+            FetchError::Ask(AskError::Refused(Refusal::Overloaded { retry_after_ms }))
+                if provider.overloads < MAX_OVERLOADS =>
+            {
+                provider.overloads += 1;
+                let pause = Duration::from_millis(retry_after_ms.into()).min(SLICE_TIMEOUT);
+                provider.paused_until = Some(Instant::now() + pause);
+            }
+            // The first failure is the one to name: later ones may be its consequence.
+            error => drop(provider.failed.get_or_insert(error)),
+        }
+        if self.total.is_some() {
+            self.again.insert(arrived.offset);
+        } else if !several {
+            self.next = arrived.offset;
+        }
+        Ok(())
+    }
+
+    async fn write_what_follows(mut self) -> Result<Self, FetchError> {
+        let mut content = Vec::new();
+        let mut end = self.partial.len;
+        // A range that was asked for twice may arrive twice.
+        self.early = self.early.split_off(&end);
+        while let Some(piece) = self.early.remove(&end) {
+            end += piece.len() as u64;
+            if piece.is_empty() {
+                break;
+            }
+            content.push(piece);
+        }
+        if !content.is_empty() {
+            self.partial = self.partial.append(content).await?;
+        }
+        Ok(self)
+    }
+
+    fn dropped(&mut self) -> Vec<Dropped> {
+        take_dropped(&mut self.providers)
+    }
+}
+
+fn take_dropped(providers: &mut [Provider]) -> Vec<Dropped> {
+    let failed = providers.iter_mut().filter_map(|provider| {
+        Some(Dropped {
+            provider: provider.peer,
+            error: provider.failed.take()?,
+        })
+    });
+    failed.collect()
+}
+
+/// Asks for one range and verifies it.
+async fn slice(
+    client: Client,
+    provider: usize,
+    peer: PeerAddress,
+    fetch: Fetch,
+    request: Signed<Fetch>,
+    max_bytes: u64,
+) -> Arrived {
+    let offset = fetch.offset;
+    let asked = client
+        .blob(&peer, BlobRequest::Fetch(request), SLICE_TIMEOUT)
+        .await;
+    let result = match asked {
+        Ok(BlobResponse::Slice(slice)) => blocking(move || verify(&fetch, &slice, max_bytes)).await,
+        Ok(BlobResponse::Delta(_) | BlobResponse::Refused(_)) => Err(AskError::WrongKind.into()),
+        Err(error) => Err(error.into()),
+    };
+    Arrived {
+        provider,
+        offset,
+        result,
+    }
+}
