@@ -9,7 +9,10 @@ use std::{
     fs, io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -31,6 +34,9 @@ use crate::{
 /// Published checkpoints that are kept: validators may still fetch the ones before the newest.
 const KEPT: usize = 4;
 
+/// The longest rest after a step: with less of a share than that a worker makes no progress to speak of.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+
 /// How a worker runs.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -46,7 +52,7 @@ pub struct WorkerConfig {
     pub device: DeviceChoice,
     /// Threads that a step on the CPU is shared between; the result does not depend on their number.
     pub threads: NonZeroUsize,
-    /// Share of the time, in (0, 1]; 0.5 rests as long as it works.
+    /// Share of the time, in (0, 1]; 0.5 rests as long as it works. [`Worker::set_duty`] changes it.
     pub duty: f64,
     /// Steps between two candidates for publication.
     pub judge_every: u64,
@@ -180,6 +186,8 @@ enum Wish {
 struct Control {
     wish: Mutex<Wish>,
     changed: Condvar,
+    /// Bits of the share of the time that it may work.
+    duty: AtomicU64,
 }
 
 /// Starts a worker. `shard` spares it recording the teacher for its first pass; `on_event` is called on its thread and
@@ -190,9 +198,7 @@ pub fn spawn(
     shard: Option<Arc<Shard>>,
     on_event: impl FnMut(DistillEvent) + Send + 'static,
 ) -> Result<Worker, WorkerError> {
-    if !(config.duty > 0.0 && config.duty <= 1.0) {
-        return Err(WorkerError::Duty(config.duty));
-    }
+    check_duty(config.duty)?;
     fs::create_dir_all(&config.dir).map_err(|source| WorkerError::Directory {
         path: config.dir.clone(),
         source,
@@ -200,6 +206,7 @@ pub fn spawn(
     let control = Arc::new(Control {
         wish: Mutex::new(Wish::Run),
         changed: Condvar::new(),
+        duty: AtomicU64::new(config.duty.to_bits()),
     });
     let shared = Arc::clone(&control);
     let thread = std::thread::Builder::new()
@@ -232,6 +239,13 @@ impl Worker {
         self.control.wish_for(Wish::Run);
     }
 
+    /// Changes the share of the time that it works, from the step in progress on.
+    pub fn set_duty(&self, duty: f64) -> Result<(), WorkerError> {
+        check_duty(duty)?;
+        self.control.duty.store(duty.to_bits(), Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Saves the state, ends the thread and returns the steps made in all.
     pub fn stop(mut self) -> Result<u64, WorkerError> {
         self.control.wish_for(Wish::Stop);
@@ -261,7 +275,21 @@ impl Drop for Worker {
     }
 }
 
+fn check_duty(duty: f64) -> Result<(), WorkerError> {
+    match duty > 0.0 && duty <= 1.0 {
+        true => Ok(()),
+        false => Err(WorkerError::Duty(duty)),
+    }
+}
+
 impl Control {
+    /// How long to rest after work of this length.
+    fn pause_after(&self, work: Duration) -> Duration {
+        let duty = f64::from_bits(self.duty.load(Ordering::Relaxed));
+        let rest = work.as_secs_f64() * (1.0 - duty) / duty;
+        Duration::try_from_secs_f64(rest).map_or(LONGEST_REST, |rest| rest.min(LONGEST_REST))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Wish> {
         self.wish.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -412,7 +440,7 @@ fn train<B: TrainBackend>(
         } else if step.is_multiple_of(config.save_every.max(1)) {
             save(config, trainer, gate)?;
         }
-        if !control.rest(began.elapsed().mul_f64((1.0 - config.duty) / config.duty)) {
+        if !control.rest(control.pause_after(began.elapsed())) {
             break;
         }
     }

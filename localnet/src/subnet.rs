@@ -9,7 +9,7 @@ use std::{
 use athanor_chain::{Client, Endpoint};
 use athanor_devnet::Devnet;
 use athanor_miner::{
-    Backend, Behaviour as Conduct, DistillSettings, EngineSettings, Miner, MinerConfig,
+    Backend, Behaviour as Conduct, DistillSettings, EngineSettings, Miner, MinerConfig, Upkeep,
     admission::Allowance,
 };
 use athanor_model::{
@@ -207,6 +207,7 @@ impl Setup<'_> {
                 ..EngineSettings::default()
             },
             allowance: Allowance::default(),
+            upkeep: Upkeep::default(),
             distill: plan.duty.map(|duty| DistillSettings {
                 source: self.models.source.clone(),
                 shard: Some(self.models.shard.clone()),

@@ -6,9 +6,10 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
+use athanor_net::Responder;
 use athanor_spec::{Ask, Refusal};
 
-use crate::{Backend, Draft};
+use crate::{Backend, Draft, backend::Drawn};
 
 /// The answer in the making.
 pub type Drafting = Pin<Box<dyn Future<Output = Result<Draft, Refusal>> + Send>>;
@@ -34,10 +35,21 @@ impl Behaviour {
         Self::Custom(Arc::new(move |ask, backend| Box::pin(draft(ask, backend))))
     }
 
-    pub(crate) async fn draft(&self, ask: Ask, backend: &Backend) -> Result<Draft, Refusal> {
+    /// Turns an ask into what is to be said of it. An honest miner streams every token as it is drawn; a custom behaviour
+    /// may still rewrite them, so that its answer comes whole at the end.
+    pub(crate) async fn answer(&self, ask: Ask, backend: &Backend, reply: Responder) -> Drawn {
         match self {
-            Self::Honest => backend.draft(&ask).await,
-            Self::Custom(draft) => draft(ask, backend.clone()).await,
+            Self::Honest => backend.stream(&ask, reply).await,
+            Self::Custom(draft) => {
+                let left = reply.cancelled();
+                tokio::select! {
+                    draft = draft(ask, backend.clone()) => match draft {
+                        Ok(draft) => Drawn::Whole(draft, reply),
+                        Err(refusal) => Drawn::Refused(refusal, reply),
+                    },
+                    () = left => Drawn::Left,
+                }
+            }
         }
     }
 }

@@ -2,9 +2,12 @@
 
 mod arguments;
 mod bench;
+mod check;
 mod model;
+mod rollback;
+mod status;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use athanor_chain::{Client, ConnectError, ReadError, WalletError};
 use athanor_distill::{
@@ -13,7 +16,8 @@ use athanor_distill::{
     source::{Source, SourceError},
 };
 use athanor_miner::{
-    CheckpointRefused, DistillSettings, EngineSettings, MinerConfig, RunError, StartError,
+    CheckpointRefused, DistillSettings, EngineSettings, Miner, MinerConfig, RunError, StartError,
+    control::ControlError, rollback::RollbackError,
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
@@ -34,6 +38,7 @@ use athanor_node::{
 use athanor_spec::{Hotkey, SubnetSpec};
 use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use arguments::Arguments;
 use arguments::{Command, RunArgs};
@@ -92,6 +97,16 @@ pub(crate) enum CliError {
     WriteStudent(CheckpointError),
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
+    #[error("the teacher's tokenizer cannot be used: {0}")]
+    Tokenizer(CheckpointError),
+    #[error(transparent)]
+    Net(#[from] athanor_net::StartError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -103,48 +118,52 @@ pub(crate) enum CliError {
 }
 
 /// Runs one command to its end.
-pub(crate) async fn run(settings: Settings<Arguments>) -> Result<(), CliError> {
-    match settings.arguments().command.clone() {
-        Command::Run(arguments) => serve(*arguments).await,
-        Command::Check(arguments) => check(*arguments).await,
+pub(crate) async fn run(settings: Settings<Arguments>) -> Result<ExitCode, CliError> {
+    let text = match settings.arguments().command.clone() {
+        Command::Run(arguments) => {
+            serve(*arguments, settings).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Check(arguments) => {
+            let (text, passed) = check::run(*arguments).await?;
+            println!("{text}");
+            return Ok(match passed {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            });
+        }
+        Command::Status(arguments) => status::run(&arguments).await?,
+        Command::Rollback(arguments) => rollback::run(&arguments).await?,
         Command::Bench(arguments) => {
             let report = tokio::task::spawn_blocking(move || bench::run(&arguments)).await;
             match report {
-                Ok(report) => println!("{}", report?),
+                Ok(report) => report?,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
-            Ok(())
         }
-        Command::Register(arguments) => {
-            println!("{}", arguments.run().await?);
-            Ok(())
-        }
-        Command::Overview(arguments) => {
-            println!("{}", arguments.run().await?);
-            Ok(())
-        }
-        Command::Backup(arguments) => packing(move || arguments.backup(arguments::DATA)).await,
-        Command::Restore(arguments) => packing(move || arguments.restore(arguments::DATA)).await,
+        Command::Register(arguments) => arguments.run().await?,
+        Command::Overview(arguments) => arguments.run().await?,
+        Command::Backup(arguments) => packing(move || arguments.backup(arguments::DATA)).await?,
+        Command::Restore(arguments) => packing(move || arguments.restore(arguments::DATA)).await?,
         Command::Signer(arguments) => {
             let stop = shutdown::signal().map_err(CliError::Signals)?;
-            Ok(arguments.run(stop).await?)
+            arguments.run(stop).await?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Command::Wallet { wallet, command } => {
-            println!("{}", command.run(&wallet).await?);
-            Ok(())
-        }
-    }
+        Command::Wallet { wallet, command } => command.run(&wallet).await?,
+    };
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Packs or unpacks off the async threads, and says what was done.
+/// Packs or unpacks off the async threads, and gives what was done.
 async fn packing(
     work: impl FnOnce() -> Result<String, BackupError> + Send + 'static,
-) -> Result<(), CliError> {
+) -> Result<String, CliError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(told) => println!("{}", told?),
+        Ok(told) => Ok(told?),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-    Ok(())
 }
 
 /// What every command that talks to the chain needs.
@@ -177,8 +196,9 @@ impl Node {
     }
 }
 
-async fn serve(arguments: RunArgs) -> Result<(), CliError> {
+async fn serve(arguments: RunArgs, mut settings: Settings<Arguments>) -> Result<(), CliError> {
     let stop = shutdown::signal().map_err(CliError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Signals)?;
     let node = Node::open(&arguments.node).await?;
     let data_dir = arguments.data_dir(&node.spec);
     let seed = seed_of(&node.hotkey);
@@ -222,6 +242,7 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
             weights: arguments.weights,
         },
         allowance: arguments.allowance(),
+        upkeep: arguments.upkeep(),
         distill,
         behaviour: athanor_miner::Behaviour::Honest,
         feed,
@@ -236,46 +257,59 @@ async fn serve(arguments: RunArgs) -> Result<(), CliError> {
         checkpoint = %miner.backend().checkpoint(),
         "serving"
     );
-    let failure = tokio::select! {
-        () = stop.cancelled() => None,
-        error = miner.join() => Some(error),
+    let failure = loop {
+        tokio::select! {
+            () = stop.cancelled() => break None,
+            error = miner.join() => break Some(error),
+            _ = hangup.recv() => reload(&mut settings, &miner),
+        }
     };
     metrics.phase(Phase::Draining);
     miner.shutdown().await;
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Everything that `run` would refuse, without serving.
-async fn check(arguments: RunArgs) -> Result<(), CliError> {
-    let spec = arguments.node.subnet.load()?;
-    let hotkey = arguments.node.wallet.wallet().hotkey()?;
-    let files = model::Files::prepare(&arguments, &arguments.data_dir(&spec), seed_of(&hotkey))?;
-    files.check(&spec)?;
-    let node = Node::open(&arguments.node).await?;
-    let netuid = spec.subnet.netuid;
-    let metagraph = node.chain.metagraph(netuid).await?;
-    let hotkey = Hotkey(hotkey.public().0);
-    let neuron = metagraph
-        .by_hotkey(&hotkey)
-        .ok_or(StartError::NotRegistered { hotkey, netuid })?;
-    println!(
-        "hotkey      {hotkey}, UID {} on subnet {netuid}",
-        neuron.uid
-    );
-    println!("spec        {}", spec.digest());
-    println!("model       {}", athanor_spec::Digest(files.model.digest()));
-    println!(
-        "teacher     {}",
-        athanor_spec::Digest(files.teacher.digest())
-    );
-    match neuron
-        .commitment
-        .and_then(|(record, _)| record.checkpoint())
-    {
-        Some(digest) => println!("committed   {digest}"),
-        None => println!("committed   nothing yet; `run` commits"),
+/// Settings that a running miner takes over; the others need a new start.
+const RELOADED: [&str; 8] = [
+    "allowance.rate",
+    "allowance.burst",
+    "allowance.floor",
+    "axon.external_ip",
+    "axon.external_port",
+    "data.quota",
+    "distill.duty",
+    "drain.seconds",
+];
+
+/// Reads the settings again and takes over what can be, and says in the log what that is. Settings that are wrong change
+/// nothing.
+fn reload(settings: &mut Settings<Arguments>, miner: &Miner) {
+    let changed = match settings.reload() {
+        Ok(changed) => changed,
+        Err(error) => {
+            let error = athanor_cli::line(&error);
+            return tracing::error!(error, "SIGHUP: the settings stay as they were");
+        }
+    };
+    if changed.is_empty() {
+        return tracing::info!("SIGHUP: no setting has changed");
     }
-    Ok(())
+    if let Command::Run(arguments) = &settings.arguments().command {
+        miner.retune(&arguments.tunables());
+    }
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+    for it in &changed {
+        let (before, after) = (value(&it.before), value(&it.after));
+        match RELOADED.contains(&it.key.as_str()) {
+            true => tracing::info!(setting = it.key, before, after, "SIGHUP: changed"),
+            false => tracing::warn!(
+                setting = it.key,
+                before,
+                after,
+                "SIGHUP: takes effect when the miner is started again"
+            ),
+        }
+    }
 }
 
 async fn open_source(teacher: Checkpoint) -> Result<Arc<Source>, CliError> {

@@ -1,6 +1,6 @@
 //! What a miner is told at its start, and why it may not start.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use athanor_chain::{Client, CommitError, ReadError, ServeError};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
@@ -11,7 +11,10 @@ use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use sp_core::sr25519;
 use thiserror::Error;
 
-use crate::{Behaviour, CheckpointRefused, admission::Allowance};
+use crate::{
+    Behaviour, CheckpointRefused, admission::Allowance, control::ControlError,
+    rollback::RollbackError,
+};
 
 /// Everything that a miner needs.
 pub struct MinerConfig {
@@ -36,6 +39,8 @@ pub struct MinerConfig {
     pub engine: EngineSettings,
     /// How much each asker may use.
     pub allowance: Allowance,
+    /// How the service is kept.
+    pub upkeep: Upkeep,
     /// How the student is improved beside serving. `None`: it stays as it is.
     pub distill: Option<DistillSettings>,
     /// How asks become answers; anything but the default is for adversaries.
@@ -46,12 +51,44 @@ pub struct MinerConfig {
     pub metrics: Metrics,
 }
 
+/// How the service is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// How long requests that were admitted may take after the end was asked for.
+    pub drain: Duration,
+    /// Bytes that the data directory may take: old checkpoints beyond go. `None`: only the newest few stay.
+    pub quota: Option<u64>,
+}
+
+impl Default for Upkeep {
+    /// Longer than any answer that a validator still waits for.
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(20),
+            quota: None,
+        }
+    }
+}
+
+/// What can change while a miner runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tunables {
+    /// How much each asker may use.
+    pub allowance: Allowance,
+    /// How the service is kept.
+    pub upkeep: Upkeep,
+    /// The address announced on chain. `None`: as it is.
+    pub external: Option<SocketAddr>,
+    /// Share of the time that training takes, in (0, 1]. `None`: as it is.
+    pub duty: Option<f64>,
+}
+
 /// How the engine serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
     /// Answers drawn together.
     pub slots: usize,
-    /// Asks that may wait beside them; more are refused as `Overloaded`.
+    /// Asks that may wait beside them, in a line for each asker; more are refused as `Overloaded`.
     pub queue: usize,
     /// How the weights are kept in memory.
     pub weights: WeightFormat,
@@ -102,6 +139,9 @@ pub enum StartError {
     /// The checkpoint cannot be served.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointRefused),
+    /// What it was told to go back to cannot be served.
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
     /// The model cannot be loaded.
     #[error("the model cannot be loaded: {0}")]
     Load(#[from] LoadError),
@@ -129,6 +169,9 @@ pub enum StartError {
         /// The subnet.
         netuid: NetUid,
     },
+    /// The socket on which it is asked cannot be listened on.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The address was not announced.
     #[error(transparent)]
     Serve(#[from] ServeError),

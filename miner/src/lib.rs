@@ -13,23 +13,35 @@
 #![deny(missing_docs)]
 
 pub mod admission;
+mod announce;
 mod backend;
 mod behaviour;
 mod canary;
 mod config;
+pub mod control;
 mod deltas;
+mod disk;
 mod distillery;
+mod history;
 mod miner;
 mod publish;
+mod quota;
+pub mod rollback;
 mod serve;
+pub mod service;
+mod status;
 mod store;
+mod tally;
 
 pub use backend::{Backend, Draft};
 pub use behaviour::{Behaviour, Drafting};
-pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError};
+pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError, Tunables, Upkeep};
+pub use distillery::Progress;
 pub use miner::{Miner, RunError, start};
 pub use publish::{PublishError, Publisher};
+pub use status::Status;
 pub use store::CheckpointRefused;
+pub use tally::{Counts, Refused};
 
 #[cfg(test)]
 mod tests;

@@ -10,14 +10,15 @@ mod cli;
 const SETTINGS: &str = "miner.toml";
 
 fn main() -> ExitCode {
-    athanor_cli::report(run())
+    // A command that found something wrong has said so itself; an error has not.
+    run().unwrap_or_else(|error| athanor_cli::report(Err(error)))
 }
 
-fn run() -> Result<(), cli::CliError> {
+fn run() -> Result<ExitCode, cli::CliError> {
     let settings = Settings::<cli::Arguments>::load(SETTINGS)?;
     if let Some(dump) = settings.dump() {
         println!("{dump}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     logging::init(&settings.arguments().logging)?;
     let runtime = tokio::runtime::Runtime::new().map_err(cli::CliError::Runtime)?;

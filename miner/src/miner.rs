@@ -1,42 +1,43 @@
 //! Building a miner, in an order that lets nobody see it half ready, and ending it.
 
 use std::{
-    fs, io,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use athanor_chain::{BlocksError, Metagraph, Neuron, ReadError};
-use athanor_model::{
-    Checkpoint,
-    engine::{self, EngineConfig, LoadError},
-};
-use athanor_net::{BlobStore, Identity, Inbound, NetConfig, NetHandle, PeerAddress};
+use athanor_chain::{BlocksError, Metagraph, ReadError};
+use athanor_model::engine::{self, EngineConfig, LoadError};
+use athanor_net::{Client, Inbound, NetConfig, NetHandle, PeerAddress};
 use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
 use sp_core::Pair as _;
 use thiserror::Error;
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Backend, CheckpointRefused, MinerConfig, Publisher, StartError,
-    admission::{Admission, Roster},
+    Backend, CheckpointRefused, MinerConfig, Publisher, StartError, Tunables,
+    admission::{Allowance, Roster},
+    announce::{Axon, announce, external_address},
     canary::Trial,
-    distillery::{Audience, Distillery, worker_config},
-    publish::{Follower, Stage, record},
-    serve::{self, Server, now_ms},
-    store::{self, Kept, Store},
+    control::Control,
+    disk::Disk,
+    distillery::{Audience, Distillery, Progress, worker_config},
+    publish::{Follower, Stage, Standing},
+    rollback,
+    serve::now_ms,
+    service::{Service, ServiceConfig},
+    status::Report,
+    tally::{Counts, Tally},
 };
 
 /// Requests that may wait for admission; it takes a fraction of a millisecond, so a full queue is an attack.
 const INBOUND_QUEUE: usize = 256;
-/// How long answers in progress may take after the end was asked for.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long the other parts may take to end, beyond the time that answers have.
+const END: Duration = Duration::from_secs(5);
 
 /// A running miner. Dropping it ends it at once; [`Miner::shutdown`] ends it in order.
 pub struct Miner {
@@ -44,8 +45,12 @@ pub struct Miner {
     address: PeerAddress,
     backend: Backend,
     publisher: Publisher,
+    tally: Arc<Tally>,
+    tuning: Tuning,
     stop: DropGuard,
     tasks: JoinSet<Result<(), RunError>>,
+    /// The network ends with its last client.
+    _client: Client,
     net: NetHandle,
 }
 
@@ -111,10 +116,11 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
             config.model.clone(),
             config.spec.clone(),
         );
+        let upkeep = config.upkeep;
         let committed = neuron
             .commitment
             .and_then(|(commitment, _)| commitment.checkpoint());
-        move || Disk::open(&data_dir, &model, committed, &spec)
+        move || Disk::open(&data_dir, &model, committed, &upkeep, &spec)
     })
     .await?;
     let checkpoint = disk.serving.checkpoint.clone();
@@ -139,7 +145,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
     })
     .await?;
 
-    let (_, inbound, net) = athanor_net::start(NetConfig {
+    let (client, inbound, net) = athanor_net::start(NetConfig {
         listen: vec![config.listen],
         inbound_queue: INBOUND_QUEUE,
         kind: NodeKind::Miner,
@@ -153,14 +159,22 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         addr,
     };
     announce(&config, neuron, &address, &disk.serving).await?;
+    rollback::wish_granted(&config.data_dir).map_err(|source| StartError::DataDir {
+        path: config.data_dir.clone(),
+        source,
+    })?;
+    let control = Control::listen(&config.data_dir)?;
 
-    let roster = Roster::of(&metagraph, config.spec.limits.min_validator_stake_tao);
+    let min_stake = config.spec.limits.min_validator_stake_tao;
+    let roster = Roster::of(&metagraph, min_stake, &hotkey);
     let parts = Parts {
         config,
         disk,
         backend,
         inbound,
+        client,
         net,
+        control,
         address,
         roster,
     };
@@ -173,7 +187,9 @@ struct Parts {
     disk: Disk,
     backend: Backend,
     inbound: Inbound,
+    client: Client,
     net: NetHandle,
+    control: Control,
     address: PeerAddress,
     roster: Roster,
 }
@@ -185,31 +201,47 @@ impl Parts {
             disk,
             backend,
             inbound,
+            client,
             net,
+            control,
             address,
             roster,
         } = self;
         let hotkey = Hotkey(config.hotkey.public().0);
+        let neuron = metagraph.by_hotkey(&hotkey);
         config.metrics.connected(&config.chain);
         config.metrics.block(metagraph.block, &metagraph.schedule);
-        config.metrics.neuron(metagraph.by_hotkey(&hotkey));
+        config.metrics.neuron(neuron);
         let (publisher, candidates) = Publisher::new();
+        let (tuning, tuned) = tuning(&config, address.addr);
+        let (orders_sender, orders) = mpsc::channel(1);
+        let (standing_sender, standing) = watch::channel(Standing {
+            block: metagraph.block,
+            committed: Some(disk.serving.digest()),
+            ..Standing::default()
+        });
+        let started_ms = now_ms();
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
 
+        let (mut retrain, mut training) = (None, None);
         if let Some(settings) = config.distill.clone() {
+            let progress = Arc::new(Mutex::new(Progress::default()));
+            training = Some(progress.clone());
             let audience = Audience {
                 candidates: publisher.queue(),
                 backend: backend.clone(),
                 feed: config.feed.clone(),
                 miner: hotkey,
+                progress,
             };
-            // Another model is another training run.
-            let run = Digest(disk.first.digest()).short();
-            let dir = config.data_dir.join("distill").join(run);
-            let worker = worker_config(&settings, dir, disk.serving.checkpoint.clone());
+            let worker =
+                worker_config(&settings, disk.run.clone(), disk.serving.checkpoint.clone());
             let trial = Trial::new(settings.source.clone(), &worker.trainer, disk.first.clone());
-            let distillery = Distillery::start(&settings, worker, trial, audience)?;
+            let (sender, retrains) = mpsc::channel(1);
+            retrain = Some(sender);
+            let distillery =
+                Distillery::start(settings, worker, trial, audience, retrains, tuned.duty)?;
             tasks.spawn(distillery.run(stop.clone()));
         }
 
@@ -224,30 +256,61 @@ impl Parts {
             spec: config.spec.clone(),
             peer_key: address.peer_key,
             device: config.device,
+            data_dir: config.data_dir.clone(),
+            run: disk.run,
+            quota: tuned.quota,
             candidates,
+            orders,
+            retrain,
+            standing: standing_sender,
+            axon: Axon::announced(address.addr, tuned.external.clone()),
             roster: roster_sender,
             roster_block: metagraph.block,
             schedule: metagraph.schedule,
             metrics: config.metrics.clone(),
             stage: Stage::default(),
+            history: disk.history,
+            lineage: 0,
         };
         tasks.spawn(follower.run(stop.clone()));
 
-        let context = config.chain.signing_context(config.spec.subnet.netuid);
-        let started_ms = now_ms();
-        let admission = Admission::new(context, config.spec, config.allowance, started_ms);
-        let server = Server {
+        let service = ServiceConfig {
             hotkey: config.hotkey,
-            context,
+            context: config.chain.signing_context(config.spec.subnet.netuid),
+            spec: config.spec,
             backend: backend.clone(),
             behaviour: config.behaviour,
             blobs: disk.blobs,
-            deltas,
+            slots: config.engine.slots,
+            queue: config.engine.queue,
+            allowance: tuned.allowance,
+            drain: tuned.drain,
+            roster,
             feed: config.feed,
-            // Answers of an earlier run bear smaller numbers.
-            nonce: AtomicU64::new(started_ms << 20),
         };
-        let serving = serve::run(Arc::new(server), inbound, admission, roster, stop.clone());
+        let service =
+            Service::with_deltas(service, &disk.watermark, Some(deltas)).map_err(|source| {
+                StartError::DataDir {
+                    path: disk.watermark.clone(),
+                    source,
+                }
+            })?;
+        let tally = service.tally();
+        let report = Report {
+            hotkey,
+            address: tuned.external,
+            started_ms,
+            backend: backend.clone(),
+            tally: tally.clone(),
+            standing,
+            training,
+        };
+        let asked = control.run(report, orders_sender, stop.clone());
+        tasks.spawn(async move {
+            asked.await;
+            Ok(())
+        });
+        let serving = service.run(inbound, stop.clone());
         let stopped = stop.clone();
         tasks.spawn(async move {
             serving.await;
@@ -262,11 +325,56 @@ impl Parts {
             address,
             backend,
             publisher,
+            tally,
+            tuning,
             stop: stop.drop_guard(),
             tasks,
+            _client: client,
             net,
         })
     }
+}
+
+/// Where what may change is changed ...
+struct Tuning {
+    allowance: watch::Sender<Allowance>,
+    drain: watch::Sender<Duration>,
+    quota: watch::Sender<Option<u64>>,
+    duty: watch::Sender<f64>,
+    external: watch::Sender<SocketAddr>,
+}
+
+/// ... and where it is seen.
+struct Tuned {
+    allowance: watch::Receiver<Allowance>,
+    drain: watch::Receiver<Duration>,
+    quota: watch::Receiver<Option<u64>>,
+    duty: watch::Receiver<f64>,
+    external: watch::Receiver<SocketAddr>,
+}
+
+fn tuning(config: &MinerConfig, external: SocketAddr) -> (Tuning, Tuned) {
+    let duty = config.distill.as_ref().map_or(1.0, |it| it.duty);
+    let allowance = watch::channel(config.allowance);
+    let drain = watch::channel(config.upkeep.drain);
+    let quota = watch::channel(config.upkeep.quota);
+    let duty = watch::channel(duty);
+    let external = watch::channel(external);
+    let tuning = Tuning {
+        allowance: allowance.0,
+        drain: drain.0,
+        quota: quota.0,
+        duty: duty.0,
+        external: external.0,
+    };
+    let tuned = Tuned {
+        allowance: allowance.1,
+        drain: drain.1,
+        quota: quota.1,
+        duty: duty.1,
+        external: external.1,
+    };
+    (tuning, tuned)
 }
 
 impl Miner {
@@ -290,6 +398,38 @@ impl Miner {
         &self.publisher
     }
 
+    /// What it did since it started.
+    pub fn counts(&self) -> Counts {
+        self.tally.counts()
+    }
+
+    /// Changes from now on what can change. The address is announced at one of the next blocks.
+    pub fn retune(&self, tunables: &Tunables) {
+        let Tunables {
+            allowance,
+            upkeep,
+            external,
+            duty,
+        } = *tunables;
+        let tuning = &self.tuning;
+        tuning.allowance.send_replace(allowance);
+        tuning.drain.send_replace(upkeep.drain);
+        tuning.quota.send_replace(upkeep.quota);
+        if let Some(duty) = duty {
+            tuning.duty.send_replace(duty);
+        }
+        if let Some(external) = external {
+            tuning.external.send_modify(|announced| {
+                // A port of 0 stands for the one that was taken.
+                let port = match external.port() {
+                    0 => announced.port(),
+                    port => port,
+                };
+                *announced = SocketAddr::new(external.ip(), port);
+            });
+        }
+    }
+
     /// Waits until a part of the miner fails, and says which; never returns while all goes well. May be called again.
     pub async fn join(&mut self) -> RunError {
         loop {
@@ -310,8 +450,9 @@ impl Miner {
     /// Ends the miner: takes no more requests, finishes the answers in progress within a deadline, saves the trainer's
     /// state, closes the connections.
     pub async fn shutdown(mut self) {
+        let drain = *self.tuning.drain.borrow();
         drop(self.stop);
-        let ended = tokio::time::timeout(DRAIN, async {
+        let ended = tokio::time::timeout(drain.saturating_add(END), async {
             while let Some(ended) = self.tasks.join_next().await {
                 match ended {
                     Ok(Ok(())) => {}
@@ -328,100 +469,8 @@ impl Miner {
     }
 }
 
-/// What lies on disk.
-struct Disk {
-    identity: Identity,
-    blobs: BlobStore,
-    store: Store,
-    /// What is served now.
-    serving: Kept,
-    /// What the operator gave, against which progress is measured.
-    first: Checkpoint,
-}
-
-impl Disk {
-    fn open(
-        data_dir: &Path,
-        model: &Path,
-        committed: Option<Digest>,
-        spec: &athanor_spec::SubnetSpec,
-    ) -> Result<Self, StartError> {
-        fs::create_dir_all(data_dir).map_err(at(data_dir))?;
-        let identity = Identity::open_or_create(&data_dir.join("peer.key"))?;
-        let first = store::open(model)?;
-        CheckpointRefused::check(&first, spec)?;
-        let blobs = BlobStore::open(&data_dir.join("trees"), spec.limits.max_chunk_bytes)
-            .map_err(CheckpointRefused::from)?;
-        let mut store = Store::open(data_dir.join("checkpoints"), blobs.clone())?;
-
-        // A miner that was given this model before goes on from what it made of it.
-        let mark = data_dir.join("model.digest");
-        let given = Digest(first.digest()).to_string();
-        let known = fs::read_to_string(&mark).is_ok_and(|before| before == given);
-        let dir = match committed
-            .filter(|_| known)
-            .and_then(|digest| store.find(digest))
-        {
-            Some(checkpoint) => checkpoint.dir,
-            None => model.to_owned(),
-        };
-        let serving = store.adopt(&dir, spec, None)?;
-        fs::write(&mark, given).map_err(at(&mark))?;
-        Ok(Self {
-            identity,
-            blobs,
-            store,
-            serving,
-            first,
-        })
-    }
-}
-
-/// Says on chain where the miner is and what it serves, as far as the chain does not know.
-async fn announce(
-    config: &MinerConfig,
-    neuron: &Neuron,
-    address: &PeerAddress,
-    serving: &Kept,
-) -> Result<(), StartError> {
-    let netuid = config.spec.subnet.netuid;
-    let record = record(serving.digest(), address.peer_key, &config.spec);
-    if neuron
-        .commitment
-        .is_none_or(|(on_chain, _)| on_chain != record)
-    {
-        config
-            .chain
-            .set_commitment(&config.hotkey, netuid, &record)
-            .await?;
-    }
-    if neuron.axon != Some(address.addr) {
-        config
-            .chain
-            .serve_axon(&config.hotkey, netuid, address.addr)
-            .await?;
-    }
-    Ok(())
-}
-
-fn external_address(config: &MinerConfig, net: &NetHandle) -> Result<SocketAddr, StartError> {
-    let listen = net.local_addr().unwrap_or(config.listen);
-    match config.external {
-        // A port of 0 stands for the one that was taken.
-        Some(external) if external.port() == 0 => Ok(SocketAddr::new(external.ip(), listen.port())),
-        Some(external) => Ok(external),
-        None if listen.ip().is_unspecified() => Err(StartError::NoExternalAddress { listen }),
-        None => Ok(listen),
-    }
-}
-
 fn context_tokens(config: &MinerConfig) -> usize {
     (config.spec.limits.max_prompt_tokens + config.spec.limits.max_new_tokens) as usize
-}
-
-fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError + use<> {
-    let path: PathBuf = path.to_owned();
-    move |source| StartError::DataDir { path, source }
 }
 
 /// Runs disk and model work off the async threads; a panic there is passed on.

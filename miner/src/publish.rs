@@ -13,7 +13,7 @@ use std::{
 };
 
 use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError};
-use athanor_model::DeviceChoice;
+use athanor_model::{Checkpoint, DeviceChoice};
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{
     BlockNumber, Commitment, Digest, Hotkey, SubnetSpec,
@@ -23,7 +23,7 @@ use futures::{Stream, StreamExt};
 use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backend, CheckpointRefused, RunError,
     admission::Roster,
+    announce::Axon,
     canary::{self, CanaryError, Trial},
+    history::History,
+    quota::collect,
+    rollback::{self, Order, RollbackError},
+    serve::now_ms,
     store::{Kept, Store},
 };
 
@@ -52,8 +57,25 @@ pub struct Publisher {
 pub(crate) struct Candidate {
     /// Where it lies.
     pub(crate) dir: PathBuf,
-    /// The trainer's step and its held-out items, when it comes from the own trainer.
-    pub(crate) trained: Option<(u64, Arc<Trial>)>,
+    /// Where it comes from, when it is the own trainer's.
+    pub(crate) trained: Option<Trained>,
+}
+
+/// A checkpoint's place in training.
+#[derive(Clone)]
+pub(crate) struct Trained {
+    /// The trainer's step.
+    pub(crate) step: u64,
+    /// Its held-out items.
+    pub(crate) trial: Arc<Trial>,
+    /// How many times training was begun anew before: a rollback must not be undone by what was trained before it.
+    pub(crate) lineage: u32,
+}
+
+/// An order to train on from another checkpoint.
+pub(crate) struct Retrain {
+    pub(crate) student: Checkpoint,
+    pub(crate) lineage: u32,
 }
 
 /// Why a checkpoint was not taken.
@@ -98,6 +120,17 @@ enum CandidateError {
     Refused(#[from] CheckpointRefused),
     #[error(transparent)]
     Canary(#[from] CanaryError),
+}
+
+impl From<CandidateError> for RollbackError {
+    fn from(error: CandidateError) -> Self {
+        match error {
+            CandidateError::Refused(error) => Self::Refused(error),
+            CandidateError::Canary(error) => Self::Trial {
+                reason: error.to_string(),
+            },
+        }
+    }
 }
 
 /// What the publisher does at a block.
@@ -155,30 +188,76 @@ pub(crate) struct Follower {
     pub(crate) spec: SubnetSpec,
     pub(crate) peer_key: Digest,
     pub(crate) device: DeviceChoice,
+    pub(crate) data_dir: PathBuf,
+    /// Directory of the training run in use.
+    pub(crate) run: PathBuf,
+    /// Bytes that the data directory may take.
+    pub(crate) quota: watch::Receiver<Option<u64>>,
     // Messaging.
     pub(crate) candidates: mpsc::Receiver<Candidate>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// The trainer, if there is one.
+    pub(crate) retrain: Option<mpsc::Sender<Retrain>>,
+    pub(crate) standing: watch::Sender<Standing>,
     pub(crate) roster: watch::Sender<Arc<Roster>>,
     pub(crate) metrics: Metrics,
     // State.
+    pub(crate) axon: Axon,
     pub(crate) roster_block: BlockNumber,
     /// The subnet's schedule at that block.
     pub(crate) schedule: EpochSchedule,
     pub(crate) stage: Stage,
+    pub(crate) history: History,
+    /// Times that training was begun anew.
+    pub(crate) lineage: u32,
+}
+
+/// How the miner stands with the chain, for those who ask it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The last block that it saw.
+    pub(crate) block: BlockNumber,
+    /// The checkpoint that is committed on chain.
+    pub(crate) committed: Option<Digest>,
+    /// The block from which on it is served, if it is not yet.
+    pub(crate) swap_at: Option<BlockNumber>,
+    /// A checkpoint that waits to be committed.
+    pub(crate) ready: Option<Digest>,
 }
 
 /// A candidate that may be served.
 #[derive(Debug)]
 struct Prepared {
     kept: Kept,
-    /// Trainer's step, and how the checkpoint does on held-out items.
-    progress: Option<(u64, Option<HeldOut>)>,
+    /// How the checkpoint does on held-out items.
+    heldout: Option<HeldOut>,
+}
+
+/// Work on a candidate, and who waits for it.
+#[derive(Debug)]
+struct Preparing {
+    work: JoinHandle<Result<Prepared, CandidateError>>,
+    purpose: Purpose,
+}
+
+/// What a candidate is for.
+#[derive(Debug)]
+enum Purpose {
+    /// It was offered.
+    Offered,
+    /// The own trainer made it, at a step, in a lineage.
+    Trained { step: u64, lineage: u32 },
+    /// It was served before and is to be served again.
+    Rollback {
+        reply: oneshot::Sender<Result<Digest, RollbackError>>,
+    },
 }
 
 /// Checkpoints on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     /// Being verified and tried.
-    preparing: Option<JoinHandle<Result<Prepared, CandidateError>>>,
+    preparing: Option<Preparing>,
     /// Verified and tried, not committed.
     ready: Option<Kept>,
     /// Committed, to be served from the given block on.
@@ -198,14 +277,72 @@ impl Follower {
                     None => blocks = self.chain.blocks(),
                 },
                 Some(candidate) = self.candidates.recv(), if self.stage.preparing.is_none() => {
-                    self.prepare(candidate);
+                    self.on_candidate(candidate);
                 }
-                prepared = finished(&mut self.stage.preparing) => self.on_prepared(prepared),
+                Some(order) = self.orders.recv() => self.on_order(order),
+                (prepared, purpose) = finished(&mut self.stage.preparing) => {
+                    self.on_prepared(prepared, purpose).await;
+                }
             }
+            self.tell_standing();
         }
     }
 
-    fn prepare(&mut self, candidate: Candidate) {
+    fn tell_standing(&self) {
+        let committed = self.stage.committed.as_ref();
+        self.standing.send_modify(|standing| {
+            if let Some((kept, _)) = committed {
+                standing.committed = Some(kept.digest());
+            }
+            standing.swap_at = committed.map(|(_, at)| *at);
+            standing.ready = self.stage.ready.as_ref().map(Kept::digest);
+        });
+    }
+
+    fn on_candidate(&mut self, candidate: Candidate) {
+        let purpose = match &candidate.trained {
+            Some(trained) if trained.lineage < self.lineage => {
+                tracing::info!(
+                    step = trained.step,
+                    "a checkpoint from before the rollback is not served"
+                );
+                return;
+            }
+            Some(Trained { step, lineage, .. }) => Purpose::Trained {
+                step: *step,
+                lineage: *lineage,
+            },
+            None => Purpose::Offered,
+        };
+        self.prepare(candidate, purpose);
+    }
+
+    fn on_order(&mut self, order: Order) {
+        let serving = self.backend.checkpoint();
+        // With another one committed already, to stay is to go back.
+        let serving = self.stage.committed.is_none().then_some(serving);
+        match rollback::target(order.to, serving, &self.history) {
+            Ok(to) => {
+                let dir = self.data_dir.join("checkpoints").join(to.to_string());
+                if !dir.exists() {
+                    let directory = self.data_dir.join("checkpoints");
+                    let error = RollbackError::NotKept {
+                        checkpoint: to,
+                        directory,
+                    };
+                    return drop(order.reply.send(Err(error)));
+                }
+                let candidate = Candidate { dir, trained: None };
+                let purpose = Purpose::Rollback { reply: order.reply };
+                // What is being prepared goes on unheard: it is newer than what is wanted.
+                self.prepare(candidate, purpose);
+            }
+            // Whoever asked may have gone.
+            Err(error) => drop(order.reply.send(Err(error))),
+        }
+    }
+
+    fn prepare(&mut self, candidate: Candidate, purpose: Purpose) {
         let (store, spec, device) = (self.store.clone(), self.spec.clone(), self.device);
         // What validators have by the time that they want the new one.
         let base = match &self.stage.committed {
@@ -218,31 +355,52 @@ impl Follower {
                 &spec,
                 Some(base),
             )?;
-            let trial = candidate.trained.as_ref().map(|(_, trial)| trial.as_ref());
+            let trial = candidate.trained.as_ref().map(|it| it.trial.as_ref());
             let heldout = canary::check(&kept.checkpoint, device, trial)?;
-            let progress = candidate.trained.map(|(step, _)| (step, heldout));
-            Ok(Prepared { kept, progress })
+            Ok(Prepared { kept, heldout })
         };
-        self.stage.preparing = Some(tokio::task::spawn_blocking(work));
+        let work = tokio::task::spawn_blocking(work);
+        self.stage.preparing = Some(Preparing { work, purpose });
     }
 
-    fn on_prepared(&mut self, prepared: Result<Prepared, CandidateError>) {
-        match prepared {
-            Ok(Prepared { kept, progress }) => {
-                if let Some((step, heldout)) = progress {
-                    self.feed.send(Event::Distilled {
-                        miner: Hotkey(self.hotkey.public().0),
-                        step,
-                        loss: kept.checkpoint.manifest.training.heldout_loss.into(),
-                        heldout,
-                    });
+    async fn on_prepared(&mut self, prepared: Result<Prepared, CandidateError>, purpose: Purpose) {
+        let Prepared { kept, heldout } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint is not served");
+                if let Purpose::Rollback { reply } = purpose {
+                    let _ = reply.send(Err(error.into()));
                 }
-                if kept.digest() != self.backend.checkpoint() {
-                    tracing::info!(checkpoint = %kept.digest(), "a new checkpoint waits to be committed");
-                    self.stage.ready = Some(kept);
-                }
+                return;
             }
-            Err(error) => tracing::error!(%error, "a new checkpoint is not served"),
+        };
+        let to = kept.digest();
+        match purpose {
+            Purpose::Trained { lineage, .. } if lineage < self.lineage => return,
+            Purpose::Trained { step, .. } => self.feed.send(Event::Distilled {
+                miner: Hotkey(self.hotkey.public().0),
+                step,
+                loss: kept.checkpoint.manifest.training.heldout_loss.into(),
+                heldout,
+            }),
+            Purpose::Rollback { reply } => {
+                self.lineage += 1;
+                let retrain = Retrain {
+                    student: kept.checkpoint.clone(),
+                    lineage: self.lineage,
+                };
+                if let Some(trainer) = &self.retrain {
+                    // A trainer that has ended ends the miner by itself.
+                    let _ = trainer.send(retrain).await;
+                }
+                let _ = reply.send(Ok(to));
+            }
+            Purpose::Offered => {}
+        }
+        let serving = to == self.backend.checkpoint();
+        if !serving || self.stage.committed.is_some() {
+            tracing::info!(checkpoint = %to, "a checkpoint waits to be committed");
+            self.stage.ready = Some(kept);
         }
     }
 
@@ -254,6 +412,12 @@ impl Follower {
             self.refresh_roster().await?;
         }
         self.metrics.block(block.number, &self.schedule);
+        self.standing
+            .send_modify(|standing| standing.block = block.number);
+        let netuid = self.spec.subnet.netuid;
+        self.axon
+            .keep(&self.chain, &self.hotkey, netuid, block.number)
+            .await;
         if self.stage.ready.is_none() && self.stage.committed.is_none() {
             return Ok(());
         }
@@ -285,7 +449,10 @@ impl Follower {
                     let netuid = self.spec.subnet.netuid;
                     return Err(RunError::Deregistered { hotkey, netuid });
                 }
-                let roster = Roster::of(&metagraph, self.spec.limits.min_validator_stake_tao);
+                self.axon
+                    .seen(metagraph.by_hotkey(&hotkey).and_then(|it| it.axon));
+                let min_stake = self.spec.limits.min_validator_stake_tao;
+                let roster = Roster::of(&metagraph, min_stake, &hotkey);
                 self.roster.send_replace(Arc::new(roster));
                 self.roster_block = metagraph.block;
                 self.schedule = metagraph.schedule;
@@ -337,15 +504,22 @@ impl Follower {
         };
         let from = self.backend.checkpoint();
         let to = kept.digest();
+        if let Err(error) = self.history.note(to, now_ms()) {
+            tracing::warn!(%error, "what is served could not be noted: a rollback will not know of it");
+        }
         let waiting = self.stage.ready.as_ref().map(Kept::digest);
+        let earlier = self.history.earlier().into_iter().take(1);
+        let needed: Vec<Digest> = [from, to]
+            .into_iter()
+            .chain(waiting)
+            .chain(earlier)
+            .collect();
         let (backend, store) = (self.backend.clone(), self.store.clone());
+        let (data_dir, run) = (self.data_dir.clone(), self.run.clone());
+        let quota = *self.quota.borrow();
         let swapped = tokio::task::spawn_blocking(move || {
             backend.swap(&kept.checkpoint)?;
-            let needed: Vec<Digest> = [from, to].into_iter().chain(waiting).collect();
-            store
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .prune(&needed);
+            collect(&store, &data_dir, &run, &needed, quota);
             Ok(())
         })
         .await;
@@ -382,15 +556,15 @@ async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 
 /// The result of the work in progress; never, if there is none.
 async fn finished(
-    work: &mut Option<JoinHandle<Result<Prepared, CandidateError>>>,
-) -> Result<Prepared, CandidateError> {
-    let Some(handle) = work else {
-        return std::future::pending().await;
+    preparing: &mut Option<Preparing>,
+) -> (Result<Prepared, CandidateError>, Purpose) {
+    let result = match preparing {
+        Some(Preparing { work, .. }) => work.await,
+        None => std::future::pending().await,
     };
-    let result = handle.await;
-    *work = None;
+    let purpose = preparing.take().map_or(Purpose::Offered, |it| it.purpose);
     match result {
-        Ok(result) => result,
+        Ok(result) => (result, purpose),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

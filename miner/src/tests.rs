@@ -10,10 +10,14 @@ use athanor_model::{
 use athanor_net::BlobStore;
 use athanor_spec::{Ask, DeltaQuery, Digest, Fetch, Refusal, SubnetSpec};
 
-use crate::{Backend, Behaviour, CheckpointRefused, Draft, canary, store::Store};
+use crate::{
+    Backend, Behaviour, CheckpointRefused, Draft, canary,
+    store::{Budget, Store},
+};
 
 mod behaviour;
 mod checkpoints;
+mod serving;
 mod swap;
 
 /// A model of two small layers whose weights depend on the seed.

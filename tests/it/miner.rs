@@ -15,7 +15,11 @@ use athanor_distill::{
     init::{self, StudentPlan},
     source::Source,
 };
-use athanor_miner::{DistillSettings, EngineSettings, Miner, MinerConfig, StartError};
+use athanor_miner::{
+    DistillSettings, EngineSettings, Miner, MinerConfig, StartError,
+    control::{self, ControlError},
+    rollback,
+};
 use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
 use athanor_net::{AskError, FetchError, Identity, NetConfig, NetHandle, PeerAddress};
 use athanor_node::{Feed, Metrics};
@@ -86,6 +90,7 @@ fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig 
         device: DeviceChoice::Cpu,
         engine: EngineSettings::default(),
         allowance: Default::default(),
+        upkeep: Default::default(),
         distill: None,
         behaviour: Default::default(),
         feed: Feed::new(),
@@ -312,15 +317,57 @@ async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
     );
     assert_eq!(whole, second.manifest.total_bytes());
     assert!(10 * fetched < 8 * whole, "{fetched} of {whole} bytes");
+    // What it says of itself is what happened.
+    let data_dir = directory.path().join("miner");
+    let status = control::status(&data_dir).await.unwrap();
+    assert_eq!((status.serving, status.address), (swapped, address.addr));
+    assert_eq!(status.counts, miner.counts());
+    let refused = &status.counts.refused;
+    assert_eq!((refused.replayed, refused.bad_signature), (1, 1));
+    assert!(refused.not_allowed >= 2 && status.counts.answered >= 2);
+
+    // It goes back to what it served before, by the same way and without a gap.
+    let refused = control::rollback(&data_dir, Some(swapped)).await;
+    assert!(matches!(refused, Err(ControlError::Refused(_))));
+    assert_eq!(
+        control::rollback(&data_dir, None).await.unwrap(),
+        committed,
+        "the one before"
+    );
+    within(async {
+        let served = |seed| {
+            let (net, ask) = (&validator.net, validator.ask(seed));
+            async move { net.ask(&address, ask, ENDLESS).await.unwrap().answer }
+        };
+        for seed in 10_000.. {
+            if served(seed).await.payload.checkpoint == committed {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_eq!(on_chain(&chain).await.1, committed);
     miner.shutdown().await;
+    let stopped = control::status(&data_dir).await;
+    assert!(matches!(stopped, Err(ControlError::NotRunning { .. })));
 
     // Started again with the model that it was first given, it goes on with what it committed to last.
-    let again = config(&chain, directory.path().join("miner"), &first);
+    let again = config(&chain, data_dir.clone(), &first);
     let miner = within(athanor_miner::start(again)).await.unwrap();
-    assert_eq!(miner.backend().checkpoint(), swapped);
-    assert_eq!(on_chain(&chain).await, (miner.address(), swapped));
+    assert_eq!(miner.backend().checkpoint(), committed);
+    assert_eq!(on_chain(&chain).await, (miner.address(), committed));
     assert_eq!(miner.address().peer_key, address.peer_key);
     miner.shutdown().await;
+
+    // Told to go back while it does not run, it does so when it starts, once.
+    assert_eq!(rollback::stopped(&data_dir, None).unwrap(), swapped);
+    for _ in 0..2 {
+        let again = config(&chain, data_dir.clone(), &first);
+        let miner = within(athanor_miner::start(again)).await.unwrap();
+        assert_eq!(miner.backend().checkpoint(), swapped);
+        assert_eq!(on_chain(&chain).await.1, swapped);
+        miner.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

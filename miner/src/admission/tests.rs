@@ -1,6 +1,6 @@
 //! Each refusal, replay across a restart, and the arithmetic of allowances.
 
-use athanor_spec::{Digest, NetUid, envelope::MAX_CLOCK_SKEW_MS};
+use athanor_spec::{Digest, NetUid, Rao, envelope::MAX_CLOCK_SKEW_MS};
 use proptest::prelude::*;
 use sp_core::{Pair as _, sr25519};
 
@@ -15,6 +15,7 @@ const NOW: u64 = START + 60_000;
 const ALLOWANCE: Allowance = Allowance {
     tokens_per_second: 100,
     burst_tokens: 600,
+    floor: Weight::FULL,
 };
 
 fn validator() -> sr25519::Pair {
@@ -22,11 +23,27 @@ fn validator() -> sr25519::Pair {
 }
 
 fn roster() -> Roster {
-    Roster::new([Hotkey(validator().public().0)])
+    Roster::new([(Hotkey(validator().public().0), Rao(1))])
 }
 
-fn admission(started_ms: u64) -> Admission {
-    Admission::new(CONTEXT, SubnetSpec::local(), ALLOWANCE, started_ms)
+fn admission(started_ms: u64) -> Gates {
+    Gates(Admission::new(SubnetSpec::local(), ALLOWANCE, started_ms))
+}
+
+/// All three gates, one after the other.
+struct Gates(Admission);
+
+impl Gates {
+    fn ask<T: Charge>(
+        &mut self,
+        roster: &Roster,
+        request: &Signed<T>,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        self.0.screen(roster, request, now_ms)?;
+        verify(request, &CONTEXT)?;
+        self.0.admit(roster, request, now_ms).map(drop)
+    }
 }
 
 fn payload() -> Ask {
@@ -178,16 +195,16 @@ fn an_ask_and_a_fetch_share_the_nonces() {
         Ok(())
     );
     assert_eq!(
-        admission.fetch(&roster(), &fetch(1, 1024), NOW),
+        admission.ask(&roster(), &fetch(1, 1024), NOW),
         Err(Refusal::Replayed)
     );
-    assert_eq!(admission.fetch(&roster(), &fetch(2, 1024), NOW), Ok(()));
+    assert_eq!(admission.ask(&roster(), &fetch(2, 1024), NOW), Ok(()));
     assert_eq!(
-        admission.fetch(&roster(), &fetch(3, u32::MAX), NOW),
+        admission.ask(&roster(), &fetch(3, u32::MAX), NOW),
         Err(Refusal::OutOfBounds)
     );
     assert_eq!(
-        admission.fetch(&Roster::default(), &fetch(4, 1024), NOW),
+        admission.ask(&Roster::default(), &fetch(4, 1024), NOW),
         Err(Refusal::NotAllowed)
     );
 }
@@ -221,12 +238,173 @@ fn an_allowance_below_one_ask_is_raised_to_it() {
     let stingy = Allowance {
         tokens_per_second: 1,
         burst_tokens: 0,
+        floor: Weight::FULL,
     };
-    let mut admission = Admission::new(CONTEXT, SubnetSpec::local(), stingy, START);
+    let mut admission = Gates(Admission::new(SubnetSpec::local(), stingy, START));
     assert_eq!(
         admission.ask(&roster(), &signed(payload(), NOW, 1), NOW),
         Ok(())
     );
+}
+
+#[test]
+fn looking_changes_nothing_and_a_forgery_burns_neither_nonce_nor_tokens() {
+    let mut gates = admission(START);
+    let ask = signed(payload(), NOW, 1);
+    let forged = Signed {
+        signature: [7; 64],
+        ..ask.clone()
+    };
+    for _ in 0..1000 {
+        assert!(gates.0.screen(&roster(), &ask, NOW).is_ok());
+        assert_eq!(
+            gates.ask(&roster(), &forged, NOW),
+            Err(Refusal::BadSignature)
+        );
+    }
+    assert_eq!(gates.0.nonces(), 0);
+    for nonce in 0..60 {
+        let ask = signed(payload(), NOW, nonce);
+        assert_eq!(
+            gates.ask(&roster(), &ask, NOW),
+            Ok(()),
+            "all of the burst is there"
+        );
+    }
+}
+
+#[test]
+fn what_was_replayed_or_exceeds_its_share_is_refused_before_the_signature() {
+    let mut gates = admission(START);
+    let ask = signed(payload(), NOW, 0);
+    assert_eq!(gates.ask(&roster(), &ask, NOW), Ok(()));
+    assert_eq!(gates.0.screen(&roster(), &ask, NOW), Err(Refusal::Replayed));
+    for nonce in 1..60 {
+        gates
+            .ask(&roster(), &signed(payload(), NOW, nonce), NOW)
+            .unwrap();
+    }
+    let over = signed(payload(), NOW, 60);
+    let refused = gates.0.screen(&roster(), &over, NOW);
+    assert!(matches!(refused, Err(Refusal::Overloaded { .. })));
+    // A fetch costs no tokens.
+    let fetch = Fetch {
+        blob: Digest([1; 32]),
+        offset: 0,
+        len: 1,
+    };
+    let fetch = Signed::new(&validator(), &CONTEXT, fetch, NOW, 10_000, 61);
+    assert_eq!(gates.ask(&roster(), &fetch, NOW), Ok(()));
+}
+
+#[test]
+fn two_copies_that_are_verified_at_the_same_time_are_admitted_once() {
+    let mut gates = admission(START);
+    let ask = signed(payload(), NOW, 1);
+    for expected in [true, false] {
+        assert_eq!(verify(&ask, &CONTEXT), Ok(()));
+        let admitted = gates.0.admit(&roster(), &ask, NOW);
+        assert_eq!(admitted.is_ok(), expected);
+    }
+}
+
+#[test]
+fn what_an_answer_did_not_need_is_given_back() {
+    let mut gates = admission(START);
+    for nonce in 0..60 {
+        gates
+            .ask(&roster(), &signed(payload(), NOW, nonce), NOW)
+            .unwrap();
+    }
+    let signer = Hotkey(validator().public().0);
+    gates.0.give_back(&signer, Weight::FULL, 10);
+    assert_eq!(
+        gates.ask(&roster(), &signed(payload(), NOW, 60), NOW),
+        Ok(())
+    );
+    let next = gates.ask(&roster(), &signed(payload(), NOW, 61), NOW);
+    assert!(matches!(next, Err(Refusal::Overloaded { .. })));
+}
+
+#[test]
+fn stake_raises_a_share_from_the_floor_to_the_whole() {
+    let hotkey = |n| Hotkey([n; 32]);
+    let roster = Roster::new([
+        (hotkey(1), Rao(4_000)),
+        (hotkey(2), Rao(2_000)),
+        (hotkey(3), Rao(0)),
+    ]);
+    let weight = |n| {
+        let standing = roster.standing(&hotkey(n)).unwrap();
+        standing.weight(Weight::new(200)).thousandths()
+    };
+    assert_eq!([1, 2, 3].map(weight), [1000, 600, 200]);
+    assert_eq!(roster.standing(&hotkey(4)), None);
+    // Nobody has stake: all are alike.
+    let poor = Roster::new([(hotkey(1), Rao(0)), (hotkey(2), Rao(0))]);
+    let standing = poor.standing(&hotkey(1)).unwrap();
+    assert_eq!(standing.weight(Weight::new(200)), Weight::FULL);
+
+    let allowance = Allowance {
+        tokens_per_second: 1_000,
+        burst_tokens: 10_000,
+        floor: Weight::new(200),
+    };
+    let share = allowance.share(Weight::new(600), 256);
+    assert_eq!((share.tokens_per_second, share.burst_tokens), (600, 6_000));
+    assert_eq!(
+        allowance.share(Weight::new(1), 256),
+        Rate {
+            tokens_per_second: 1,
+            burst_tokens: 256
+        }
+    );
+}
+
+#[test]
+fn a_peer_that_forges_is_not_verified_any_more_until_it_is_forgiven() {
+    let mut strikes = Strikes::default();
+    for _ in 0..8 {
+        assert!(!strikes.is_banned(&1_u8, NOW));
+        strikes.strike(1, NOW);
+    }
+    assert!(strikes.is_banned(&1, NOW) && strikes.is_banned(&1, NOW + 59_999));
+    assert!(!strikes.is_banned(&2, NOW));
+    assert!(!strikes.is_banned(&1, NOW + 60_000));
+    strikes.strike(1, NOW + 60_000);
+    assert!(!strikes.is_banned(&1, NOW + 60_000), "a new count");
+}
+
+#[test]
+fn peers_that_forge_are_remembered_up_to_a_bound() {
+    let mut strikes = Strikes::default();
+    for peer in 0..5_000_u32 {
+        strikes.strike(peer, NOW + u64::from(peer));
+        assert!(strikes.len() <= 1024);
+    }
+    for _ in 0..8 {
+        strikes.strike(4_999, NOW + 5_000);
+    }
+    assert!(strikes.is_banned(&4_999, NOW + 5_000));
+}
+
+#[test]
+fn a_hint_follows_the_pace_and_the_asker_s_share() {
+    let mut pace = Pace::default();
+    assert_eq!(pace.hint(100, 1.0), 500, "nothing is known yet");
+    let mut now = NOW;
+    for _ in 0..50 {
+        pace.begin(now);
+        now += 200;
+        pace.end(100, now);
+        // Idle time does not count.
+        now += 1_000;
+    }
+    let close = |found: u32, expected: u32| found.abs_diff(expected) <= expected / 20;
+    assert!(close(pace.hint(100, 1.0), 200), "{}", pace.hint(100, 1.0));
+    assert!(close(pace.hint(100, 0.25), 800));
+    assert_eq!(pace.hint(1, 1.0), 20);
+    assert_eq!(pace.hint(u64::MAX, 1e-9), 60_000);
 }
 
 #[test]
@@ -238,10 +416,14 @@ fn nonces_are_bounded_per_signer_and_forgotten_in_time() {
     }
     assert_eq!(
         guard.remember(one, 16_384, NOW + 10, NOW),
-        Err(Refusal::Overloaded { retry_after_ms: 10 })
+        Err(Refusal::Overloaded { retry_after_ms: 11 })
     );
     assert_eq!(guard.remember(other, 0, NOW + 10, NOW), Ok(()));
     assert_eq!(guard.remember(one, 0, NOW + 30, NOW + 11), Ok(()));
+    assert_eq!(guard.len(), 2);
+    // A new signer makes room by what has expired of others.
+    let third = Hotkey([3; 32]);
+    assert_eq!(guard.remember(third, 0, NOW + 40, NOW + 31), Ok(()));
     assert_eq!(guard.len(), 1);
 }
 
@@ -254,7 +436,7 @@ proptest! {
         burst in 1_u32..10_000,
         steps in prop::collection::vec((0_u64..2_000, 1_u32..500), 1..200),
     ) {
-        let allowance = Allowance { tokens_per_second: rate, burst_tokens: burst };
+        let allowance = Rate { tokens_per_second: rate, burst_tokens: burst };
         let mut bucket = TokenBucket::full(&allowance, NOW);
         let mut now = NOW;
         let mut taken = 0_u64;
@@ -272,7 +454,7 @@ proptest! {
     #[test]
     fn the_retry_hint_is_right(rate in 1_u32..100_000, burst in 1_u32..1_000, used in 0_u32..1_000, wanted in 1_u32..1_000) {
         prop_assume!(used <= burst && wanted <= burst);
-        let allowance = Allowance { tokens_per_second: rate, burst_tokens: burst };
+        let allowance = Rate { tokens_per_second: rate, burst_tokens: burst };
         let mut bucket = TokenBucket::full(&allowance, NOW);
         bucket.take(&allowance, used, NOW).unwrap();
         if let Err(wait) = bucket.take(&allowance, wanted, NOW) {
@@ -285,7 +467,7 @@ proptest! {
     /// A clock that goes back gives nothing away.
     #[test]
     fn a_clock_that_goes_back_adds_nothing(back in 0_u64..60_000) {
-        let allowance = Allowance { tokens_per_second: 1_000, burst_tokens: 10 };
+        let allowance = Rate { tokens_per_second: 1_000, burst_tokens: 10 };
         let mut bucket = TokenBucket::full(&allowance, NOW);
         bucket.take(&allowance, 10, NOW).unwrap();
         prop_assert!(bucket.take(&allowance, 1, NOW - back).is_err());

@@ -3,12 +3,16 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
-use athanor_miner::admission::Allowance;
+use athanor_miner::{
+    Tunables, Upkeep,
+    admission::{Allowance, Weight},
+};
 use athanor_model::{DeviceChoice, WeightFormat};
 use athanor_node::{
-    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, WalletArgs,
+    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, WalletArgs,
     backup::{BackupArgs, DataKind},
     overview::OverviewArgs,
     register::RegisterArgs,
@@ -34,8 +38,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve and distil until stopped
     Run(Box<RunArgs>),
-    /// Say what `run` would refuse, without serving
-    Check(Box<RunArgs>),
+    /// Find out what validators would find out: configuration, chain record, reachability, signatures, artifact, audit, speed
+    Check(Box<CheckArgs>),
+    /// Say how the miner is, and what its pay is made of
+    Status(StatusArgs),
+    /// Serve a checkpoint again that was served before, and train on from it
+    Rollback(RollbackArgs),
     /// Measure how fast a model runs and trains here, and how far that is from what the machine can do
     Bench(BenchArgs),
     /// Register the hotkey on the subnet; the coldkey pays
@@ -97,14 +105,12 @@ pub(crate) struct RunArgs {
     /// Where the model computes: auto, cpu or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: DeviceChoice,
-    /// Directory for keys, checkpoints and training state [default: ~/.athanor/miner/WALLET/HOTKEY/NETUID]
-    #[arg(
-        long = "data.dir",
-        alias = "data-dir",
-        env = "ATHANOR_DATA_DIR",
-        value_name = "DIR"
-    )]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Bytes that this directory may take, such as 20GB: the oldest checkpoints beyond go, none that is served, committed or
+    /// trained on [default: the newest three checkpoints stay]
+    #[arg(long = "data.quota", alias = "data-quota", value_name = "BYTES", value_parser = bytes)]
+    data_quota: Option<Bytes>,
     /// Serve the checkpoint as it is, and never train
     #[arg(long = "distill.off", alias = "distill-off")]
     pub(crate) distill_off: bool,
@@ -146,18 +152,84 @@ pub(crate) struct RunArgs {
         default_value_t = 64
     )]
     pub(crate) engine_queue: usize,
-    /// Model tokens per second, prompt and answer, that one validator may use
+    /// Model tokens per second, prompt and answer, that the validator with the largest stake may use; others less, by stake
     #[arg(long = "allowance.rate", alias = "allowance-rate", value_name = "TOKENS", default_value_t = Allowance::default().tokens_per_second)]
     allowance_rate: u32,
-    /// Model tokens that one validator may use at once after a pause
+    /// Model tokens that it may use at once after a pause
     #[arg(long = "allowance.burst", alias = "allowance-burst", value_name = "TOKENS", default_value_t = Allowance::default().burst_tokens)]
     allowance_burst: u32,
+    /// What the smallest validator counts for at least, in its share of tokens and in the queue, as a part of the largest
+    #[arg(long = "allowance.floor", alias = "allowance-floor", value_name = "SHARE", default_value = "0.25", value_parser = floor)]
+    allowance_floor: Weight,
+    /// Seconds that requests in progress have when the miner is told to end
+    #[arg(long = "drain.seconds", alias = "drain-seconds", value_name = "SECONDS", default_value_t = Upkeep::default().drain.as_secs())]
+    drain_seconds: u64,
     /// Whether to serve metrics
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
     /// File to append events to, one line of JSON each
     #[arg(long = "feed.file", alias = "feed-file", value_name = "FILE")]
     pub(crate) feed_file: Option<PathBuf>,
+}
+
+/// Where a miner keeps what it has.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataArgs {
+    /// Directory for keys, checkpoints and training state [default: ~/.athanor/miner/WALLET/HOTKEY/NETUID]
+    #[arg(
+        long = "data.dir",
+        alias = "data-dir",
+        env = "ATHANOR_DATA_DIR",
+        value_name = "DIR"
+    )]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataArgs {
+    /// The directory of this wallet's miner on a subnet.
+    pub(crate) fn dir(&self, wallet: &WalletArgs, spec: &SubnetSpec) -> PathBuf {
+        let given = self.data_dir.clone();
+        given.unwrap_or_else(|| usual_data_dir(wallet, spec))
+    }
+}
+
+/// Everything of `check`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Everything of `status`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Everything of `rollback`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) wallet: WalletArgs,
+    #[command(flatten)]
+    pub(crate) subnet: SubnetArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Digest of the checkpoint; without it, the one served before
+    #[arg(long, value_name = "HEX")]
+    pub(crate) to: Option<Digest>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Everything of `bench`.
@@ -199,12 +271,63 @@ impl RunArgs {
         Allowance {
             tokens_per_second: self.allowance_rate,
             burst_tokens: self.allowance_burst,
+            floor: self.allowance_floor,
+        }
+    }
+
+    pub(crate) fn upkeep(&self) -> Upkeep {
+        Upkeep {
+            drain: Duration::from_secs(self.drain_seconds),
+            quota: self.data_quota.map(|Bytes(bytes)| bytes),
         }
     }
 
     pub(crate) fn data_dir(&self, spec: &SubnetSpec) -> PathBuf {
-        let given = self.data_dir.clone();
-        given.unwrap_or_else(|| usual_data_dir(&self.node.wallet, spec))
+        self.data.dir(&self.node.wallet, spec)
+    }
+
+    /// What may change while the miner runs.
+    pub(crate) fn tunables(&self) -> Tunables {
+        Tunables {
+            allowance: self.allowance(),
+            upkeep: self.upkeep(),
+            external: self.external(),
+            duty: Some(self.distill_duty),
+        }
+    }
+}
+
+/// A number of bytes, written with a unit: in a file of settings it is a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bytes(u64);
+
+/// Reads `500MB` or `20GiB`.
+fn bytes(text: &str) -> Result<Bytes, String> {
+    let wrong = || format!("`{text}` is no number of bytes such as 500MB or 20GiB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" | "M" => 1_000_000,
+        "GB" | "G" => 1_000_000_000,
+        "TB" | "T" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.trim_end().parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).map(Bytes).ok_or_else(wrong)
+}
+
+/// A share above 0 and at most 1, to a thousandth.
+fn floor(text: &str) -> Result<Weight, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => {
+            Ok(Weight::new((share * 1000.0).round() as u16))
+        }
+        _ => Err("it must be a number above 0 and at most 1".into()),
     }
 }
 
@@ -254,6 +377,7 @@ mod tests {
             (engine.slots, engine.queue)
         );
         assert_eq!(defaults.allowance(), Allowance::default());
+        assert_eq!(defaults.upkeep(), Upkeep::default());
         assert_eq!(defaults.listen().to_string(), "0.0.0.0:8091");
         assert_eq!(defaults.external(), None);
     }
@@ -291,10 +415,27 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_is_read_with_its_unit() {
+        for (text, expected) in [
+            ("7", 7),
+            ("20GB", 20_000_000_000),
+            ("2GiB", 1 << 31),
+            ("1 kB", 1000),
+        ] {
+            assert_eq!(
+                parse(&["--data.quota", text]).upkeep().quota,
+                Some(expected)
+            );
+        }
+    }
+
+    #[test]
     fn bad_input_is_refused_by_name() {
         check_refused(&["--unknown"], "--unknown");
         check_refused(&["--axon.port", "70000"], "--axon.port");
         check_refused(&["--device", "tpu"], "--device");
+        check_refused(&["--allowance.floor", "0"], "above 0");
+        check_refused(&["--data.quota", "20 bananas"], "no number of bytes");
         check_refused(
             &["--model.digest", "12", "--model", "x"],
             "64 hexadecimal digits",

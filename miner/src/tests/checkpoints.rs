@@ -49,7 +49,7 @@ fn old_checkpoints_go_but_shared_files_stay() {
     for checkpoint in &all {
         store.adopt(&checkpoint.dir, &spec(), None).unwrap();
     }
-    store.prune(&[Digest(all[0].digest())]);
+    store.prune(&[Digest(all[0].digest())], Budget::Few);
     let kept = [true, false, false, true, true];
     for (checkpoint, kept) in all.iter().zip(kept) {
         assert_eq!(served(&blobs, checkpoint.digest()), kept);
@@ -94,7 +94,7 @@ fn what_changed_is_fetchable_as_long_as_both_checkpoints_are() {
             .adopt(&tiny(directory.path(), seed).dir, &spec(), None)
             .unwrap();
     }
-    store.prune(&[Digest(second.digest())]);
+    store.prune(&[Digest(second.digest())], Budget::Few);
     assert_eq!(store.deltas().find(&query), None);
     assert!(!served(&blobs, offer.blob.0));
     let left = fs::read_dir(directory.path().join("checkpoints/.deltas")).unwrap();

@@ -4,6 +4,7 @@ use std::{
     collections::{HashSet, VecDeque},
     fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use athanor_model::{
@@ -14,11 +15,12 @@ use athanor_net::{AddBlobError, BlobStore};
 use athanor_spec::{Digest, SubnetSpec};
 use thiserror::Error;
 
-use crate::deltas::Deltas;
+mod garbage;
 
-/// Checkpoints that stay fetchable: the one served, the one before it (a validator may still be auditing answers of the
-/// round that ended) and the one that is committed next.
-const KEPT: usize = 3;
+pub(crate) use garbage::Budget;
+use garbage::Present;
+
+use crate::deltas::Deltas;
 
 /// Why a checkpoint cannot be served on this subnet.
 #[derive(Debug, Error)]
@@ -144,6 +146,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn open(directory: PathBuf, blobs: BlobStore) -> Result<Self, CheckpointRefused> {
         fs::create_dir_all(&directory).map_err(at(&directory))?;
+        remove_unfinished(&directory);
         let deltas = directory.join(".deltas");
         let deltas = Deltas::open(deltas.clone(), blobs.clone()).map_err(at(&deltas))?;
         Ok(Self {
@@ -194,20 +197,51 @@ impl Store {
         Ok(kept)
     }
 
-    /// Drops the oldest checkpoints, but none of `needed`.
-    pub(crate) fn prune(&mut self, needed: &[Digest]) {
-        while self.kept.len() > KEPT {
-            let Some(oldest) = self
-                .kept
-                .iter()
-                .position(|kept| !needed.contains(&kept.digest()))
-            else {
-                return;
-            };
-            if let Some(dropped) = self.kept.remove(oldest) {
-                self.drop_files(&dropped);
+    /// Drops the oldest checkpoints, of earlier runs too, until the rest keeps to the budget, but none of `needed`.
+    pub(crate) fn prune(&mut self, needed: &[Digest], budget: Budget) {
+        for checkpoint in garbage::victims(&self.present(), needed, budget) {
+            let kept = self.kept.iter().position(|k| k.digest() == checkpoint);
+            match kept.and_then(|index| self.kept.remove(index)) {
+                Some(dropped) => self.drop_files(&dropped),
+                None => remove(&self.directory.join(checkpoint.to_string())),
             }
         }
+    }
+
+    /// Bytes of all checkpoints on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.present().iter().map(|present| present.bytes).sum()
+    }
+
+    /// What lies in the directory: what earlier runs left by age, then what this one kept, in its order.
+    fn present(&self) -> Vec<Present> {
+        let mut left: Vec<(SystemTime, Present)> = Vec::new();
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            let Some(checkpoint) = name.to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            if self.kept.iter().any(|kept| kept.digest() == checkpoint) {
+                continue;
+            }
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let bytes = directory_bytes(&entry.path());
+            let age = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+            left.push((age, Present { checkpoint, bytes }));
+        }
+        left.sort_by_key(|(age, present)| (*age, present.checkpoint.0));
+        let kept = self.kept.iter().map(|kept| Present {
+            checkpoint: kept.digest(),
+            bytes: kept.checkpoint.manifest.total_bytes(),
+        });
+        left.into_iter()
+            .map(|(_, present)| present)
+            .chain(kept)
+            .collect()
     }
 
     fn drop_files(&self, dropped: &Kept) {
@@ -227,10 +261,7 @@ impl Store {
                 }
             }
         }
-        let dir = &dropped.checkpoint.dir;
-        if let Err(error) = fs::remove_dir_all(dir) {
-            tracing::warn!(%error, dir = %dir.display(), "an old checkpoint could not be removed");
-        }
+        remove(&dropped.checkpoint.dir);
     }
 
     fn copy(&self, source: &Checkpoint, digest: Digest) -> Result<Checkpoint, CheckpointRefused> {
@@ -250,6 +281,41 @@ impl Store {
         fs::rename(&unfinished, &finished).map_err(at(&finished))?;
         open(&finished)
     }
+}
+
+/// Removes copies that a kill cut off.
+fn remove_unfinished(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let digest = name.to_str().and_then(|name| name.strip_prefix('.'));
+        if digest.is_some_and(|digest| digest.parse::<Digest>().is_ok()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Removes a directory. One that cannot be removed costs nothing but its bytes.
+pub(crate) fn remove(dir: &Path) {
+    if let Err(error) = fs::remove_dir_all(dir) {
+        tracing::warn!(%error, dir = %dir.display(), "an old directory could not be removed");
+    }
+}
+
+/// Bytes of all files below a directory; what goes away meanwhile counts nothing.
+pub(crate) fn directory_bytes(directory: &Path) -> u64 {
+    let mut bytes: u64 = 0;
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            // Of the link, if it is one: what it leads to lies elsewhere.
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => open.push(entry.path()),
+                Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 /// Opens and verifies a checkpoint.

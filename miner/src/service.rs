@@ -1,0 +1,118 @@
+//! The network service of a miner: requests in, answers out, with neither chain nor training.
+//!
+//! [`crate::start`] runs one beside everything else that a miner does. Alone it is what benchmarks and tests measure.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use athanor_net::{BlobStore, Inbound};
+use athanor_node::Feed;
+use athanor_spec::{SigningContext, SubnetSpec};
+use sp_core::sr25519;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Backend, Behaviour, Counts,
+    admission::{Admission, Allowance, Roster},
+    deltas::Deltas,
+    serve::{Front, FrontConfig, Server, Watermark, not_before, now_ms},
+    tally::Tally,
+};
+
+/// What a service needs.
+pub struct ServiceConfig {
+    /// Who signs the answers.
+    pub hotkey: sr25519::Pair,
+    /// Chain and subnet.
+    pub context: SigningContext,
+    /// The subnet's spec.
+    pub spec: SubnetSpec,
+    /// What draws the tokens.
+    pub backend: Backend,
+    /// How asks become answers.
+    pub behaviour: Behaviour,
+    /// What is served of files.
+    pub blobs: BlobStore,
+    /// Answers drawn at once.
+    pub slots: usize,
+    /// Asks that may wait.
+    pub queue: usize,
+    /// How much each asker may use.
+    pub allowance: watch::Receiver<Allowance>,
+    /// How long what was admitted may take after the end was asked for.
+    pub drain: watch::Receiver<Duration>,
+    /// Who is served.
+    pub roster: watch::Receiver<Arc<Roster>>,
+    /// Who is told of requests that failed.
+    pub feed: Feed,
+}
+
+/// A service that is ready to run.
+pub struct Service {
+    front: Front,
+    tally: Arc<Tally>,
+}
+
+impl Service {
+    /// A service that remembers in `watermark` (a file) what the process before it may have answered.
+    pub fn new(config: ServiceConfig, watermark: &Path) -> io::Result<Self> {
+        Self::with_deltas(config, watermark, None)
+    }
+
+    pub(crate) fn with_deltas(
+        config: ServiceConfig,
+        watermark: &Path,
+        deltas: Option<Deltas>,
+    ) -> io::Result<Self> {
+        let watermark = Watermark::open(watermark)?;
+        let started_ms = now_ms();
+        let not_before_ms = not_before(&watermark, started_ms);
+        let tally = Arc::new(Tally::default());
+        let allowance = *config.allowance.borrow();
+        let server = Server {
+            hotkey: config.hotkey,
+            context: config.context,
+            backend: config.backend,
+            behaviour: config.behaviour,
+            blobs: config.blobs,
+            deltas,
+            feed: config.feed,
+            tally: tally.clone(),
+            // Answers of an earlier run bear smaller numbers.
+            nonce: AtomicU64::new(started_ms << 20),
+        };
+        let front = Front::new(
+            Arc::new(server),
+            Admission::new(config.spec, allowance, not_before_ms),
+            FrontConfig {
+                slots: config.slots,
+                queue: config.queue,
+                drain: config.drain,
+                allowance: config.allowance,
+                roster: config.roster,
+                watermark,
+            },
+        );
+        Ok(Self { front, tally })
+    }
+
+    /// What it does, from the start on.
+    pub fn counts(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
+        let tally = self.tally.clone();
+        move || tally.counts()
+    }
+
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        self.tally.clone()
+    }
+
+    /// Serves until told to stop, then until what was admitted is answered or the time for it is over.
+    pub async fn run(self, inbound: Inbound, stop: CancellationToken) {
+        self.front.run(inbound, stop).await;
+    }
+}
