@@ -21,16 +21,21 @@ use crate::{
     partial::{Finished, Partial, blocking},
 };
 
-/// Time for one slice. A slice is small, so a peer that needs longer is not serving.
+/// Time for one slice. A slice is small, so a peer that needs longer for a single one is not serving.
 const SLICE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Slices of one provider in flight: enough to fill a connection while one is read there and one verified here.
-const WINDOW: usize = 4;
+/// Content of one slice in bytes, if the spec allows as much: with its hashes it fits the window that a stream begins with
+/// (256 KiB), so that it takes one round trip.
+const SLICE: u32 = 224 * 1024;
+/// Slices of one provider in flight at most: enough to fill a connection while some are read there and verified here.
+const MAX_WINDOW: usize = 8;
 /// Times that a provider may be too busy in a row before it is dropped.
 const MAX_OVERLOADS: u32 = 20;
 
 struct Provider {
     peer: PeerAddress,
     in_flight: usize,
+    /// Slices that may be in flight: grows with each that comes, shrinks when the provider cannot follow.
+    window: usize,
     overloads: u32,
     /// Until when a busy provider is left alone.
     paused_until: Option<Instant>,
@@ -40,15 +45,25 @@ struct Provider {
 impl Provider {
     fn is_ready(&self, now: Instant) -> bool {
         self.failed.is_none()
-            && self.in_flight < WINDOW
+            && self.in_flight < self.window
             && self.paused_until.is_none_or(|until| until <= now)
     }
+}
+
+/// A range that a provider is asked for.
+struct Flight {
+    provider: usize,
+    peer: PeerAddress,
+    fetch: Fetch,
+    /// Whether the provider has nothing else to send us.
+    alone: bool,
 }
 
 /// What came of asking for a range.
 struct Arrived {
     provider: usize,
     offset: u64,
+    alone: bool,
     /// The claimed length of the blob and the proved content of the range.
     result: Result<(u64, Vec<u8>), FetchError>,
 }
@@ -83,6 +98,7 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         let provider = |peer: &PeerAddress| Provider {
             peer: *peer,
             in_flight: 0,
+            window: 1,
             overloads: 0,
             paused_until: None,
             failed: None,
@@ -106,18 +122,10 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         let mut flights = FuturesUnordered::new();
         loop {
             let now = Instant::now();
-            while let Some((provider, fetch)) = self.assign(now, flights.is_empty()) {
-                let request = (self.sign)(fetch.clone());
-                let peer = self.providers[provider].peer;
+            while let Some(flight) = self.assign(now, flights.is_empty()) {
+                let request = (self.sign)(flight.fetch.clone());
                 let client = self.client.clone();
-                flights.push(slice(
-                    client,
-                    provider,
-                    peer,
-                    fetch,
-                    request,
-                    self.max_bytes,
-                ));
+                flights.push(slice(client, flight, request, self.max_bytes));
             }
             let pauses = self.providers.iter().filter(|p| p.failed.is_none());
             let wake = pauses
@@ -156,8 +164,8 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
     }
 
     /// The next range and who is asked for it.
-    fn assign(&mut self, now: Instant, idle: bool) -> Option<(usize, Fetch)> {
-        let chunk = self.client.limits.max_chunk_bytes;
+    fn assign(&mut self, now: Instant, idle: bool) -> Option<Flight> {
+        let chunk = self.client.limits.max_chunk_bytes.min(SLICE);
         let ready = self.providers.iter().enumerate();
         let ready = ready.filter(|(_, provider)| provider.is_ready(now));
         let (index, _) = ready.min_by_key(|(_, provider)| provider.in_flight)?;
@@ -170,9 +178,14 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         if self.total.is_none() && self.providers.len() == 1 {
             self.next = self.next.saturating_add(chunk.into());
         }
-        self.providers[index].in_flight += 1;
-        let blob = self.blob;
-        Some((index, Fetch { blob, offset, len }))
+        let (blob, provider) = (self.blob, &mut self.providers[index]);
+        provider.in_flight += 1;
+        Some(Flight {
+            provider: index,
+            peer: provider.peer,
+            fetch: Fetch { blob, offset, len },
+            alone: provider.window == 1,
+        })
     }
 
     fn next_range(&mut self, total: u64, chunk: u64) -> Option<u64> {
@@ -180,7 +193,7 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
             return Some(offset);
         }
         // What may arrive early is bounded: as much again as can be in flight.
-        let window = 2 * (WINDOW * self.providers.len()) as u64 * chunk;
+        let window = 2 * (MAX_WINDOW * self.providers.len()) as u64 * chunk;
         let offset = self.next;
         if offset >= total || offset >= self.partial.len.saturating_add(window) {
             return None;
@@ -198,6 +211,7 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         let error = match arrived.result {
             Ok((total, content)) if self.total.is_none_or(|known| known == total) => {
                 provider.overloads = 0;
+                provider.window = (provider.window + 1).min(MAX_WINDOW);
                 self.total = Some(total);
                 if !proves_length {
                     self.early.insert(arrived.offset, content);
@@ -218,9 +232,12 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
                 if provider.overloads < MAX_OVERLOADS =>
             {
                 provider.overloads += 1;
+                provider.window = (provider.window / 2).max(1);
                 let pause = Duration::from_millis(retry_after_ms.into()).min(SLICE_TIMEOUT);
                 provider.paused_until = Some(Instant::now() + pause);
             }
+            // A slow line, perhaps: one that cannot carry one slice in time is no provider.
+            FetchError::Ask(AskError::Timeout { .. }) if !arrived.alone => provider.window = 1,
             // The first failure is the one to name: later ones may be its consequence.
             error => drop(provider.failed.get_or_insert(error)),
         }
@@ -266,14 +283,13 @@ fn take_dropped(providers: &mut [Provider]) -> Vec<Dropped> {
 }
 
 /// Asks for one range and verifies it.
-async fn slice(
-    client: Client,
-    provider: usize,
-    peer: PeerAddress,
-    fetch: Fetch,
-    request: Signed<Fetch>,
-    max_bytes: u64,
-) -> Arrived {
+async fn slice(client: Client, flight: Flight, request: Signed<Fetch>, max_bytes: u64) -> Arrived {
+    let Flight {
+        provider,
+        peer,
+        fetch,
+        alone,
+    } = flight;
     let offset = fetch.offset;
     let asked = client
         .blob(&peer, BlobRequest::Fetch(request), SLICE_TIMEOUT)
@@ -286,6 +302,7 @@ async fn slice(
     Arrived {
         provider,
         offset,
+        alone,
         result,
     }
 }
