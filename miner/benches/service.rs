@@ -129,6 +129,7 @@ impl Miner {
             drain: drain.1,
             roster: roster.1,
             feed: Feed::new(),
+            serving: net.serving(),
         };
         let service = Service::new(service, &dir.join("mark")).expect("the service starts");
         tokio::spawn(service.run(inbound, CancellationToken::new()));

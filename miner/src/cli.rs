@@ -26,7 +26,7 @@ use athanor_node::{
     backup::BackupError,
     feed::FeedError,
     lock::{self, Lock, LockError},
-    logging::LoggingError,
+    logging::{LogLevel, LoggingError},
     metrics::{self, MetricsError, Phase},
     overview::OverviewError,
     register::RegisterCommandError,
@@ -118,10 +118,13 @@ pub(crate) enum CliError {
 }
 
 /// Runs one command to its end.
-pub(crate) async fn run(settings: Settings<Arguments>) -> Result<ExitCode, CliError> {
+pub(crate) async fn run(
+    settings: Settings<Arguments>,
+    log_level: LogLevel,
+) -> Result<ExitCode, CliError> {
     let text = match settings.arguments().command.clone() {
         Command::Run(arguments) => {
-            serve(*arguments, settings).await?;
+            serve(*arguments, settings, &log_level).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check(arguments) => {
@@ -196,7 +199,11 @@ impl Node {
     }
 }
 
-async fn serve(arguments: RunArgs, mut settings: Settings<Arguments>) -> Result<(), CliError> {
+async fn serve(
+    arguments: RunArgs,
+    mut settings: Settings<Arguments>,
+    log_level: &LogLevel,
+) -> Result<(), CliError> {
     let stop = shutdown::signal().map_err(CliError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Signals)?;
     let node = Node::open(&arguments.node).await?;
@@ -261,7 +268,7 @@ async fn serve(arguments: RunArgs, mut settings: Settings<Arguments>) -> Result<
         tokio::select! {
             () = stop.cancelled() => break None,
             error = miner.join() => break Some(error),
-            _ = hangup.recv() => reload(&mut settings, &miner),
+            _ = hangup.recv() => reload(&mut settings, &miner, log_level),
         }
     };
     metrics.phase(Phase::Draining);
@@ -270,7 +277,7 @@ async fn serve(arguments: RunArgs, mut settings: Settings<Arguments>) -> Result<
 }
 
 /// Settings that a running miner takes over; the others need a new start.
-const RELOADED: [&str; 8] = [
+const RELOADED: [&str; 10] = [
     "allowance.rate",
     "allowance.burst",
     "allowance.floor",
@@ -279,11 +286,13 @@ const RELOADED: [&str; 8] = [
     "data.quota",
     "distill.duty",
     "drain.seconds",
+    "logging.debug",
+    "logging.trace",
 ];
 
 /// Reads the settings again and takes over what can be, and says in the log what that is. Settings that are wrong change
 /// nothing.
-fn reload(settings: &mut Settings<Arguments>, miner: &Miner) {
+fn reload(settings: &mut Settings<Arguments>, miner: &Miner, log_level: &LogLevel) {
     let changed = match settings.reload() {
         Ok(changed) => changed,
         Err(error) => {
@@ -296,6 +305,9 @@ fn reload(settings: &mut Settings<Arguments>, miner: &Miner) {
     }
     if let Command::Run(arguments) = &settings.arguments().command {
         miner.retune(&arguments.tunables());
+    }
+    if let Err(error) = log_level.change(&settings.arguments().logging) {
+        tracing::error!(%error, "SIGHUP: the log stays as it was");
     }
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
     for it in &changed {

@@ -20,9 +20,9 @@ fn run() -> Result<ExitCode, cli::CliError> {
         println!("{dump}");
         return Ok(ExitCode::SUCCESS);
     }
-    logging::init(&settings.arguments().logging)?;
+    let log_level = logging::init(&settings.arguments().logging)?;
     let runtime = tokio::runtime::Runtime::new().map_err(cli::CliError::Runtime)?;
-    let result = runtime.block_on(cli::run(settings));
+    let result = runtime.block_on(cli::run(settings, log_level));
     // What still runs has been told to end; blocking work that hangs must not hang the exit.
     runtime.shutdown_timeout(cli::LAST_WORK);
     result

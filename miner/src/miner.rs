@@ -287,6 +287,7 @@ impl Parts {
             drain: tuned.drain,
             roster,
             feed: config.feed,
+            serving: net.serving(),
         };
         let service =
             Service::with_deltas(service, &disk.watermark, Some(deltas)).map_err(|source| {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use athanor_net::{BlobStore, Inbound};
+use athanor_net::{BlobStore, Inbound, Serving};
 use athanor_node::Feed;
 use athanor_spec::{SigningContext, SubnetSpec};
 use sp_core::sr25519;
@@ -50,6 +50,8 @@ pub struct ServiceConfig {
     pub roster: watch::Receiver<Arc<Roster>>,
     /// Who is told of requests that failed.
     pub feed: Feed,
+    /// What others hear who ask how this node is ([`athanor_net::NetHandle::serving`]).
+    pub serving: watch::Sender<Serving>,
 }
 
 /// A service that is ready to run.
@@ -96,6 +98,7 @@ impl Service {
                 allowance: config.allowance,
                 roster: config.roster,
                 watermark,
+                serving: config.serving,
             },
         );
         Ok(Self { front, tally })

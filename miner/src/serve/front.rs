@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use athanor_net::{Inbound, InboundRequest, PeerId, Responder};
+use athanor_net::{Inbound, InboundRequest, PeerId, Responder, Serving};
 use athanor_spec::{
     Ask, DeltaQuery, Fetch, Hotkey, Refusal, Signed,
     envelope::MAX_WINDOW_MS,
@@ -41,6 +41,9 @@ const READ_RETRY_MS: u32 = 50;
 /// Answers begun beyond the engine's slots, as a share of them, so that a slot that becomes free is taken in the same turn.
 const AHEAD: usize = 4;
 
+/// How often others hear anew how much room there is.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
 /// What the front is told at its start.
 pub(crate) struct FrontConfig {
     /// Answers drawn at once.
@@ -52,6 +55,8 @@ pub(crate) struct FrontConfig {
     pub(crate) allowance: watch::Receiver<Allowance>,
     pub(crate) roster: watch::Receiver<Arc<Roster>>,
     pub(crate) watermark: Watermark,
+    /// What others hear who ask how this node is.
+    pub(crate) serving: watch::Sender<Serving>,
 }
 
 /// See the module.
@@ -60,7 +65,9 @@ pub(crate) struct Front {
     server: Arc<Server>,
     admission: Admission,
     watermark: Watermark,
+    serving: watch::Sender<Serving>,
     // Configuration.
+    slots: usize,
     limit: usize,
     drain: watch::Receiver<Duration>,
     allowance: watch::Receiver<Allowance>,
@@ -121,6 +128,8 @@ impl Front {
             server,
             admission,
             watermark: config.watermark,
+            serving: config.serving,
+            slots: config.slots,
             limit,
             drain: config.drain,
             allowance: config.allowance,
@@ -141,6 +150,7 @@ impl Front {
     /// Serves until told to stop, then until what was admitted is answered or the deadline has passed.
     pub(crate) async fn run(mut self, mut inbound: Inbound, stop: CancellationToken) {
         let mut deadline = None;
+        let mut tell = tokio::time::interval(TELL_EVERY);
         loop {
             let drained = self.draining && self.is_idle();
             if drained || deadline.is_some_and(|at| at <= Instant::now()) {
@@ -164,6 +174,7 @@ impl Front {
                     );
                 }
                 () = end => {}
+                _ = tell.tick() => self.tell(),
                 Some(report) = self.reports.recv() => self.on_report(report),
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -178,6 +189,23 @@ impl Front {
             self.begin_answers();
         }
         self.give_up().await;
+    }
+
+    /// Tells the network what others hear who ask.
+    fn tell(&self) {
+        let free = match self.draining {
+            true => 0,
+            false => self.slots.saturating_sub(self.answering + self.queue.len()),
+        };
+        let serving = Serving {
+            checkpoint: Some(self.server.backend.checkpoint()),
+            free_slots: u32::try_from(free).unwrap_or(u32::MAX),
+        };
+        self.serving.send_if_modified(|told| {
+            let changed = *told != serving;
+            *told = serving;
+            changed
+        });
     }
 
     fn is_idle(&self) -> bool {

@@ -90,6 +90,7 @@ async fn serve(dir: &Path, checkpoint: &Checkpoint, slots: usize, queue: usize) 
         drain,
         roster,
         feed: Feed::new(),
+        serving: net.serving(),
     };
     let service = Service::new(config, &dir.join("mark")).unwrap();
     let counts = Box::new(service.counts());

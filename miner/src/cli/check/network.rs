@@ -12,7 +12,8 @@ use athanor_model::{
 use athanor_net::{AskError, Client, Identity, NetConfig, Observed, PeerAddress};
 use athanor_scoring::grade;
 use athanor_spec::{
-    Ask, Digest, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec, envelope::Domain,
+    Ask, Digest, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec,
+    envelope::{Domain, MAX_CLOCK_SKEW_MS},
 };
 use codec::Encode;
 use futures::future::join_all;
@@ -58,6 +59,7 @@ pub(super) async fn run(report: &mut Report, probe: &Probe) -> Result<(), CliErr
     let asks = asks(probe)?;
     let answers = reach(report, probe, &client, asks).await;
     if let Some(answers) = answers {
+        status(report, probe, &client).await;
         speed(report, probe, &answers);
         let fetched = fetch(report, probe, &client).await;
         margins(report, probe, answers, fetched).await;
@@ -213,6 +215,30 @@ fn signatures(report: &mut Report, probe: &Probe, answers: &[(Ask, Observed)]) {
             "run `check` again after the swap at the end of the epoch; if it stays so, start the miner again",
         ),
     }
+}
+
+/// What it says of itself: the spec, the checkpoint, the clock.
+async fn status(report: &mut Report, probe: &Probe, client: &Client) {
+    let deadline = Duration::from_millis(probe.spec.round.deadline_ms.into());
+    let said = match client.status(&probe.address, deadline).await {
+        Ok(said) => said,
+        Err(error) => {
+            let next = "look at the miner's log";
+            return report.fail("status", error.to_string(), next);
+        }
+    };
+    let skew = said.time_ms.abs_diff(now_ms());
+    let same = said.spec == Some(probe.spec.digest());
+    report.judge(
+        "status",
+        same && skew <= MAX_CLOCK_SKEW_MS,
+        format!(
+            "{} spec, room for {} more asks, clock off by {skew} ms",
+            if same { "the same" } else { "another" },
+            said.free_slots
+        ),
+        "give both the subnet's spec with --subnet.spec, and set the clocks by NTP",
+    );
 }
 
 /// By this machine's socket: a validator is farther away.
