@@ -195,7 +195,7 @@ impl Setup<'_> {
     ) -> Result<Miner, LocalnetError> {
         let config = MinerConfig {
             chain: self.client.clone(),
-            hotkey: participant.hotkey.pair.clone(),
+            hotkey: participant.hotkey.pair.clone().into(),
             spec: self.spec.clone(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             external: None,

@@ -116,7 +116,7 @@ impl Miner {
         let roster = validators.map(|(seed, stake)| (hotkey(seed), stake));
         let roster = watch::channel(Arc::new(Roster::new(roster)));
         let service = ServiceConfig {
-            hotkey: pair(100),
+            hotkey: pair(100).into(),
             context: CONTEXT,
             spec: spec.clone(),
             backend: Backend::new(engine.clone(), stop.clone()),

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use athanor_chain::{Client, Neuron};
+use athanor_chain::{Client, Neuron, Signer};
 use athanor_net::{NetHandle, PeerAddress};
 use athanor_spec::{BlockNumber, NetUid};
-use sp_core::sr25519;
 use tokio::sync::watch;
 
 use crate::{MinerConfig, StartError, publish::record, store::Kept};
@@ -82,7 +81,7 @@ impl Axon {
     pub(crate) async fn keep(
         &mut self,
         chain: &Client,
-        hotkey: &sr25519::Pair,
+        hotkey: &Signer,
         netuid: NetUid,
         block: BlockNumber,
     ) {

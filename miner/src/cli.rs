@@ -9,7 +9,7 @@ mod status;
 
 use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use athanor_chain::{Client, ConnectError, ReadError, WalletError};
+use athanor_chain::{Client, ConnectError, ReadError, Signer, WalletError};
 use athanor_distill::{
     bundled::BundledError,
     init::StudentError,
@@ -32,11 +32,10 @@ use athanor_node::{
     register::RegisterCommandError,
     settings::SettingsError,
     shutdown,
-    signer::SignerError,
+    signer::{RemoteArgs, SignerError},
     wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec};
-use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -172,14 +171,14 @@ async fn packing(
 /// What every command that talks to the chain needs.
 struct Node {
     spec: SubnetSpec,
-    hotkey: sr25519::Pair,
+    hotkey: Signer,
     chain: Client,
 }
 
 impl Node {
-    async fn open(arguments: &NodeArgs) -> Result<Self, CliError> {
+    async fn open(arguments: &NodeArgs, remote: &RemoteArgs) -> Result<Self, CliError> {
         let spec = arguments.subnet.load()?;
-        let hotkey = arguments.wallet.wallet().hotkey()?;
+        let hotkey = remote.signer(&arguments.wallet).await?;
         let chain = Client::open(arguments.subtensor.endpoints.clone()).await?;
         Ok(Self {
             spec,
@@ -192,7 +191,7 @@ impl Node {
     fn lock(&self) -> Result<Lock, LockError> {
         lock::hotkey(
             &lock::run_directory(),
-            Hotkey(self.hotkey.public().0),
+            self.hotkey.hotkey(),
             self.chain.genesis(),
             self.spec.subnet.netuid,
         )
@@ -206,9 +205,9 @@ async fn serve(
 ) -> Result<(), CliError> {
     let stop = shutdown::signal().map_err(CliError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Signals)?;
-    let node = Node::open(&arguments.node).await?;
+    let node = Node::open(&arguments.node, &arguments.remote).await?;
     let data_dir = arguments.data_dir(&node.spec);
-    let seed = seed_of(&node.hotkey);
+    let seed = seed_of(&node.hotkey.hotkey());
     // Held until the end of this function.
     let _locks = (lock::directory(&data_dir)?, node.lock()?);
     let files = model::Files::prepare(&arguments, &data_dir, seed)?;
@@ -332,8 +331,8 @@ async fn open_source(teacher: Checkpoint) -> Result<Arc<Source>, CliError> {
 }
 
 /// A seed of its own for every hotkey, so that no two miners train alike.
-fn seed_of(hotkey: &sr25519::Pair) -> u64 {
-    let digest = athanor_spec::Digest::of(&hotkey.public().0);
+fn seed_of(hotkey: &Hotkey) -> u64 {
+    let digest = athanor_spec::Digest::of(&hotkey.0);
     let mut seed = [0; 8];
     seed.copy_from_slice(&digest.0[..8]);
     u64::from_le_bytes(seed)

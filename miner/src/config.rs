@@ -2,13 +2,12 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use athanor_chain::{Client, CommitError, ReadError, ServeError};
+use athanor_chain::{Client, CommitError, ReadError, ServeError, Signer};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
 use athanor_model::{DeviceChoice, WeightFormat, engine::LoadError};
 use athanor_net::IdentityFileError;
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
-use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
@@ -20,8 +19,8 @@ use crate::{
 pub struct MinerConfig {
     /// The chain.
     pub chain: Client,
-    /// The hotkey, registered on the subnet.
-    pub hotkey: sr25519::Pair,
+    /// What signs for the hotkey, which is registered on the subnet.
+    pub hotkey: Signer,
     /// The subnet's spec, which also names the subnet.
     pub spec: SubnetSpec,
     /// Where to accept connections; port 0 takes a free one.

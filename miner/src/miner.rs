@@ -10,7 +10,6 @@ use athanor_chain::{BlocksError, Metagraph, ReadError};
 use athanor_model::engine::{self, EngineConfig, LoadError};
 use athanor_net::{Client, Inbound, NetConfig, NetHandle, PeerAddress};
 use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
-use sp_core::Pair as _;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, watch},
@@ -103,7 +102,7 @@ pub enum RunError {
 /// Starts a miner. When this returns it is listening, its address is announced, its checkpoint is committed, and it
 /// serves.
 pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
-    let hotkey = Hotkey(config.hotkey.public().0);
+    let hotkey = config.hotkey.hotkey();
     let netuid = config.spec.subnet.netuid;
     let metagraph = config.chain.metagraph(netuid).await?;
     let neuron = metagraph
@@ -207,7 +206,7 @@ impl Parts {
             address,
             roster,
         } = self;
-        let hotkey = Hotkey(config.hotkey.public().0);
+        let hotkey = config.hotkey.hotkey();
         let neuron = metagraph.by_hotkey(&hotkey);
         config.metrics.connected(&config.chain);
         config.metrics.block(metagraph.block, &metagraph.schedule);

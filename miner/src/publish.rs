@@ -12,15 +12,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError};
+use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError, Signer};
 use athanor_model::{Checkpoint, DeviceChoice};
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{
-    BlockNumber, Commitment, Digest, Hotkey, SubnetSpec,
+    BlockNumber, Commitment, Digest, SubnetSpec,
     telemetry::{Event, HeldOut},
 };
 use futures::{Stream, StreamExt};
-use sp_core::{Pair as _, sr25519};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -184,7 +183,7 @@ pub(crate) struct Follower {
     pub(crate) store: Arc<Mutex<Store>>,
     pub(crate) feed: Feed,
     // Configuration.
-    pub(crate) hotkey: sr25519::Pair,
+    pub(crate) hotkey: Signer,
     pub(crate) spec: SubnetSpec,
     pub(crate) peer_key: Digest,
     pub(crate) device: DeviceChoice,
@@ -378,7 +377,7 @@ impl Follower {
         match purpose {
             Purpose::Trained { lineage, .. } if lineage < self.lineage => return,
             Purpose::Trained { step, .. } => self.feed.send(Event::Distilled {
-                miner: Hotkey(self.hotkey.public().0),
+                miner: self.hotkey.hotkey(),
                 step,
                 loss: kept.checkpoint.manifest.training.heldout_loss.into(),
                 heldout,
@@ -443,7 +442,7 @@ impl Follower {
     async fn refresh_roster(&mut self) -> Result<(), RunError> {
         match self.chain.metagraph(self.spec.subnet.netuid).await {
             Ok(metagraph) => {
-                let hotkey = Hotkey(self.hotkey.public().0);
+                let hotkey = self.hotkey.hotkey();
                 self.metrics.neuron(metagraph.by_hotkey(&hotkey));
                 if metagraph.by_hotkey(&hotkey).is_none() {
                     let netuid = self.spec.subnet.netuid;
@@ -526,7 +525,7 @@ impl Follower {
         match swapped {
             Ok(Ok(())) => {
                 tracing::info!(%from, %to, "swapped");
-                let miner = Hotkey(self.hotkey.public().0);
+                let miner = self.hotkey.hotkey();
                 self.feed.send(Event::Swapped { miner, from, to });
                 Ok(())
             }

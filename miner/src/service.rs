@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
+use athanor_chain::Signer;
 use athanor_net::{BlobStore, Inbound, Serving};
 use athanor_node::Feed;
 use athanor_spec::{SigningContext, SubnetSpec};
-use sp_core::sr25519;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use crate::{
 /// What a service needs.
 pub struct ServiceConfig {
     /// Who signs the answers.
-    pub hotkey: sr25519::Pair,
+    pub hotkey: Signer,
     /// Chain and subnet.
     pub context: SigningContext,
     /// The subnet's spec.

@@ -81,7 +81,7 @@ fn student(dir: &Path, seed: u64, noise: f32) -> Checkpoint {
 fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig {
     MinerConfig {
         chain: chain.clone(),
-        hotkey: development_pair(MINER),
+        hotkey: development_pair(MINER).into(),
         spec: SubnetSpec::local(),
         listen: ([127, 0, 0, 1], 0).into(),
         external: None,
@@ -415,7 +415,7 @@ async fn a_miner_that_is_not_registered_is_told_to_register() {
     let (_devnet, chain) = devnet().await;
     let model = student(directory.path(), 4, 0.02);
     let unregistered = MinerConfig {
-        hotkey: development_pair(STRANGER),
+        hotkey: development_pair(STRANGER).into(),
         ..config(&chain, directory.path().join("miner"), &model)
     };
     let error = athanor_miner::start(unregistered)

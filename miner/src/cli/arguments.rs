@@ -16,7 +16,7 @@ use athanor_node::{
     backup::{BackupArgs, DataKind},
     overview::OverviewArgs,
     register::RegisterArgs,
-    signer::SignerArgs,
+    signer::{RemoteArgs, SignerArgs},
     wallet::WalletCommand,
 };
 use athanor_spec::{Digest, SubnetSpec};
@@ -70,6 +70,9 @@ pub(crate) enum Command {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) node: NodeArgs,
+    /// What signs for the hotkey
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     /// Address to listen on
     #[arg(long = "axon.ip", alias = "axon-ip", env = "BT_AXON_IP", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     axon_ip: IpAddr,

@@ -12,6 +12,7 @@ use athanor_miner::{
     Status,
     control::{self, ControlError},
 };
+use athanor_node::signer::RemoteArgs;
 use athanor_spec::{Digest, Hotkey};
 use sp_core::Pair as _;
 
@@ -23,9 +24,11 @@ use report::Report;
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError> {
     let CheckArgs { run, json } = arguments;
     let spec = run.node.subnet.load()?;
+    // It asks the miner as the hotkey itself, many times in a row: the key has to be here.
     let pair = run.node.wallet.wallet().hotkey()?;
+    let hotkey = Hotkey(pair.public().0);
     let data_dir = run.data_dir(&spec);
-    let files = model::Files::prepare(&run, &data_dir, seed_of(&pair))?;
+    let files = model::Files::prepare(&run, &data_dir, seed_of(&hotkey))?;
     files.check(&spec)?;
     let mut report = Report::default();
     report.pass(
@@ -34,9 +37,8 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError
     );
     report.pass("teacher", Digest(files.teacher.digest()).to_string());
 
-    let node = Node::open(&run.node).await?;
+    let node = Node::open(&run.node, &RemoteArgs::default()).await?;
     let metagraph = node.chain.metagraph(spec.subnet.netuid).await?;
-    let hotkey = Hotkey(pair.public().0);
     let running = match control::status(&data_dir).await {
         Ok(status) => Some(status),
         Err(ControlError::NotRunning { .. }) => None,

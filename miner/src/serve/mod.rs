@@ -16,12 +16,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use athanor_chain::Signer;
 use athanor_net::{BlobStore, Responder};
 use athanor_node::Feed;
 use athanor_spec::{
     Answer, Ask, Fetch, Hotkey, Refusal, Signed, SigningContext, telemetry::Event, wire::Response,
 };
-use sp_core::{Pair as _, sr25519};
 
 use crate::{Backend, Behaviour, backend::Drawn, deltas::Deltas, tally::Tally};
 
@@ -33,7 +33,7 @@ const ANSWER_WINDOW_MS: u64 = 60_000;
 
 /// What tasks that answer need.
 pub(crate) struct Server {
-    pub(crate) hotkey: sr25519::Pair,
+    pub(crate) hotkey: Signer,
     pub(crate) context: SigningContext,
     pub(crate) backend: Backend,
     pub(crate) behaviour: Behaviour,
@@ -62,16 +62,20 @@ impl Server {
                     finish: draft.finish,
                 };
                 let nonce = self.nonce.fetch_add(1, Ordering::Relaxed);
-                let signed = Signed::new(
-                    &self.hotkey,
-                    &self.context,
-                    answer,
-                    now_ms(),
-                    ANSWER_WINDOW_MS,
-                    nonce,
-                );
-                reply.send(Response::Answer(signed));
-                self.tally.answered(drawn);
+                let sealed = self
+                    .hotkey
+                    .seal(&self.context, answer, now_ms(), ANSWER_WINDOW_MS, nonce)
+                    .await;
+                match sealed {
+                    Ok(signed) => {
+                        reply.send(Response::Answer(signed));
+                        self.tally.answered(drawn);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "an answer could not be signed");
+                        self.refuse(&ask.signer, Refusal::NotServing, reply);
+                    }
+                }
                 Some(u32::try_from(drawn).unwrap_or(u32::MAX))
             }
             Drawn::Refused(refusal, reply) => {
@@ -112,7 +116,7 @@ impl Server {
         self.tally.refused(&refusal);
         if matches!(refusal, Refusal::Overloaded { .. } | Refusal::NotServing) {
             self.feed.send(Event::RequestFailed {
-                miner: Hotkey(self.hotkey.public().0),
+                miner: self.hotkey.hotkey(),
                 reason: refusal.to_string(),
             });
         }

@@ -78,7 +78,7 @@ async fn serve(dir: &Path, checkpoint: &Checkpoint, slots: usize, queue: usize) 
     let (drain_sender, drain) = watch::channel(ENOUGH);
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::new(stakes)));
     let config = ServiceConfig {
-        hotkey: pair(100),
+        hotkey: pair(100).into(),
         context: CONTEXT,
         spec: SubnetSpec::local(),
         backend: backend.clone(),
