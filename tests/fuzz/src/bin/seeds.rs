@@ -1,0 +1,138 @@
+//! Writes what honest peers send into the corpus, for the fuzzers to begin with.
+
+use std::{fs, io, path::Path};
+
+use athanor_distill::{
+    shard::{KEPT, Recorded, Shard, Top},
+    stream::Example,
+};
+use athanor_model::{HostTensor, Precision, Tensors};
+use athanor_scoring::ledger::Record;
+use athanor_spec::{
+    Answer, Ask, Commitment, DeltaOffer, DeltaQuery, Digest, Epoch, Fetch, Finish, Hotkey, Refusal,
+    Signed,
+    wire::{Request, Response},
+};
+use codec::Encode;
+
+fn main() -> io::Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let write = |decoder: &str, name: &str, bytes: &[u8]| {
+        let dir = package.join("corpus").join(decoder);
+        fs::create_dir_all(&dir)?;
+        fs::write(dir.join(format!("honest-{name}")), bytes)
+    };
+    write("request", "ask", &Request::Ask(signed(ask())).encode())?;
+    let (blob, base) = (Digest([2; 32]), Digest([3; 32]));
+    let fetch = Fetch {
+        blob,
+        offset: 1 << 20,
+        len: 1 << 18,
+    };
+    write("request", "fetch", &Request::Fetch(signed(fetch)).encode())?;
+    let query = DeltaQuery { file: blob, base };
+    write("request", "delta", &Request::Delta(signed(query)).encode())?;
+    let answer = Answer {
+        request: ask().hash(),
+        checkpoint: blob,
+        tokens: vec![7; 12],
+        finish: Finish::Stop,
+    };
+    for (name, response) in [
+        ("answer", Response::Answer(signed(answer))),
+        ("slice", Response::Slice(vec![5; 40])),
+        ("offer", Response::Delta(DeltaOffer { blob, bytes: 9 })),
+        ("refusal", Response::Refused(Refusal::Overloaded { retry_after_ms: 250 })),
+    ] {
+        write("response", name, &response.encode())?;
+    }
+    let commitment = Commitment {
+        checkpoint: blob,
+        peer_key: base,
+        transcript_root: Digest([4; 32]),
+        spec: Digest([5; 32]),
+    };
+    write("commitment", "miner", &commitment.to_bytes())?;
+    write("record", "empty", &Record::new(Epoch(7)).to_bytes())?;
+    let (before, after) = (weights(0.5), weights(0.5001));
+    write("safetensors", "weights", &before)?;
+    write("delta", "weights", &[before, after].concat())?;
+    let shard = shard().to_bytes();
+    write("shard", "example", &shard[..shard.len() - 32])?;
+    for (decoder, name, path) in [
+        ("calibration", "shipped", "scoring/data/calibration.json"),
+        ("spec", "local", "subnet-spec/subnet.toml"),
+        ("config", "teacher", "distill/teacher/config.json"),
+        ("manifest", "teacher", "distill/teacher/manifest.json"),
+        ("template", "turns", "model/tests/fixtures/chat/turns.jinja"),
+        ("template", "tools", "model/tests/fixtures/chat/tools.jinja"),
+        ("template", "thoughts", "model/tests/fixtures/chat/thoughts.jinja"),
+        ("config", "qwen3", "model/tests/fixtures/families/qwen3/config.json"),
+        ("config", "yarn", "model/tests/fixtures/families/llama-yarn/config.json"),
+    ] {
+        write(decoder, name, &fs::read(package.join("../..").join(path))?)?;
+    }
+    write(
+        "conversation",
+        "tools",
+        br#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}], "chat_template_kwargs": {"think": false}}"#,
+    )?;
+    write(
+        "tokenizer",
+        "words",
+        br#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [{"id": 0, "content": "</s>", "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false, "special": true}], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null, "decoder": null, "model": {"type": "WordLevel", "vocab": {"</s>": 0, "the": 1, "heat": 2}, "unk_token": "</s>"}}"#,
+    )
+}
+
+fn ask() -> Ask {
+    Ask {
+        prompt: vec![1, 2, 3, 400],
+        max_new_tokens: 64,
+        temperature_milli: 700,
+        seed: 42,
+    }
+}
+
+/// Signed by nobody: what a signature says is for others to check.
+fn signed<T>(payload: T) -> Signed<T> {
+    Signed {
+        payload,
+        signer: Hotkey([1; 32]),
+        issued_ms: 1_700_000_000_000,
+        expires_ms: 1_700_000_010_000,
+        nonce: 5,
+        signature: [6; 64],
+    }
+}
+
+fn weights(value: f32) -> Vec<u8> {
+    let tensor = HostTensor {
+        shape: vec![2, 3],
+        data: vec![value, -value, 0.0, 1.0, 2.0 * value, -3.0],
+    };
+    let mut tensors = Tensors::new();
+    tensors.insert("model.norm.weight", tensor);
+    tensors.to_safetensors(Precision::F16)
+}
+
+fn shard() -> Shard {
+    let row = Top {
+        tokens: [3; KEPT],
+        probabilities: [0.25; KEPT],
+    };
+    let example = Example {
+        family: None,
+        tokens: vec![1, 2, 3, 4],
+        from: 1,
+    };
+    let rows = example.counted().map(|_| row.clone()).collect();
+    Shard {
+        teacher: [8; 32],
+        vocab: 4096,
+        temperature: 1.0,
+        examples: vec![Recorded { example, rows }],
+    }
+}

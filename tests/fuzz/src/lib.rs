@@ -1,0 +1,156 @@
+//! One function per decoder: it must take any bytes without a panic, within bounds, and give back what it took.
+//!
+//! The fuzz targets call these, and so does the ordinary test that replays the corpus.
+
+use std::io::Write as _;
+
+use athanor_distill::shard::Shard;
+use athanor_model::{
+    Config, Manifest, Tensors, Tokenizer,
+    checkpoint::delta,
+    text::{ChatTemplate, Conversation},
+};
+use athanor_scoring::{evidence::Calibration, ledger::Record};
+use athanor_spec::{
+    Commitment, SubnetSpec,
+    wire::{Request, Response},
+};
+use codec::{Decode, Encode};
+use flate2::{Compression, write::ZlibEncoder};
+
+/// Every decoder by the name of its target and of its part of the corpus.
+pub const DECODERS: [(&str, fn(&[u8])); 14] = [
+    ("calibration", calibration),
+    ("commitment", commitment),
+    ("config", config),
+    ("conversation", conversation),
+    ("delta", delta),
+    ("manifest", manifest),
+    ("record", record),
+    ("request", request),
+    ("response", response),
+    ("safetensors", safetensors),
+    ("shard", shard),
+    ("spec", spec),
+    ("template", template),
+    ("tokenizer", tokenizer),
+];
+
+/// What was decoded encodes to bytes that decode to the same.
+fn round_trip<M: Decode + Encode + PartialEq + std::fmt::Debug>(mut bytes: &[u8]) {
+    if let Ok(message) = M::decode(&mut bytes) {
+        assert_eq!(M::decode(&mut &*message.encode()).as_ref(), Ok(&message));
+    }
+}
+
+/// What peers ask.
+pub fn request(bytes: &[u8]) {
+    round_trip::<Request>(bytes);
+}
+
+/// What peers answer.
+pub fn response(bytes: &[u8]) {
+    round_trip::<Response>(bytes);
+}
+
+/// What anybody may have written on chain.
+pub fn commitment(bytes: &[u8]) {
+    if let Ok(commitment) = Commitment::from_bytes(bytes) {
+        assert_eq!(commitment.to_bytes(), bytes);
+    }
+}
+
+/// A validator's own records, from a disk that may be damaged.
+pub fn record(bytes: &[u8]) {
+    if let Ok(record) = Record::from_bytes(bytes) {
+        assert!(Record::from_bytes(&record.to_bytes()).is_ok());
+    }
+}
+
+/// A calibration that somebody was given.
+pub fn calibration(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Calibration::from_json(text);
+    }
+}
+
+/// A subnet's spec.
+pub fn spec(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = SubnetSpec::from_toml(text);
+    }
+}
+
+/// `config.json` of a miner's checkpoint.
+pub fn config(bytes: &[u8]) {
+    if let Ok(config) = Config::parse(bytes) {
+        assert!(config.check().is_ok());
+    }
+}
+
+/// `manifest.json` of a miner's checkpoint: one encoding only.
+pub fn manifest(bytes: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(bytes) {
+        assert_eq!(manifest.to_bytes(), bytes);
+    }
+}
+
+/// The weights of a miner's checkpoint.
+pub fn safetensors(bytes: &[u8]) {
+    let _ = Tensors::from_safetensors(bytes);
+}
+
+/// The longest file that a delta is asked to give, in bytes.
+const RESTORED: usize = 1 << 12;
+
+/// What changed between two files of weights. The first half of the input is the file before; the second is the delta's
+/// inside, which no mutation would get through the compression, and then the delta as it comes.
+pub fn delta(bytes: &[u8]) {
+    let (base, inside) = bytes.split_at(bytes.len() / 2);
+    let mut packed = ZlibEncoder::new(b"athdelt1".to_vec(), Compression::fast());
+    let packed = packed.write_all(inside).and_then(|()| packed.finish());
+    for length in [inside.len().min(RESTORED), RESTORED] {
+        let _ = delta::apply(base, packed.as_deref().unwrap_or_default(), length);
+        let _ = delta::apply(base, inside, length);
+    }
+    if let Ok(made) = delta::encode(base, inside) {
+        let restored = delta::apply(base, &made, inside.len());
+        assert_eq!(restored.ok().as_deref(), Some(inside));
+    }
+}
+
+/// A record of what a teacher said. Its hash is set right, or nothing behind it would be reached.
+pub fn shard(bytes: &[u8]) {
+    let _ = Shard::from_bytes(bytes);
+    let hashed = [bytes, blake3::hash(bytes).as_bytes()].concat();
+    if let Ok(shard) = Shard::from_bytes(&hashed) {
+        assert_eq!(shard.to_bytes(), hashed);
+    }
+}
+
+/// `tokenizer.json` of a miner's checkpoint.
+pub fn tokenizer(bytes: &[u8]) {
+    if let Ok(tokenizer) = Tokenizer::from_json(bytes) {
+        let ids = tokenizer.encode("The furnace keeps a steady heat.\n");
+        let _ = ids.map(|ids| tokenizer.decode(&ids));
+    }
+}
+
+/// A request to a chat API.
+pub fn conversation(bytes: &[u8]) {
+    let _ = Conversation::from_json(bytes);
+}
+
+/// The chat template of somebody's model.
+pub fn template(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(template) = ChatTemplate::parse(text, Default::default())
+        && let Ok(conversation) = Conversation::from_json(
+            br#"{"messages": [{"role": "user", "content": "What is an athanor?"}]}"#,
+        )
+    {
+        let _ = template.render(&conversation, true, std::time::UNIX_EPOCH);
+    }
+}
