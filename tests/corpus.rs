@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+// Of the fuzzers' own workspace it is the library.
+#[allow(unreachable_pub)]
 #[path = "fuzz/src/lib.rs"]
 mod decoders;
 
@@ -9,7 +11,8 @@ mod decoders;
 fn every_decoder_stands_its_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, decode) in decoders::DECODERS {
-        let files = fs::read_dir(corpus.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let files =
+            fs::read_dir(corpus.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut replayed = 0;
         for file in files {
             let path = file.unwrap().path();
@@ -29,7 +32,14 @@ fn every_decoder_has_a_target_and_every_target_is_a_decoder() {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let mut targets: Vec<String> = fs::read_dir(targets)
         .unwrap()
-        .map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     targets.sort();
     assert_eq!(targets, decoders::DECODERS.map(|(name, _)| name));

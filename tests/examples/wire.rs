@@ -128,7 +128,10 @@ fn tun(namespace: &PathBuf, device: &str) -> io::Result<File> {
     let namespace = File::open(namespace)?;
     // SAFETY: the descriptor is open; only this thread changes its namespace.
     check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })?;
-    let tun = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
+    let tun = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")?;
     // SAFETY: a request of zeroes is a valid one.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // The last byte stays zero, which ends the name.

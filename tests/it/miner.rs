@@ -29,11 +29,11 @@ use athanor_spec::{
 };
 use athanor_validator::{artifacts::Artifacts, signer::Signer};
 
-const NETUID: NetUid = NetUid(1);
-const VALIDATOR: &str = "Bob";
+pub(crate) const NETUID: NetUid = NetUid(1);
+pub(crate) const VALIDATOR: &str = "Bob";
 const MINER: &str = "Dave";
-const STRANGER: &str = "Eve";
-const ENDLESS: Duration = Duration::from_secs(120);
+pub(crate) const STRANGER: &str = "Eve";
+pub(crate) const ENDLESS: Duration = Duration::from_secs(120);
 
 async fn devnet() -> (Devnet, Client) {
     let mut genesis = Genesis::development(Duration::from_secs(12));
@@ -56,7 +56,7 @@ async fn devnet() -> (Devnet, Client) {
 }
 
 /// A student of two of the bundled teacher's layers.
-fn student(dir: &Path, seed: u64, noise: f32) -> Checkpoint {
+pub(crate) fn student(dir: &Path, seed: u64, noise: f32) -> Checkpoint {
     let teacher = bundled::write_teacher(&dir.join("teacher")).unwrap();
     let layers = init::layers(teacher.config.num_hidden_layers, 2);
     let plan = StudentPlan {
@@ -99,15 +99,15 @@ fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig 
 }
 
 /// Somebody who asks.
-struct Asker {
-    net: athanor_net::Client,
+pub(crate) struct Asker {
+    pub(crate) net: athanor_net::Client,
     name: &'static str,
-    context: SigningContext,
+    pub(crate) context: SigningContext,
     _handle: NetHandle,
 }
 
 impl Asker {
-    async fn start(name: &'static str, chain: &Client) -> Self {
+    pub(crate) async fn start(name: &'static str, chain: &Client) -> Self {
         let (net, _, handle) = athanor_net::start(NetConfig::new(
             Identity::from_seed(development_account(name)),
             SubnetSpec::local().limits,
@@ -130,14 +130,12 @@ impl Asker {
             temperature_milli: 800,
             seed,
         };
-        Signed::new(
-            &development_pair(self.name),
-            &self.context,
-            ask,
-            now_ms(),
-            10_000,
-            seed,
-        )
+        self.sign(ask, seed, 10_000)
+    }
+
+    pub(crate) fn sign(&self, ask: Ask, nonce: u64, window_ms: u64) -> Signed<Ask> {
+        let pair = development_pair(self.name);
+        Signed::new(&pair, &self.context, ask, now_ms(), window_ms, nonce)
     }
 
     async fn fetch(&self, from: &PeerAddress, blob: Digest, to: &Path) -> Result<u64, FetchError> {
@@ -157,7 +155,7 @@ impl Asker {
     }
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()

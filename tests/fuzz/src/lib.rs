@@ -12,23 +12,22 @@ use athanor_model::{
 };
 use athanor_scoring::{evidence::Calibration, ledger::Record};
 use athanor_spec::{
-    Commitment, SubnetSpec,
-    wire::{Request, Response},
+    Ask, Commitment, Signed, SubnetSpec,
+    wire::{AskFrame, BlobRequest, BlobResponse},
 };
 use codec::{Decode, Encode};
 use flate2::{Compression, write::ZlibEncoder};
 
 /// Every decoder by the name of its target and of its part of the corpus.
-pub const DECODERS: [(&str, fn(&[u8])); 14] = [
+pub const DECODERS: [(&str, fn(&[u8])); 13] = [
     ("calibration", calibration),
     ("commitment", commitment),
     ("config", config),
     ("conversation", conversation),
     ("delta", delta),
     ("manifest", manifest),
+    ("message", message),
     ("record", record),
-    ("request", request),
-    ("response", response),
     ("safetensors", safetensors),
     ("shard", shard),
     ("spec", spec),
@@ -43,14 +42,12 @@ fn round_trip<M: Decode + Encode + PartialEq + std::fmt::Debug>(mut bytes: &[u8]
     }
 }
 
-/// What peers ask.
-pub fn request(bytes: &[u8]) {
-    round_trip::<Request>(bytes);
-}
-
-/// What peers answer.
-pub fn response(bytes: &[u8]) {
-    round_trip::<Response>(bytes);
+/// What peers say to each other: the content of a frame, in whichever protocol.
+pub fn message(bytes: &[u8]) {
+    round_trip::<Signed<Ask>>(bytes);
+    round_trip::<AskFrame>(bytes);
+    round_trip::<BlobRequest>(bytes);
+    round_trip::<BlobResponse>(bytes);
 }
 
 /// What anybody may have written on chain.

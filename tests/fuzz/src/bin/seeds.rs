@@ -11,7 +11,7 @@ use athanor_scoring::ledger::Record;
 use athanor_spec::{
     Answer, Ask, Commitment, DeltaOffer, DeltaQuery, Digest, Epoch, Fetch, Finish, Hotkey, Refusal,
     Signed,
-    wire::{Request, Response},
+    wire::{AskFrame, BlobRequest, BlobResponse},
 };
 use codec::Encode;
 
@@ -22,29 +22,41 @@ fn main() -> io::Result<()> {
         fs::create_dir_all(&dir)?;
         fs::write(dir.join(format!("honest-{name}")), bytes)
     };
-    write("request", "ask", &Request::Ask(signed(ask())).encode())?;
+    write("message", "ask", &signed(ask()).encode())?;
     let (blob, base) = (Digest([2; 32]), Digest([3; 32]));
     let fetch = Fetch {
         blob,
         offset: 1 << 20,
         len: 1 << 18,
     };
-    write("request", "fetch", &Request::Fetch(signed(fetch)).encode())?;
     let query = DeltaQuery { file: blob, base };
-    write("request", "delta", &Request::Delta(signed(query)).encode())?;
     let answer = Answer {
         request: ask().hash(),
         checkpoint: blob,
         tokens: vec![7; 12],
         finish: Finish::Stop,
     };
-    for (name, response) in [
-        ("answer", Response::Answer(signed(answer))),
-        ("slice", Response::Slice(vec![5; 40])),
-        ("offer", Response::Delta(DeltaOffer { blob, bytes: 9 })),
-        ("refusal", Response::Refused(Refusal::Overloaded { retry_after_ms: 250 })),
+    let refusal = Refusal::Overloaded {
+        retry_after_ms: 250,
+    };
+    for (name, frame) in [
+        ("tokens", AskFrame::Tokens(vec![1, 2, 3])),
+        ("answer", AskFrame::Done(signed(answer))),
+        ("refusal", AskFrame::Refused(refusal)),
     ] {
-        write("response", name, &response.encode())?;
+        write("message", name, &frame.encode())?;
+    }
+    for (name, request) in [
+        ("fetch", BlobRequest::Fetch(signed(fetch))),
+        ("delta", BlobRequest::Delta(signed(query))),
+    ] {
+        write("message", name, &request.encode())?;
+    }
+    for (name, response) in [
+        ("slice", BlobResponse::Slice(vec![5; 40])),
+        ("offer", BlobResponse::Delta(DeltaOffer { blob, bytes: 9 })),
+    ] {
+        write("message", name, &response.encode())?;
     }
     let commitment = Commitment {
         checkpoint: blob,
