@@ -1,4 +1,4 @@
-//! Writes what honest peers send into the corpus, for the fuzzers to begin with.
+//! Writes what honest peers send into the corpus of tests/fuzz, for the fuzzers to begin with.
 
 use std::{fs, io, path::Path};
 
@@ -18,7 +18,7 @@ use codec::Encode;
 fn main() -> io::Result<()> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let write = |decoder: &str, name: &str, bytes: &[u8]| {
-        let dir = package.join("corpus").join(decoder);
+        let dir = package.join("fuzz/corpus").join(decoder);
         fs::create_dir_all(&dir)?;
         fs::write(dir.join(format!("honest-{name}")), bytes)
     };
@@ -78,11 +78,23 @@ fn main() -> io::Result<()> {
         ("manifest", "teacher", "distill/teacher/manifest.json"),
         ("template", "turns", "model/tests/fixtures/chat/turns.jinja"),
         ("template", "tools", "model/tests/fixtures/chat/tools.jinja"),
-        ("template", "thoughts", "model/tests/fixtures/chat/thoughts.jinja"),
-        ("config", "qwen3", "model/tests/fixtures/families/qwen3/config.json"),
-        ("config", "yarn", "model/tests/fixtures/families/llama-yarn/config.json"),
+        (
+            "template",
+            "thoughts",
+            "model/tests/fixtures/chat/thoughts.jinja",
+        ),
+        (
+            "config",
+            "qwen3",
+            "model/tests/fixtures/families/qwen3/config.json",
+        ),
+        (
+            "config",
+            "yarn",
+            "model/tests/fixtures/families/llama-yarn/config.json",
+        ),
     ] {
-        write(decoder, name, &fs::read(package.join("../..").join(path))?)?;
+        write(decoder, name, &fs::read(package.join("..").join(path))?)?;
     }
     write(
         "conversation",
