@@ -195,6 +195,9 @@ impl Shard {
             }
             examples.push(Recorded { example, rows });
         }
+        if !rest.is_empty() {
+            return Err(ShardError::Damaged);
+        }
         Ok(Shard {
             teacher: *teacher,
             vocab: vocab as usize,
