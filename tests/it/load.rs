@@ -57,6 +57,8 @@ async fn a_miner_under_mixed_load_serves_the_honest_within_its_memory() {
     let crowd = Crowd {
         validator: Arc::new(Asker::start(VALIDATOR, &rig.chain).await),
         stranger: Arc::new(Asker::start(STRANGER, &rig.chain).await),
+        // A peer of its own: who sends forgeries is soon no longer listened to.
+        forger: Arc::new(Asker::from([7; 32], VALIDATOR, &rig.chain).await),
         nonces: Arc::new(AtomicU64::new(1)),
         over: Arc::new(AtomicBool::new(false)),
     };
@@ -154,6 +156,7 @@ fn answers(model: &Checkpoint) -> Vec<Vec<u32>> {
 struct Crowd {
     validator: Arc<Asker>,
     stranger: Arc<Asker>,
+    forger: Arc<Asker>,
     nonces: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
@@ -223,7 +226,7 @@ impl Crowd {
                 .is_ok()
                 .then_some((&self.validator, again, Refusal::Replayed));
             for (asker, ask, expected) in replayed.into_iter().chain([
-                (&self.validator, unsigned, Refusal::BadSignature),
+                (&self.forger, unsigned, Refusal::BadSignature),
                 (&self.stranger, strange, Refusal::NotAllowed),
                 (&self.validator, long, Refusal::OutOfBounds),
             ]) {

@@ -108,8 +108,13 @@ pub(crate) struct Asker {
 
 impl Asker {
     pub(crate) async fn start(name: &'static str, chain: &Client) -> Self {
+        Self::from(development_account(name), name, chain).await
+    }
+
+    /// Somebody who asks under a name, from a peer of its own.
+    pub(crate) async fn from(peer: [u8; 32], name: &'static str, chain: &Client) -> Self {
         let (net, _, handle) = athanor_net::start(NetConfig::new(
-            Identity::from_seed(development_account(name)),
+            Identity::from_seed(peer),
             SubnetSpec::local().limits,
         ))
         .await
