@@ -1,7 +1,11 @@
 //! Text to token ids and back, by a Hugging Face `tokenizer.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    panic::catch_unwind,
+    path::{Path, PathBuf},
+};
 
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
 /// The largest `tokenizer.json` that is read, in bytes.
@@ -43,6 +47,9 @@ pub enum TokenizerError {
         /// What the parser says.
         source: tokenizers::Error,
     },
+    /// The file is JSON, and the tokenizer's parts are damaged.
+    #[error("the parts of tokenizer.json are damaged")]
+    Damaged,
     /// A text or a list of ids that the tokenizer refuses.
     #[error("the tokenizer refused its input: {source}")]
     Input {
@@ -69,10 +76,14 @@ impl Tokenizer {
         Self::from_json(&std::fs::read(&path).map_err(read)?)
     }
 
-    /// Reads the contents of a `tokenizer.json`.
+    /// Reads the contents of a `tokenizer.json`, which may come from anybody.
     pub fn from_json(json: &[u8]) -> Result<Self, TokenizerError> {
-        let inner = tokenizers::Tokenizer::from_bytes(json)
-            .map_err(|source| TokenizerError::Format { source })?;
+        let format = |source| TokenizerError::Format { source };
+        // The library panics over a decoder that is no JSON, and over a normaliser whose table is damaged.
+        serde_json::from_slice::<IgnoredAny>(json).map_err(|error| format(error.into()))?;
+        let inner = catch_unwind(|| tokenizers::Tokenizer::from_bytes(json))
+            .map_err(|_| TokenizerError::Damaged)?
+            .map_err(format)?;
         let eos = EOS_NAMES.iter().find_map(|name| inner.token_to_id(name));
         Ok(Self { inner, eos })
     }
