@@ -297,7 +297,8 @@ enum Kind {
 }
 
 async fn flood(miner: &Miner) {
-    let honest = Arc::new(Asker::new(1, 1).await);
+    // A peer whose nonces are not those of the first table's.
+    let honest = Arc::new(Asker::new(3, 1).await);
     println!(
         "\neight streams of a validator beside a flood of {} s; milliseconds",
         FLOOD.as_secs()
