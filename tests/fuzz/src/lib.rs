@@ -13,7 +13,9 @@ use athanor_model::{
 use athanor_scoring::{evidence::Calibration, ledger::Record};
 use athanor_spec::{
     Ask, Commitment, Signed, SubnetSpec,
-    wire::{AskFrame, BlobRequest, BlobResponse},
+    wire::{
+        AskFrame, BlobRequest, BlobResponse, SpecQuery, SpecResponse, StatusQuery, StatusResponse,
+    },
 };
 use codec::{Decode, Encode};
 use flate2::{Compression, write::ZlibEncoder};
@@ -48,6 +50,10 @@ pub fn message(bytes: &[u8]) {
     round_trip::<AskFrame>(bytes);
     round_trip::<BlobRequest>(bytes);
     round_trip::<BlobResponse>(bytes);
+    round_trip::<StatusQuery>(bytes);
+    round_trip::<StatusResponse>(bytes);
+    round_trip::<SpecQuery>(bytes);
+    round_trip::<SpecResponse>(bytes);
 }
 
 /// What anybody may have written on chain.
