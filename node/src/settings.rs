@@ -303,7 +303,10 @@ fn resolve<A: Parser>(
 
 /// Says which variable a refused value came from, where it was one.
 fn command_line(command: &clap::Command, error: clap::Error) -> SettingsError {
-    match command::variable_at_fault(command, &error) {
+    // clap builds only what was typed, and panics where an option of another command is to be written out.
+    let mut command = command.clone();
+    command.build();
+    match command::variable_at_fault(&command, &error) {
         Some(variable) => SettingsError::CommandLine(clap::Error::raw(
             error.kind(),
             format!(

@@ -12,7 +12,7 @@ use athanor_chain::{Client, Wallet, wallet::KeyKind};
 use athanor_devnet::{Config, Devnet, Genesis, NeuronGenesis, Sealing, TAO, development_account};
 use athanor_model::Checkpoint;
 use athanor_net::{AskError, PeerAddress};
-use athanor_spec::{Answer, Ask, Digest, Hotkey, Signed};
+use athanor_spec::{Answer, Ask, Digest, Hotkey, Refusal, Signed};
 
 use crate::miner::{Asker, ENDLESS, NETUID, VALIDATOR, student};
 
@@ -170,6 +170,8 @@ impl Rig {
             if let Some((address, _)) = self.on_chain().await {
                 match asker.net.ask(&address, ask(), ENDLESS).await {
                     Ok(observed) => return (begun.elapsed(), address, observed.answer.payload),
+                    // Signed before the miner was there, and perhaps answered by the one before it.
+                    Err(AskError::Refused(Refusal::Replayed)) => {}
                     Err(AskError::Refused(refusal)) => panic!("refused: {refusal}"),
                     Err(_) => {}
                 }
