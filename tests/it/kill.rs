@@ -131,7 +131,7 @@ async fn load(
                     match asker.net.ask(&address, ask.clone(), ENDLESS).await {
                         Ok(_) => last = Some(ask),
                         Err(AskError::Refused(Refusal::Overloaded { .. })) => {}
-                        Err(error) if dead.load(Ordering::Relaxed) => drop(error),
+                        Err(_) if dead.load(Ordering::Relaxed) => {}
                         // The kill comes a moment before the mark.
                         Err(AskError::Disconnected | AskError::Unreachable { .. }) => break,
                         Err(error) => panic!("{error}"),

@@ -1,7 +1,7 @@
 //! A miner as a process of its own, with a wallet, a devnet and a port that stay when it is killed.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -102,7 +102,7 @@ impl Rig {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::from(log))
+            .stderr(log)
             .spawn()
             .unwrap();
         self.child = Some(child);

@@ -20,8 +20,11 @@ use athanor_spec::{
 use codec::{Decode, Encode};
 use flate2::{Compression, write::ZlibEncoder};
 
+/// Takes whatever bytes there are.
+pub type Decoder = fn(&[u8]);
+
 /// Every decoder by the name of its target and of its part of the corpus.
-pub const DECODERS: [(&str, fn(&[u8])); 13] = [
+pub const DECODERS: [(&str, Decoder); 13] = [
     ("calibration", calibration),
     ("commitment", commitment),
     ("config", config),
