@@ -121,6 +121,9 @@ impl CheckpointRefused {
     }
 }
 
+/// The newest checkpoints that may be on trial: one that is being tried, and one whose trial a rollback has overtaken.
+const ON_TRIAL: usize = 2;
+
 /// A checkpoint that is kept and fetchable.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
@@ -197,9 +200,12 @@ impl Store {
         Ok(kept)
     }
 
-    /// Drops the oldest checkpoints, of earlier runs too, until the rest keeps to the budget, but none of `needed`.
+    /// Drops the oldest checkpoints, of earlier runs too, until the rest keeps to the budget, but none of `needed` and none
+    /// that may be on trial: nobody needs those yet, and the next that is committed is one of them.
     pub(crate) fn prune(&mut self, needed: &[Digest], budget: Budget) {
-        for checkpoint in garbage::victims(&self.present(), needed, budget) {
+        let on_trial = self.kept.iter().rev().take(ON_TRIAL).map(Kept::digest);
+        let needed: Vec<Digest> = needed.iter().copied().chain(on_trial).collect();
+        for checkpoint in garbage::victims(&self.present(), &needed, budget) {
             let kept = self.kept.iter().position(|k| k.digest() == checkpoint);
             match kept.and_then(|index| self.kept.remove(index)) {
                 Some(dropped) => self.drop_files(&dropped),

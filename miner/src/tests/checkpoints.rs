@@ -60,6 +60,23 @@ fn old_checkpoints_go_but_shared_files_stay() {
 }
 
 #[test]
+fn a_checkpoint_on_trial_stays_whatever_else_is_needed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = store(directory.path());
+    let all: Vec<Digest> = (10..15)
+        .map(|seed| tiny(directory.path(), seed))
+        .map(|checkpoint| {
+            store
+                .adopt(&checkpoint.dir, &spec(), None)
+                .unwrap()
+                .digest()
+        })
+        .collect();
+    store.prune(&all[..3], Budget::Few);
+    assert!(all.iter().all(|digest| store.find(*digest).is_some()));
+}
+
+#[test]
 fn what_changed_is_fetchable_as_long_as_both_checkpoints_are() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, blobs) = store(directory.path());
