@@ -104,7 +104,7 @@ impl Stream {
         family: task::Family,
         rng: &mut impl Rng,
     ) -> Result<Example, TokenizerError> {
-        let item = task::generate(family, rng);
+        let item = task::generate(family, &task::TAUGHT, rng);
         let mut tokens = self.tokenizer.encode(&item.prompt)?;
         let from = tokens.len() - 1;
         tokens.extend(self.tokenizer.encode(&item.completion())?);
@@ -118,7 +118,7 @@ impl Stream {
 
     /// An item of a family drawn uniformly.
     pub fn any_item(&self, rng: &mut impl Rng) -> Result<Example, TokenizerError> {
-        let family = task::Family::ALL[rng.random_range(0..task::Family::ALL.len())];
+        let family = task::Family::TAUGHT[rng.random_range(0..task::Family::TAUGHT.len())];
         self.item(family, rng)
     }
 

@@ -33,11 +33,11 @@ pub struct VocabularyError(#[source] Box<dyn std::error::Error + Send + Sync>);
 /// Learns `size` tokens from the corpus and the task families, and returns the bytes of a `tokenizer.json`.
 pub fn learn(size: usize, seed: u64) -> Result<Vec<u8>, VocabularyError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let items = task::Family::ALL
+    let items = task::Family::TAUGHT
         .into_iter()
         .flat_map(|family| vec![family; ITEMS])
         .map(|family| {
-            let item = task::generate(family, &mut rng);
+            let item = task::generate(family, &task::TAUGHT, &mut rng);
             format!("{}{}", item.prompt, item.completion())
         });
     let texts: Vec<String> = corpus::training().map(str::to_owned).chain(items).collect();

@@ -1,11 +1,21 @@
 //! Turn qualities into the weights that a validator sets.
 //!
-//! Every class of identical artifacts has one slot. The slot's pay is Q_low^p of its member of earliest priority; later
-//! members of the class earn nothing, so neither copying nor splitting a model over hotkeys gains anything.
+//! Every class of identical artifacts has one slot. The slot's pay is Q_low^p S( joint goodput ) of its members of
+//! earliest priority, split by goodput; later members of the class earn nothing, so copying gains nothing. Goodput is
+//! measured while half of all miners is loaded at once, so what hotkeys on one card serve together is what the card
+//! gives, and with the linear S splitting a card over hotkeys gains nothing either.
+//!
+//! The curve says who is paid. `proportional`: every slot by its worth, so siblings of one model earn together what they
+//! would earn apart. `top_k`: the k slots of the greatest worth. `crown`: a share to the holder of the crown, the rest
+//! proportional. A flood of siblings can fill the k slots, and siblings of the crowned model share the rest: a spec
+//! that takes one of these pays for being first and accepts that.
 
 use std::collections::BTreeMap;
 
-use athanor_spec::{BlockNumber, Digest, Uid, params::AllocationParams};
+use athanor_spec::{
+    BlockNumber, Digest, Uid,
+    params::{AllocationParams, Curve, GoodputWorth},
+};
 
 /// Room kept below the chain's limit of a single weight, which is checked after rounding.
 const LIMIT_ROOM: f64 = 1.0 - 1e-4;
@@ -19,6 +29,8 @@ pub struct Entry {
     pub class: Digest,
     /// Lower confidence bound of its quality, in [0, 1].
     pub quality_low: f64,
+    /// Goodput under load, as a multiple of the reference in the spec; not below 0.
+    pub goodput: f64,
     /// Whether it is accused of anything: then it earns nothing.
     pub faulty: bool,
     /// Block since which it has committed to this artifact: the earliest of a class is paid.
@@ -48,23 +60,24 @@ impl ChainLimits {
 
 /// The weights to set, by ascending UID, the largest being 65535; empty when nobody earned and nothing can be burned.
 ///
-/// `crown` is the class that gets [`AllocationParams::crown_share`] on top of its proportional part; where it earns
-/// nothing the whole pay is proportional. Members of one class that committed in the same block share its slot.
-/// UIDs of weight 0 appear only as far as the chain asks for a longer vector.
+/// `crown` is the class that holds the crown, for the curve that has one. Where the crown's share is earned by nobody it
+/// is burned, and where nothing can be burned it is shared like the rest. Members of one class that committed in the same
+/// block share its slot. UIDs of weight 0 appear only as far as the chain asks for a longer vector.
 pub fn allocate(
     entries: &[Entry],
     crown: Option<Digest>,
     params: &AllocationParams,
     limits: &ChainLimits,
 ) -> Vec<(Uid, u16)> {
-    let mut shares = shares(entries, crown, params);
+    let burn = limits.burn.filter(|_| params.burn_unearned);
+    let mut shares = shares(entries, crown, params, burn);
     if limits.max_weight_limit < u16::MAX {
         let cap = f64::from(limits.max_weight_limit) / f64::from(u16::MAX);
         limit(&mut shares, cap * LIMIT_ROOM);
     }
     let mut weights: BTreeMap<Uid, u16> = upscaled(&shares);
     if weights.is_empty() {
-        let Some(burn) = limits.burn else {
+        let Some(burn) = burn else {
             return Vec::new();
         };
         weights.insert(burn, u16::MAX);
@@ -79,55 +92,133 @@ pub fn allocate(
     weights.into_iter().collect()
 }
 
+/// S, what a class is paid for serving at `goodput` references: `linear` the goodput itself; `concave` its square root
+/// up to the reference, beyond which more is not paid. Not below 0.
+pub fn goodput_worth(goodput: f64, params: &AllocationParams) -> f64 {
+    let goodput = if goodput.is_nan() {
+        0.0
+    } else {
+        goodput.max(0.0)
+    };
+    match params.goodput {
+        GoodputWorth::Linear => goodput,
+        GoodputWorth::Concave => goodput.min(1.0).sqrt(),
+    }
+}
+
+/// A class's members of earliest priority, and what they are worth together.
+struct Slot<'a> {
+    members: Vec<&'a Entry>,
+    worth: f64,
+}
+
+impl Slot<'_> {
+    /// Splits the slot's pay by goodput, or evenly where none has any.
+    fn parts(&self) -> impl Iterator<Item = (Uid, f64)> + '_ {
+        let total: f64 = self
+            .members
+            .iter()
+            .map(|entry| entry.goodput.max(0.0))
+            .sum();
+        let even = 1.0 / self.members.len() as f64;
+        self.members.iter().map(move |entry| {
+            let part = if total > 0.0 {
+                entry.goodput.max(0.0) / total
+            } else {
+                even
+            };
+            (entry.uid, part)
+        })
+    }
+}
+
+/// The slots that earn anything, by class.
+fn slots<'a>(entries: &'a [Entry], params: &AllocationParams) -> BTreeMap<Digest, Slot<'a>> {
+    let mut classes: BTreeMap<Digest, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.iter().filter(|e| !e.faulty && e.quality_low > 0.0) {
+        let members = classes.entry(entry.class).or_default();
+        match members
+            .first()
+            .map(|first| entry.priority_block.cmp(&first.priority_block))
+        {
+            Some(std::cmp::Ordering::Greater) => {}
+            Some(std::cmp::Ordering::Less) => *members = vec![entry],
+            Some(std::cmp::Ordering::Equal) | None => members.push(entry),
+        }
+    }
+    classes
+        .into_iter()
+        .map(|(class, members)| {
+            // They are the same model: what is known best of it counts for all.
+            let quality = members
+                .iter()
+                .map(|e| e.quality_low.min(1.0))
+                .fold(0.0, f64::max);
+            let joint = members.iter().map(|e| e.goodput.max(0.0)).sum();
+            let worth = quality.powf(params.exponent) * goodput_worth(joint, params);
+            (class, Slot { members, worth })
+        })
+        .filter(|(_, slot)| slot.worth > 0.0)
+        .collect()
+}
+
 /// Shares of the pay by UID, adding up to 1; empty when nobody earned.
 fn shares(
     entries: &[Entry],
     crown: Option<Digest>,
     params: &AllocationParams,
+    burn: Option<Uid>,
 ) -> BTreeMap<Uid, f64> {
-    let mut slots: BTreeMap<Digest, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries.iter().filter(|e| !e.faulty && e.quality_low > 0.0) {
-        let slot = slots.entry(entry.class).or_default();
-        match slot
-            .first()
-            .map(|first| entry.priority_block.cmp(&first.priority_block))
-        {
-            Some(std::cmp::Ordering::Greater) => {}
-            Some(std::cmp::Ordering::Less) => *slot = vec![entry],
-            Some(std::cmp::Ordering::Equal) | None => slot.push(entry),
-        }
+    let mut slots = slots(entries, params);
+    if params.curve == Curve::TopK {
+        keep_best(&mut slots, params.top_k);
     }
-    let pay = |slot: &[&Entry], entry: &Entry| {
-        entry.quality_low.min(1.0).powf(params.exponent) / slot.len() as f64
-    };
-    let total: f64 = slots
-        .values()
-        .flat_map(|slot| slot.iter().map(|e| pay(slot, e)))
-        .sum();
-    let crowned = crown
-        .and_then(|class| slots.get(&class))
-        .filter(|_| total > 0.0);
-    let crown_share = if crowned.is_some() {
-        params.crown_share
-    } else {
-        0.0
-    };
     let mut shares = BTreeMap::new();
-    if slots.is_empty() || total <= 0.0 {
+    if slots.is_empty() {
         return shares;
     }
+    let crowned = crown.filter(|class| slots.contains_key(class));
+    let crown_share = match (params.curve, crowned, burn) {
+        (Curve::Proportional | Curve::TopK, ..) | (Curve::Crown, None, None) => 0.0,
+        (Curve::Crown, Some(_), _) => params.crown_share,
+        (Curve::Crown, None, Some(burn)) => {
+            shares.insert(burn, params.crown_share);
+            params.crown_share
+        }
+    };
+    let total: f64 = slots.values().map(|slot| slot.worth).sum();
     for (class, slot) in &slots {
-        let bonus = if Some(*class) == crown {
-            crown_share / slot.len() as f64
+        let bonus = if Some(*class) == crowned {
+            crown_share
         } else {
             0.0
         };
-        for entry in slot {
-            *shares.entry(entry.uid).or_insert(0.0) +=
-                (1.0 - crown_share) * pay(slot, entry) / total + bonus;
+        let pay = (1.0 - crown_share) * slot.worth / total + bonus;
+        for (uid, part) in slot.parts() {
+            *shares.entry(uid).or_insert(0.0) += pay * part;
         }
     }
     shares
+}
+
+/// Keeps the `k` slots of the greatest worth; of equals the earlier.
+fn keep_best(slots: &mut BTreeMap<Digest, Slot<'_>>, k: u32) {
+    let mut order: Vec<(f64, BlockNumber, Digest)> = slots
+        .iter()
+        .filter_map(|(class, slot)| {
+            let first = slot.members.first()?;
+            Some((slot.worth, first.priority_block, *class))
+        })
+        .collect();
+    order.sort_by(|left, right| {
+        right
+            .0
+            .total_cmp(&left.0)
+            .then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
+    });
+    for (.., class) in order.iter().skip(k as usize) {
+        slots.remove(class);
+    }
 }
 
 /// Holds every share at `cap` and spreads the excess over the others in proportion. Where the cap cannot be kept

@@ -9,5 +9,6 @@ pub mod ledger;
 pub mod rank;
 pub mod synthetic;
 pub mod task;
+pub mod width;
 
 pub use allocate::allocate;

@@ -9,6 +9,12 @@ use thiserror::Error;
 
 use crate::{Digest, NetUid};
 
+mod allocation;
+mod tasks;
+
+pub use allocation::{AllocationParams, Curve, GoodputWorth};
+pub use tasks::{FamilyParams, TaskParams};
+
 /// Everything that the participants of one subnet must agree on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +25,8 @@ pub struct SubnetSpec {
     pub limits: Limits,
     /// What a validator asks in one round.
     pub round: RoundParams,
+    /// Which procedural families are asked, and how hard they are.
+    pub tasks: TaskParams,
     /// When an answer counts as not sampled from the committed checkpoint.
     pub audit: AuditParams,
     /// How an audited answer is graded.
@@ -77,6 +85,9 @@ pub struct RoundParams {
     pub continuation_prompt_tokens: (u32, u32),
     /// Generated tokens of a continuation, inclusive range.
     pub continuation_new_tokens: (u32, u32),
+    /// Share of a miner's asks whose prompts all miners of the round get, each with a sampling seed and a time of its
+    /// own: pairs of miners are compared on these, and the teacher reads each once.
+    pub shared_share: f64,
     /// Share of asks that continue real text; the rest are procedural items with a checkable answer.
     pub continuation_share: f64,
     /// Part of the epoch, from its start, over which the asks are scattered; weights are set after it.
@@ -131,30 +142,8 @@ pub struct ServiceParams {
     pub per_token_ms: u32,
     /// Multiple of that time at which an answer is worth nothing.
     pub hard_factor: f64,
-}
-
-/// How grades become weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AllocationParams {
-    /// Exponent p of the lower bound of quality; at most 4, 2 advised.
-    pub exponent: f64,
-    /// Standard errors z subtracted from quality.
-    pub confidence_z: f64,
-    /// Population standard deviation of a per-ask quality, shared by all miners.
-    pub pool_sd: f64,
-    /// Cap of the effective number of asks, for all alike.
-    pub max_effective_asks: f64,
-    /// Epochs that a newer, better checkpoint needs no longer beat the margin of an older one: half-life of the margin.
-    pub margin_half_life_epochs: f64,
-    /// Margin eps by which a later checkpoint must beat an earlier one for the crown, in units of quality.
-    pub crown_margin: f64,
-    /// Share of the pay that goes to the crown; the rest is proportional.
-    pub crown_share: f64,
-    /// Probability of one false crown among all challengers of a round, however often the evidence is looked at.
-    pub crown_alpha: f64,
-    /// Challenges taken per round, first in first out: the M that the error rate is divided by.
-    pub crown_slots: u32,
+    /// The reference that goodput is measured in: tokens per second within the objective, under load.
+    pub goodput_tokens_per_second: f64,
 }
 
 /// Why a spec cannot be used.
@@ -216,33 +205,6 @@ impl SubnetSpec {
     }
 
     fn check(&self) -> Result<(), SpecError> {
-        let range = |key: &'static str, ok: bool, value: String, expected: &'static str| {
-            if ok {
-                Ok(())
-            } else {
-                Err(SpecError::OutOfRange {
-                    key,
-                    value,
-                    expected,
-                })
-            }
-        };
-        let unit = |key: &'static str, value: f64| {
-            range(
-                key,
-                (0.0..=1.0).contains(&value),
-                value.to_string(),
-                "between 0 and 1",
-            )
-        };
-        let positive = |key: &'static str, value: f64| {
-            range(
-                key,
-                value.is_finite() && value > 0.0,
-                value.to_string(),
-                "above 0",
-            )
-        };
         let limits = &self.limits;
         range(
             "subnet.vocab_size",
@@ -309,6 +271,7 @@ impl SubnetSpec {
             format!("{:?}", round.temperatures_milli),
             "a list of at least one temperature, each at most 2000",
         )?;
+        unit("round.shared_share", round.shared_share)?;
         unit("round.continuation_share", round.continuation_share)?;
         unit("round.ask_window_share", round.ask_window_share)?;
         for (key, (low, high)) in [
@@ -349,6 +312,8 @@ impl SubnetSpec {
                 why: "greedy answers carry no seed evidence, so nothing could be audited",
             });
         }
+
+        self.tasks.check(round)?;
 
         range(
             "audit.alpha",
@@ -401,44 +366,43 @@ impl SubnetSpec {
             self.service.hard_factor.to_string(),
             "above 1",
         )?;
+        positive(
+            "service.goodput_tokens_per_second",
+            self.service.goodput_tokens_per_second,
+        )?;
 
-        let allocation = &self.allocation;
-        range(
-            "allocation.exponent",
-            allocation.exponent > 0.0 && allocation.exponent <= 4.0,
-            allocation.exponent.to_string(),
-            "above 0 and at most 4",
-        )?;
-        range(
-            "allocation.confidence_z",
-            (0.0..=10.0).contains(&allocation.confidence_z),
-            allocation.confidence_z.to_string(),
-            "between 0 and 10",
-        )?;
-        unit("allocation.pool_sd", allocation.pool_sd)?;
-        positive(
-            "allocation.max_effective_asks",
-            allocation.max_effective_asks,
-        )?;
-        positive(
-            "allocation.margin_half_life_epochs",
-            allocation.margin_half_life_epochs,
-        )?;
-        unit("allocation.crown_margin", allocation.crown_margin)?;
-        unit("allocation.crown_share", allocation.crown_share)?;
-        range(
-            "allocation.crown_alpha",
-            allocation.crown_alpha > 0.0 && allocation.crown_alpha <= 0.2,
-            allocation.crown_alpha.to_string(),
-            "above 0 and at most 0.2",
-        )?;
-        range(
-            "allocation.crown_slots",
-            allocation.crown_slots > 0,
-            "0".into(),
-            "above 0",
-        )
+        self.allocation.check()
     }
+}
+
+/// Refuses a value that is not `ok`.
+fn range(
+    key: &'static str,
+    ok: bool,
+    value: String,
+    expected: &'static str,
+) -> Result<(), SpecError> {
+    if ok {
+        Ok(())
+    } else {
+        Err(SpecError::OutOfRange {
+            key,
+            value,
+            expected,
+        })
+    }
+}
+
+/// Refuses what is no share.
+fn unit(key: &'static str, value: f64) -> Result<(), SpecError> {
+    let ok = (0.0..=1.0).contains(&value);
+    range(key, ok, value.to_string(), "between 0 and 1")
+}
+
+/// Refuses what is not above 0.
+fn positive(key: &'static str, value: f64) -> Result<(), SpecError> {
+    let ok = value.is_finite() && value > 0.0;
+    range(key, ok, value.to_string(), "above 0")
 }
 
 #[cfg(test)]

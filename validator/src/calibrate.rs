@@ -23,7 +23,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::{audit::observe, plan};
+use crate::{
+    audit::observe,
+    plan::{self, PlannedMiner},
+};
 
 /// Settings of `calibrate`.
 #[derive(Clone, Debug, Args)]
@@ -272,12 +275,15 @@ fn layers(students: &[Checkpoint]) -> String {
 
 /// Asks drawn as in a round, each from its own salt.
 fn prompts(seed: u64, count: u32, spec: &SubnetSpec, tokenizer: &Tokenizer) -> Vec<Ask> {
-    let mut spec = spec.clone();
-    spec.round.asks_per_miner = count;
     let mut round_seed = [0; 32];
     round_seed[..8].copy_from_slice(&seed.to_le_bytes());
     let encode = |text: &str| tokenizer.encode(text).unwrap_or_default();
-    plan::plan(&round_seed, &[(Hotkey([0; 32]), Uid(0))], &spec, 1, encode)
+    let miner = PlannedMiner {
+        hotkey: Hotkey([0; 32]),
+        uid: Uid(0),
+        asks: count,
+    };
+    plan::plan(&round_seed, &[miner], spec, 1, encode)
         .into_iter()
         .map(|planned| planned.ask)
         .collect()

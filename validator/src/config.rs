@@ -10,7 +10,7 @@ use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use sp_core::sr25519;
 use thiserror::Error;
 
-use crate::{artifacts::ArtifactError, audit::AuditError, book::BookError};
+use crate::{artifacts::ArtifactError, audit::AuditError, book::BookError, probe::ProbeError};
 
 /// Everything that a validator runs on.
 #[derive(Clone)]
@@ -101,6 +101,9 @@ pub enum StartError {
         /// Of the spec.
         expected: u32,
     },
+    /// The teacher cannot do what the spec asks of students.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// The replay thread does not start.
     #[error(transparent)]
     Audit(#[from] AuditError),

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use athanor_model::{Checkpoint, StopTokens, engine::Engine};
+use athanor_model::Checkpoint;
 use athanor_net::Client as Net;
 use athanor_scoring::ledger::{AskOutcome, Fault, FaultKind};
-use athanor_spec::{Ask, Digest, Round, telemetry::Event};
+use athanor_spec::{Digest, Round, telemetry::Event};
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 
@@ -17,7 +17,7 @@ use crate::{
     plan::PlannedAsk,
     round::RoundMiner,
     signer::Signer,
-    teacher,
+    teacher::Teacher,
 };
 
 /// A checkpoint, or why it could not be had.
@@ -41,11 +41,10 @@ pub(crate) struct AskContext {
     pub(crate) net: Net,
     pub(crate) signer: Signer,
     pub(crate) auditor: Auditor,
-    pub(crate) teacher: Engine,
+    pub(crate) teacher: Teacher,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) vocab_size: u32,
     pub(crate) deadline: Duration,
-    pub(crate) ends: StopTokens,
     pub(crate) round: Round,
     pub(crate) miner: RoundMiner,
     pub(crate) accepted: Vec<(Digest, SharedArtifact)>,
@@ -65,7 +64,6 @@ impl AskContext {
             return finding;
         };
         let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
-        let reference = reference_ask(&planned);
         let (observation, reference) = tokio::join!(
             ask::ask(
                 &self.net,
@@ -76,7 +74,7 @@ impl AskContext {
                 self.vocab_size,
                 self.deadline
             ),
-            teacher::continuation(&self.teacher, &reference, self.ends.clone()),
+            self.teacher.continuation(&planned),
         );
         let Some(reference) = reference else {
             tracing::warn!("the teacher did not continue a prompt; the ask counts for nothing");
@@ -138,14 +136,5 @@ impl AskContext {
                 None
             }
         }
-    }
-}
-
-/// The teacher's own continuation of the prompt: at temperature 1, with draws that the miner cannot know.
-fn reference_ask(planned: &PlannedAsk) -> Ask {
-    Ask {
-        temperature_milli: 1000,
-        seed: !planned.ask.seed,
-        ..planned.ask.clone()
     }
 }

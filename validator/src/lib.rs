@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 mod finding;
 pub mod plan;
+pub mod probe;
 pub mod round;
 pub mod run;
 pub mod seed;

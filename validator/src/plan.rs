@@ -1,10 +1,21 @@
 //! One round's asks as a pure function of its seed: what is asked, of whom, and when.
+//!
+//! A share of the prompts is common to all miners of the round ([`RoundParams::shared_share`]): qualities on the same
+//! prompt can be compared pair by pair, and the teacher continues and reads such a prompt once, however many miners get
+//! it. Sharing gives nothing away. An answer is a function of the miner's own checkpoint, which it committed to before
+//! the round's seed existed, and of its own sampling seed, which it learns with the ask: another miner's answer is wrong
+//! for it, and the prompt, heard of early, would save it one prefill. Prompt, length and temperature are common; the
+//! seed, the time, and everything about the other prompts are the miner's own.
+//!
+//! Each ask comes from a generator of its own, keyed by the miner's salt and the ask's index, so one ask can be drawn
+//! again by itself ([`ask_of`]) and does not depend on how many others there are. Procedural items are dealt from one deck
+//! per round, at a place that the miner's UID and the index name, so that no two prompts of a round are the same item.
 
 use athanor_scoring::{
     corpus,
-    task::{self, Family, Item},
+    task::{self, Deck, Item},
 };
-use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid};
+use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid, params::RoundParams};
 use rand::{Rng, SeedableRng, seq::IndexedRandom as _};
 use rand_chacha::ChaCha20Rng;
 
@@ -28,78 +39,182 @@ pub struct PlannedAsk {
     pub uid: Uid,
     /// Position among the miner's asks of this round.
     pub index: u32,
+    /// Which of the round's shared prompts it is, counted from 0; `None` for a prompt that only this miner gets.
+    pub shared: Option<u32>,
     /// Blocks after the round's first block at which the ask goes out.
     pub block_offset: u32,
     /// What goes over the wire.
     pub ask: Ask,
+    /// Seed of the teacher's own continuation of the prompt; the same wherever the prompt is shared.
+    pub reference_seed: u64,
     /// What it is about.
     pub content: Content,
 }
 
-/// Plans a round: `asks_per_miner` asks for each miner, each miner's from its own salt, families drawn independently
-/// per ask (never in blocks, which would break the sequential tests), scattered over `window_blocks` blocks.
+/// A miner in a round's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedMiner {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// Its slot when the round began.
+    pub uid: Uid,
+    /// How many asks it gets, those with the round's shared prompts among them; see [`athanor_scoring::width::prompts`].
+    pub asks: u32,
+}
+
+/// What is the same for everybody who gets a prompt.
+#[derive(Clone, Debug)]
+struct Prompt {
+    tokens: Vec<u32>,
+    max_new_tokens: u16,
+    temperature_milli: u16,
+    reference_seed: u64,
+    content: Content,
+}
+
+/// The places of a deck that a miner has for its asks of a round: more than a round has.
+const PLACES: u64 = 4096;
+
+/// What a round's prompts are drawn from.
+struct Source<'a, E> {
+    seed: [u8; 32],
+    deck: Deck,
+    spec: &'a SubnetSpec,
+    window_blocks: u32,
+    encode: E,
+}
+
+/// How many of a miner's asks carry the round's shared prompts: those of the lowest indices.
+pub fn shared_prompts(round: &RoundParams) -> u32 {
+    // At most asks_per_miner, as the share is at most 1.
+    (f64::from(round.asks_per_miner) * round.shared_share).round() as u32
+}
+
+/// Plans a round: families drawn independently per prompt (never in blocks, which
+/// would break the sequential tests), scattered over `window_blocks` blocks.
 ///
-/// `encode` is the subnet's tokenizer. The result is ordered by block offset, then by miner.
+/// `encode` is the subnet's tokenizer. The result is ordered by block offset, then by index, then by miner.
 pub fn plan(
     round_seed: &[u8; 32],
-    miners: &[(Hotkey, Uid)],
+    miners: &[PlannedMiner],
     spec: &SubnetSpec,
     window_blocks: u32,
     encode: impl Fn(&str) -> Vec<u32>,
 ) -> Vec<PlannedAsk> {
-    let mut asks = Vec::with_capacity(miners.len() * spec.round.asks_per_miner as usize);
-    for (miner, uid) in miners {
-        let mut rng = ChaCha20Rng::from_seed(seed::salt(round_seed, miner));
-        for index in 0..spec.round.asks_per_miner {
-            let (ask, content) = draw_ask(&mut rng, spec, &encode);
-            let block_offset = rng.random_range(0..window_blocks.max(1));
-            asks.push(PlannedAsk {
-                miner: *miner,
-                uid: *uid,
-                index,
-                block_offset,
-                ask,
-                content,
-            });
+    let source = Source::new(round_seed, spec, window_blocks, encode);
+    let shared: Vec<Prompt> = (0..shared_prompts(&spec.round))
+        .map(|index| source.shared_prompt(index))
+        .collect();
+    let mut asks = Vec::new();
+    for miner in miners {
+        for index in 0..miner.asks {
+            let prompt = shared.get(index as usize).cloned();
+            asks.push(source.ask((miner.hotkey, miner.uid), index, prompt));
         }
     }
     asks.sort_by_key(|planned| (planned.block_offset, planned.index, planned.miner));
     asks
 }
 
-fn draw_ask(
-    rng: &mut ChaCha20Rng,
+/// One ask of [`plan`] by itself, as whoever checks a single exchange needs it.
+pub fn ask_of(
+    round_seed: &[u8; 32],
+    miner: (Hotkey, Uid),
+    index: u32,
     spec: &SubnetSpec,
-    encode: &impl Fn(&str) -> Vec<u32>,
-) -> (Ask, Content) {
-    let round = &spec.round;
-    let (prompt, content, max_new_tokens) = if rng.random_bool(round.continuation_share) {
-        let (low, high) = round.continuation_prompt_tokens;
-        let tokens = rng.random_range(low..=high) as usize;
-        // A token is at least one character: this many characters hold more tokens than are kept.
-        let mut prompt = encode(corpus::passage(rng, tokens * 6));
-        prompt.truncate(tokens);
-        let (low, high) = round.continuation_new_tokens;
-        (prompt, Content::Continuation, rng.random_range(low..=high))
-    } else {
-        let family = Family::ALL.choose(rng).copied().unwrap_or(Family::ALL[0]);
-        let item = task::generate(family, rng);
-        let prompt = encode(&item.prompt);
-        // The bound is the same for all items: it must not give the length of the answer away.
-        (prompt, Content::Task(item), round.continuation_new_tokens.1)
-    };
-    let temperature_milli = round
-        .temperatures_milli
-        .choose(rng)
-        .copied()
-        .unwrap_or(1000);
-    let ask = Ask {
-        prompt,
-        max_new_tokens: u16::try_from(max_new_tokens).unwrap_or(u16::MAX),
-        temperature_milli,
-        seed: rng.random(),
-    };
-    (ask, content)
+    window_blocks: u32,
+    encode: impl Fn(&str) -> Vec<u32>,
+) -> PlannedAsk {
+    let source = Source::new(round_seed, spec, window_blocks, encode);
+    let shared = index < shared_prompts(&spec.round);
+    let prompt = shared.then(|| source.shared_prompt(index));
+    source.ask(miner, index, prompt)
+}
+
+impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
+    fn new(round_seed: &[u8; 32], spec: &'a SubnetSpec, window_blocks: u32, encode: E) -> Self {
+        Self {
+            seed: *round_seed,
+            deck: Deck::new(seed::deck(round_seed)),
+            spec,
+            window_blocks,
+            encode,
+        }
+    }
+
+    /// An ask with a shared prompt, or with one of its own.
+    fn ask(&self, (miner, uid): (Hotkey, Uid), index: u32, shared: Option<Prompt>) -> PlannedAsk {
+        let salt = seed::salt(&self.seed, &miner);
+        let mut rng = ChaCha20Rng::from_seed(seed::ask(&salt, index));
+        let block_offset = rng.random_range(0..self.window_blocks.max(1));
+        let seed = rng.random();
+        let is_shared = shared.is_some();
+        let prompt = shared.unwrap_or_else(|| {
+            // The first places are those of the shared prompts.
+            let place = (u64::from(uid.0) + 1) * PLACES + u64::from(index) % PLACES;
+            self.prompt(place, &mut rng)
+        });
+        PlannedAsk {
+            miner,
+            uid,
+            index,
+            shared: is_shared.then_some(index),
+            block_offset,
+            ask: Ask {
+                prompt: prompt.tokens,
+                max_new_tokens: prompt.max_new_tokens,
+                temperature_milli: prompt.temperature_milli,
+                seed,
+            },
+            reference_seed: prompt.reference_seed,
+            content: prompt.content,
+        }
+    }
+
+    fn shared_prompt(&self, index: u32) -> Prompt {
+        let salt = seed::shared(&self.seed);
+        let mut rng = ChaCha20Rng::from_seed(seed::ask(&salt, index));
+        self.prompt(u64::from(index) % PLACES, &mut rng)
+    }
+
+    fn prompt(&self, place: u64, rng: &mut ChaCha20Rng) -> Prompt {
+        let round = &self.spec.round;
+        let tasks = &self.spec.tasks;
+        // A spec whose families are all off has continuations only.
+        let family = match rng.random_bool(round.continuation_share) {
+            true => None,
+            false => task::choose(tasks, rng),
+        };
+        let (tokens, content, max_new_tokens) = match family {
+            None => {
+                let (low, high) = round.continuation_prompt_tokens;
+                let tokens = rng.random_range(low..=high) as usize;
+                // A token is at least one character: this many characters hold more tokens than are kept.
+                let mut prompt = (self.encode)(corpus::passage(rng, tokens * 6));
+                prompt.truncate(tokens);
+                let (low, high) = round.continuation_new_tokens;
+                (prompt, Content::Continuation, rng.random_range(low..=high))
+            }
+            Some(family) => {
+                let item = self.deck.deal(family, tasks, place, rng);
+                let prompt = (self.encode)(&item.prompt);
+                // The bound is the same for all items: it must not give the length of the answer away.
+                (prompt, Content::Task(item), round.continuation_new_tokens.1)
+            }
+        };
+        let temperature_milli = round
+            .temperatures_milli
+            .choose(rng)
+            .copied()
+            .unwrap_or(1000);
+        Prompt {
+            tokens,
+            max_new_tokens: u16::try_from(max_new_tokens).unwrap_or(u16::MAX),
+            temperature_milli,
+            reference_seed: rng.random(),
+            content,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,10 +227,13 @@ mod tests {
         text.bytes().map(u32::from).collect()
     }
 
-    fn miners(count: u8) -> Vec<(Hotkey, Uid)> {
-        (0..count)
-            .map(|i| (Hotkey([i; 32]), Uid(u16::from(i))))
-            .collect()
+    fn miners(count: u8) -> Vec<PlannedMiner> {
+        let miner = |i: u8| PlannedMiner {
+            hotkey: Hotkey([i; 32]),
+            uid: Uid(i.into()),
+            asks: SubnetSpec::local().round.asks_per_miner,
+        };
+        (0..count).map(miner).collect()
     }
 
     #[test]
@@ -142,7 +260,55 @@ mod tests {
     }
 
     #[test]
-    fn every_ask_is_within_the_spec_and_no_prompt_is_shared() {
+    fn more_asks_for_one_miner_change_nothing_about_the_others() {
+        let spec = SubnetSpec::local();
+        let mut more = miners(3);
+        more[1].asks += 10;
+        let before = plan(&[1; 32], &miners(3), &spec, 10, bytes_as_tokens);
+        let after = plan(&[1; 32], &more, &spec, 10, bytes_as_tokens);
+        assert_eq!(after.len(), before.len() + 10);
+        assert!(before.iter().all(|planned| after.contains(planned)));
+    }
+
+    #[test]
+    fn shared_prompts_are_common_to_all_and_seeds_and_times_are_not() {
+        let spec = SubnetSpec::local();
+        let asks = plan(&[3; 32], &miners(6), &spec, 50, bytes_as_tokens);
+        let count = shared_prompts(&spec.round);
+        assert!(count > 0 && count < spec.round.asks_per_miner);
+        let mut offsets = HashSet::new();
+        for index in 0..count {
+            let same: Vec<_> = asks.iter().filter(|a| a.shared == Some(index)).collect();
+            assert_eq!(same.len(), 6);
+            for other in &same[1..] {
+                let (left, right) = (same[0], other);
+                assert_eq!(left.ask.prompt, right.ask.prompt);
+                assert_eq!(left.content, right.content);
+                assert_eq!(left.reference_seed, right.reference_seed);
+                assert_eq!(left.ask.max_new_tokens, right.ask.max_new_tokens);
+                assert_eq!(left.ask.temperature_milli, right.ask.temperature_milli);
+                assert_ne!(left.ask.seed, right.ask.seed);
+            }
+            offsets.extend(same.iter().map(|a| a.block_offset));
+        }
+        assert!(offsets.len() > 10, "the shared prompts go out together");
+        let own: Vec<_> = asks.iter().filter(|a| a.shared.is_none()).collect();
+        let prompts: HashSet<_> = own.iter().map(|a| &a.ask.prompt).collect();
+        assert_eq!(prompts.len(), own.len(), "two miners share an own prompt");
+    }
+
+    #[test]
+    fn an_ask_can_be_drawn_again_by_itself() {
+        let spec = SubnetSpec::local();
+        for planned in plan(&[5; 32], &miners(3), &spec, 9, bytes_as_tokens) {
+            let miner = (planned.miner, planned.uid);
+            let again = ask_of(&[5; 32], miner, planned.index, &spec, 9, bytes_as_tokens);
+            assert_eq!(again, planned);
+        }
+    }
+
+    #[test]
+    fn every_ask_is_within_the_spec_and_no_seed_is_used_twice() {
         let spec = SubnetSpec::local();
         let asks = plan(&[7; 32], &miners(8), &spec, 12, bytes_as_tokens);
         let mut per_miner = BTreeMap::<Uid, u32>::new();

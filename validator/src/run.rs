@@ -13,11 +13,12 @@ use std::{
 use athanor_chain::{
     BlockRef, Client as Chain, Progress, ReadError, Tick, WeightSetter, WeightsSet,
 };
-use athanor_model::{Checkpoint, StopTokens, Tokenizer, engine::Engine};
+use athanor_model::{Checkpoint, Tokenizer};
 use athanor_net::{Client as Net, Identity, NetConfig, NetHandle};
 use athanor_scoring::{
     allocate::{ChainLimits, Entry, allocate},
     ledger::{AskId, AskOutcome, Fault, FaultKind},
+    width,
 };
 use athanor_spec::{
     Digest, Epoch, Hotkey, Round, Uid,
@@ -36,11 +37,12 @@ use crate::{
     book::{Account, Book, BookError, Claim},
     config::{RunError, StartError, ValidatorConfig},
     finding::{ArtifactResult, AskContext, Finding, SharedArtifact},
-    plan::{self, PlannedAsk},
+    plan::{self, PlannedAsk, PlannedMiner},
+    probe,
     round::{ActiveRound, RoundMiner, Timetable, miners_of},
     seed::{self, SeedInput},
     signer::Signer,
-    teacher,
+    teacher::Teacher,
 };
 
 /// Outcomes waiting to be written.
@@ -92,11 +94,9 @@ struct Loop {
     /// Whether weights were set since the chain was last asked how they stand; also true at first.
     weights_changed: bool,
     tokenizer: Tokenizer,
-    /// What ends an answer of the teacher.
-    ends: StopTokens,
     artifacts: Artifacts,
     auditor: Auditor,
-    teacher: Engine,
+    teacher: Teacher,
     book: Arc<Book>,
     in_flight: Arc<Semaphore>,
     findings: mpsc::Sender<Finding>,
@@ -173,7 +173,17 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             path: config.teacher.clone(),
             source,
         })?;
-    let teacher = teacher::engine(&teacher, &config)?;
+    let teacher = Teacher::start(&teacher, ends, &config)?;
+    for it in probe::probe(&teacher, &tokenizer, &config.spec).await? {
+        let (family, right, asked) = (it.family.name(), it.right, it.asked);
+        tracing::debug!(
+            family,
+            right,
+            asked,
+            p = it.p_value,
+            "the teacher can do it"
+        );
+    }
 
     let weights = WeightSetter::open(
         chain.clone(),
@@ -194,7 +204,6 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         weights,
         weights_changed: true,
         tokenizer,
-        ends,
         artifacts,
         auditor,
         teacher,
@@ -303,10 +312,7 @@ impl Loop {
             },
         );
         let miners = miners_of(&metagraph, &self.signer.hotkey());
-        let whom: Vec<_> = miners
-            .iter()
-            .map(|miner| (miner.account.hotkey, miner.uid))
-            .collect();
+        let whom = self.share_out(&miners);
         let tokenizer = &self.tokenizer;
         let mut plan = plan::plan(
             &seed.output,
@@ -351,6 +357,29 @@ impl Loop {
         });
         self.round = Some(ActiveRound::new(round, timetable, seed, miners, plan));
         Ok(())
+    }
+
+    /// How many prompts each miner gets: more where less is known.
+    fn share_out(&self, miners: &[RoundMiner]) -> Vec<PlannedMiner> {
+        let known = |miner: &RoundMiner| match self.book.record(&miner.account) {
+            Ok(record) => record.effective_asks(),
+            Err(error) => {
+                tracing::error!(%error, "cannot read the ledger");
+                0.0
+            }
+        };
+        let effective: Vec<f64> = miners.iter().map(known).collect();
+        let spec = &self.config.spec;
+        let asks = width::prompts(&effective, plan::shared_prompts(&spec.round), spec);
+        miners
+            .iter()
+            .zip(asks)
+            .map(|(miner, asks)| PlannedMiner {
+                hotkey: miner.account.hotkey,
+                uid: miner.uid,
+                asks,
+            })
+            .collect()
     }
 
     fn prune(&mut self, round: Round) {
@@ -420,7 +449,6 @@ impl Loop {
             in_flight: self.in_flight.clone(),
             vocab_size: self.config.spec.subnet.vocab_size,
             deadline: Duration::from_millis(self.config.spec.round.deadline_ms.into()),
-            ends: self.ends.clone(),
             round,
             miner,
             accepted,
@@ -503,6 +531,7 @@ impl Loop {
                 } else {
                     0.0
                 },
+                goodput: 1.0,
                 faulty: grade.fault.is_some(),
                 priority_block: miner.committed_at,
             });
@@ -517,12 +546,18 @@ impl Loop {
                 grade,
             });
         }
-        let weights = allocate(
-            &entries,
-            None,
-            &self.config.spec.allocation,
-            &ChainLimits::NONE,
-        );
+        let limits = match self.chain.weight_limits(self.config.netuid(), None).await {
+            Ok(limits) => ChainLimits {
+                min_allowed_weights: limits.min_allowed_weights,
+                max_weight_limit: limits.max_weight_limit,
+                burn: limits.owner,
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the chain's limits of weights; trying again with the next block");
+                return Ok(());
+            }
+        };
+        let weights = allocate(&entries, None, &self.config.spec.allocation, &limits);
         let submitted = self.set_weights(epoch, weights).await;
         if let Some(active) = self.round.as_mut() {
             active.submitted = submitted;

@@ -75,9 +75,25 @@ pub fn verify(validator: &Hotkey, input: &SeedInput, proof: &[u8]) -> Option<[u8
         .ok()
 }
 
-/// The salt of one miner in one round: no two miners share a prompt, so none can answer from another's.
+/// The salt of one miner in one round: its sampling seeds and times are its own, and so are the prompts that are not
+/// shared.
 pub fn salt(seed: &[u8; 32], miner: &Hotkey) -> [u8; 32] {
     *blake3::keyed_hash(seed, &miner.0).as_bytes()
+}
+
+/// The salt of a round's shared prompts. No hotkey has this length, so it is no miner's.
+pub fn shared(seed: &[u8; 32]) -> [u8; 32] {
+    *blake3::keyed_hash(seed, b"athanor/shared-prompts").as_bytes()
+}
+
+/// The seed of the deck that a round's procedural items are dealt from.
+pub fn deck(seed: &[u8; 32]) -> [u8; 32] {
+    *blake3::keyed_hash(seed, b"athanor/deck").as_bytes()
+}
+
+/// The seed of one ask under a salt.
+pub fn ask(salt: &[u8; 32], index: u32) -> [u8; 32] {
+    *blake3::keyed_hash(salt, &index.to_le_bytes()).as_bytes()
 }
 
 #[cfg(test)]
@@ -135,5 +151,7 @@ mod tests {
         let (a, b) = (Hotkey([1; 32]), Hotkey([2; 32]));
         assert_ne!(salt(&[0; 32], &a), salt(&[0; 32], &b));
         assert_ne!(salt(&[0; 32], &a), salt(&[1; 32], &a));
+        assert_ne!(salt(&[0; 32], &a), shared(&[0; 32]));
+        assert_ne!(ask(&[0; 32], 0), ask(&[0; 32], 1));
     }
 }

@@ -1,39 +1,147 @@
 //! The teacher as a text generator: the continuations that students are held against.
+//!
+//! A prompt that several miners share is continued once: whoever needs its continuation waits for the same one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use athanor_model::{
     Checkpoint, StopTokens,
     engine::{self, Engine, EngineConfig, Finish as Drawn, GenerateRequest, LoadError},
 };
-use athanor_spec::{Ask, Finish};
+use athanor_spec::{Ask, Digest, Finish};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
 use tokio::sync::oneshot;
 
-use crate::{audit::TeacherText, config::ValidatorConfig};
+use crate::{audit::TeacherText, config::ValidatorConfig, plan::PlannedAsk};
 
 /// Sequences that the teacher continues at once.
 const SLOTS: usize = 8;
+/// Continuations of shared prompts that are remembered: those of a round or two.
+const REMEMBERED: usize = 1024;
 
-/// Starts the teacher's engine.
-pub fn engine(teacher: &Checkpoint, config: &ValidatorConfig) -> Result<Engine, LoadError> {
-    let limits = &config.spec.limits;
-    engine::spawn(
-        teacher,
-        EngineConfig {
-            slots: SLOTS,
-            queue: config.spec.round.max_in_flight as usize + SLOTS,
-            device: config.device,
-            weights: athanor_model::WeightFormat::F32,
-            max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
-        },
-    )
+type Continuation = Shared<BoxFuture<'static, Option<TeacherText>>>;
+
+/// A handle on the teacher's engine and on what it has said about shared prompts. Clones share both.
+#[derive(Clone)]
+pub struct Teacher {
+    engine: Engine,
+    ends: StopTokens,
+    remembered: Arc<Mutex<Remembered>>,
 }
 
-/// The teacher's continuation of an ask's prompt; `None` when its engine refuses or fails.
-pub async fn continuation(teacher: &Engine, ask: &Ask, ends: StopTokens) -> Option<TeacherText> {
+#[derive(Default)]
+struct Remembered {
+    continuations: HashMap<Digest, Continuation>,
+    order: VecDeque<Digest>,
+}
+
+impl Teacher {
+    /// Starts the teacher's engine. `ends` are the tokens that end an answer.
+    pub fn start(
+        teacher: &Checkpoint,
+        ends: StopTokens,
+        config: &ValidatorConfig,
+    ) -> Result<Self, LoadError> {
+        let limits = &config.spec.limits;
+        let engine = engine::spawn(
+            teacher,
+            EngineConfig {
+                slots: SLOTS,
+                queue: config.spec.round.max_in_flight as usize + SLOTS,
+                device: config.device,
+                weights: athanor_model::WeightFormat::F32,
+                max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
+            },
+        )?;
+        Ok(Self {
+            engine,
+            ends,
+            remembered: Arc::default(),
+        })
+    }
+
+    /// The teacher's continuation of an ask's prompt; `None` when its engine refuses or fails.
+    pub async fn continuation(&self, planned: &PlannedAsk) -> Option<TeacherText> {
+        let ask = reference(planned);
+        if planned.shared.is_none() {
+            return self.say(ask).await;
+        }
+        let key = ask.hash();
+        let continuation = self.remembered().get(key, || {
+            continue_prompt(self.engine.clone(), ask, self.ends.clone())
+                .boxed()
+                .shared()
+        });
+        let text = continuation.clone().await;
+        if text.is_none() {
+            // An engine that was full has room later.
+            self.remembered().forget(&key, &continuation);
+        }
+        text
+    }
+
+    /// What the teacher itself answers to an ask; `None` when its engine refuses or fails.
+    pub async fn say(&self, ask: Ask) -> Option<TeacherText> {
+        continue_prompt(self.engine.clone(), ask, self.ends.clone()).await
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    fn get(&mut self, key: Digest, start: impl FnOnce() -> Continuation) -> Continuation {
+        if let Some(known) = self.continuations.get(&key) {
+            return known.clone();
+        }
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.continuations.remove(&oldest);
+        }
+        let continuation = start();
+        self.order.push_back(key);
+        self.continuations.insert(key, continuation.clone());
+        continuation
+    }
+
+    fn forget(&mut self, key: &Digest, failed: &Continuation) {
+        // Somebody else may have begun it anew since.
+        if self
+            .continuations
+            .get(key)
+            .is_some_and(|known| known.ptr_eq(failed))
+        {
+            self.continuations.remove(key);
+            self.order.retain(|known| known != key);
+        }
+    }
+}
+
+/// The teacher's own continuation of the prompt: at temperature 1, with draws that the miner cannot know.
+fn reference(planned: &PlannedAsk) -> Ask {
+    Ask {
+        temperature_milli: 1000,
+        seed: planned.reference_seed,
+        ..planned.ask.clone()
+    }
+}
+
+async fn continue_prompt(teacher: Engine, ask: Ask, ends: StopTokens) -> Option<TeacherText> {
     let (reply, generated) = oneshot::channel();
     let request = GenerateRequest {
-        prompt: ask.prompt.clone(),
-        max_new_tokens: ask.max_new_tokens.into(),
         temperature: ask.temperature(),
+        prompt: ask.prompt,
+        max_new_tokens: ask.max_new_tokens.into(),
         seed: ask.seed,
         stop: ends,
     };

@@ -76,6 +76,7 @@ items! {
     SUBNETWORK_N = "SubtensorModule"."SubnetworkN"[NETUID] => U16, Always;
     SUBNET_EPOCH_INDEX = "SubtensorModule"."SubnetEpochIndex"[NETUID] => U64, WhereKnown;
     SUBNET_OWNER = "SubtensorModule"."SubnetOwner"[NETUID] => Exactly(KEY), WhereKnown;
+    SUBNET_OWNER_HOTKEY = "SubtensorModule"."SubnetOwnerHotkey"[NETUID] => Exactly(KEY), WhereKnown;
     TEMPO = "SubtensorModule"."Tempo"[NETUID] => U16, Always;
     TIMELOCKED_COMMITS = "SubtensorModule"."TimelockedWeightCommits"[NETUID, EPOCH] =>
         Exactly("Vec<([u8; 32], u64, Vec<u8>, u64)>"), WhereKnown;

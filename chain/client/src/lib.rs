@@ -64,5 +64,6 @@ pub use timelock::{Beacon, OpenError, SealError, TimelockedWeights};
 pub use transport::Connection;
 pub use wallet::{Wallet, WalletError};
 pub use weights::{
-    Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightSetter, WeightsSet,
+    Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightLimits, WeightSetter,
+    WeightsSet,
 };

@@ -7,6 +7,7 @@ mod commits;
 mod error;
 mod hiding;
 mod journal;
+mod limits;
 mod setter;
 mod standing;
 pub(crate) mod submission;
@@ -19,6 +20,7 @@ use crate::{Client, Included, ReadError, SubmitError, items, metagraph, signer, 
 pub use error::SetWeightsError;
 use error::refused;
 pub use journal::JournalError;
+pub use limits::WeightLimits;
 pub use setter::{Countdown, Progress, Tick, WeightSetter, WeightsSet};
 pub use standing::Protocol;
 use standing::Standing;

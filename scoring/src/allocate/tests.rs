@@ -14,6 +14,7 @@ fn entry(uid: u16, class: u8, quality_low: f64) -> Entry {
         uid: Uid(uid),
         class: Digest([class; 32]),
         quality_low,
+        goodput: 1.0,
         faulty: false,
         priority_block: BlockNumber(u32::from(uid)),
     }
@@ -43,6 +44,7 @@ fn copies_share_one_slot_which_the_earliest_holds() {
     assert_eq!(alone, copied);
     let mut tie = [entry(0, 0, 0.8), entry(1, 1, 0.8), entry(2, 0, 0.8)];
     tie[2].priority_block = tie[0].priority_block;
+    (tie[0].goodput, tie[2].goodput) = (0.5, 0.5);
     let shared = proportional(&tie);
     assert_eq!(
         (weight(&shared, 0), weight(&shared, 1), weight(&shared, 2)),
@@ -102,6 +104,91 @@ fn short_vectors_are_filled_with_zero_weights() {
     assert_eq!(weights, [(Uid(0), 0), (Uid(1), 65_535), (Uid(2), 0)]);
 }
 
+#[test]
+fn a_class_is_paid_for_the_goodput_of_its_members_together() {
+    let mut entries = [entry(0, 0, 0.8), entry(1, 1, 0.8), entry(2, 1, 0.8)];
+    entries[2].priority_block = entries[1].priority_block;
+    (entries[1].goodput, entries[2].goodput) = (0.75, 0.25);
+    let paid = |goodput, entries: &[Entry]| {
+        let params = AllocationParams {
+            goodput,
+            ..params()
+        };
+        let weights = allocate(entries, None, &params, &ChainLimits::NONE);
+        [0, 1, 2].map(|uid| weight(&weights, uid))
+    };
+    for worth in [GoodputWorth::Linear, GoodputWorth::Concave] {
+        assert_eq!(paid(worth, &entries), [65_535, 49_151, 16_384]);
+    }
+    (entries[1].goodput, entries[2].goodput) = (2.0, 2.0);
+    assert_eq!(
+        paid(GoodputWorth::Linear, &entries),
+        [32_768, 65_535, 65_535]
+    );
+    assert_eq!(
+        paid(GoodputWorth::Concave, &entries),
+        [65_535, 32_768, 32_768]
+    );
+}
+
+#[test]
+fn splitting_a_card_over_siblings_gains_nothing_by_the_linear_worth() {
+    let params = AllocationParams {
+        goodput: GoodputWorth::Linear,
+        curve: Curve::Proportional,
+        ..params()
+    };
+    let share = |entries: &[Entry]| {
+        let weights = allocate(entries, None, &params, &ChainLimits::NONE);
+        let total: f64 = weights.iter().map(|(_, w)| f64::from(*w)).sum();
+        1.0 - f64::from(weight(&weights, 0)) / total
+    };
+    let one = share(&[entry(0, 0, 0.8), entry(1, 1, 0.8)]);
+    let mut siblings = [entry(0, 0, 0.8), entry(1, 1, 0.8), entry(2, 2, 0.8)];
+    (siblings[1].goodput, siblings[2].goodput) = (0.5, 0.5);
+    assert!((share(&siblings) - one).abs() < 1e-4);
+}
+
+#[test]
+fn the_top_k_are_paid_and_no_others() {
+    let params = AllocationParams {
+        curve: Curve::TopK,
+        top_k: 2,
+        ..params()
+    };
+    let entries = [
+        entry(0, 0, 0.5),
+        entry(1, 1, 0.9),
+        entry(2, 2, 0.7),
+        entry(3, 3, 0.7),
+    ];
+    let weights = allocate(&entries, Some(Digest([0; 32])), &params, &ChainLimits::NONE);
+    let paid: Vec<u16> = weights.iter().map(|(uid, _)| uid.0).collect();
+    // Of the two equals the earlier.
+    assert_eq!(paid, [1, 2]);
+}
+
+#[test]
+fn a_crown_that_nobody_earned_is_burned_where_the_spec_burns() {
+    let limits = ChainLimits {
+        burn: Some(Uid(9)),
+        ..ChainLimits::NONE
+    };
+    let entries = [entry(0, 0, 0.5), entry(1, 1, 0.5)];
+    let weights = allocate(&entries, None, &params(), &limits);
+    let total: f64 = weights.iter().map(|(_, w)| f64::from(*w)).sum();
+    assert!((f64::from(weight(&weights, 9)) / total - params().crown_share).abs() < 1e-4);
+    let kept = AllocationParams {
+        burn_unearned: false,
+        ..params()
+    };
+    assert_eq!(
+        allocate(&entries, None, &kept, &limits),
+        proportional(&entries)
+    );
+    assert_eq!(allocate(&[], None, &kept, &limits), []);
+}
+
 fn population() -> impl Strategy<Value = Vec<Entry>> {
     let one = (
         0_u8..12,
@@ -115,6 +202,7 @@ fn population() -> impl Strategy<Value = Vec<Entry>> {
                 uid: Uid(uid),
                 class: Digest([class; 32]),
                 quality_low,
+                goodput: 1.0,
                 faulty,
                 priority_block: BlockNumber(block),
             };

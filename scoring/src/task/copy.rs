@@ -1,16 +1,21 @@
-//! Repeat a sequence of letters: 26^6 to 26^8 items, 3 x 10^8 at least.
+//! Repeat a sequence of letters: 26^n questions for n letters, 3 x 10^8 at n = 6.
 
-use rand::Rng;
+use super::{Digits, by_position, power, spaced};
 
-use super::{by_position, letters, spaced, verb};
+pub(super) const WORDINGS: [&str; 4] = ["copy", "repeat", "echo", "write"];
 
-pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
-    let count = rng.random_range(6..=8);
-    let sequence = spaced(letters(rng, count));
-    (
-        format!("{} {sequence}", verb(rng, &["copy", "repeat"])),
-        sequence,
-    )
+pub(super) fn space(length: u32) -> u128 {
+    power(26, length)
+}
+
+pub(super) fn nth(wording: &str, length: u32, digits: &mut Digits) -> (String, String) {
+    let sequence = spaced(digits.letters(length));
+    (format!("{wording} {sequence}"), sequence)
+}
+
+/// Any letters.
+pub(super) fn chance(length: u32) -> f64 {
+    26_f64.powf(-f64::from(length))
 }
 
 /// Partial credit by position.

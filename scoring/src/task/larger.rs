@@ -1,26 +1,29 @@
-//! Pick the larger digit of each pair: 90 pairs, so 90^4 to 90^6 items, 6 x 10^7 at least.
+//! Pick the larger digit of each pair: 90^n questions for n pairs, 6 x 10^7 at n = 4.
 
-use rand::Rng;
+use super::{Digits, by_position, pairs, power, spaced};
 
-use super::{by_position, spaced, verb};
+pub(super) const WORDINGS: [&str; 4] = ["larger", "max", "bigger", "greater"];
 
-pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
-    let count = rng.random_range(4..=6);
-    let pairs: Vec<(u8, u8)> = (0..count)
+pub(super) fn space(length: u32) -> u128 {
+    power(90, length)
+}
+
+pub(super) fn nth(wording: &str, length: u32, digits: &mut Digits) -> (String, String) {
+    let terms: Vec<(u8, u8)> = (0..length)
         .map(|_| {
-            let a = rng.random_range(0..10u8);
-            (a, (a + rng.random_range(1..10u8)) % 10)
+            let first = digits.take(10);
+            (first, (first + 1 + digits.take(9)) % 10)
         })
         .collect();
-    let list = pairs
-        .iter()
-        .map(|(a, b)| format!("{a} {b}"))
-        .collect::<Vec<_>>()
-        .join(" ,");
     (
-        format!("{} {list}", verb(rng, &["larger", "max"])),
-        spaced(pairs.iter().map(|(a, b)| a.max(b))),
+        format!("{wording} {}", pairs(&terms)),
+        spaced(terms.iter().map(|(a, b)| a.max(b))),
     )
+}
+
+/// One of the two digits of each pair.
+pub(super) fn chance(length: u32) -> f64 {
+    0.5_f64.powf(length.into())
 }
 
 /// Partial credit by position.

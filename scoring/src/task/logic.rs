@@ -1,8 +1,8 @@
-//! Evaluate truth values pair by pair (`t and f`, `f or t`, `t xor t`): 12 clauses, so 12^7 or 12^8 items, 3.6 x 10^7 at least.
+//! Evaluate truth values pair by pair (`t and f`, `f or t`, `t xor t`): 12^n questions for n clauses, 3.6 x 10^7 at n = 7.
 
-use rand::{Rng, seq::IndexedRandom};
+use super::{Digits, exactly, power, spaced};
 
-use super::{exactly, spaced, verb};
+pub(super) const WORDINGS: [&str; 4] = ["logic", "truth", "boolean", "evaluate"];
 
 type Operator = (&'static str, fn(bool, bool) -> bool);
 
@@ -13,21 +13,25 @@ const OPERATORS: [Operator; 3] = [
     ("xor", |a, b| a != b),
 ];
 
-pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
-    let count = rng.random_range(7..=8);
-    let mut clauses = Vec::with_capacity(count);
-    let mut answers = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (a, b) = (rng.random::<bool>(), rng.random::<bool>());
-        if let Some((name, apply)) = OPERATORS.choose(rng) {
-            clauses.push(format!("{} {name} {}", word(a), word(b)));
-            answers.push(word(apply(a, b)));
-        }
+pub(super) fn space(length: u32) -> u128 {
+    power(12, length)
+}
+
+pub(super) fn nth(wording: &str, length: u32, digits: &mut Digits) -> (String, String) {
+    let mut clauses = Vec::new();
+    let mut answers = Vec::new();
+    for _ in 0..length {
+        let (a, b) = (digits.take(2) == 1, digits.take(2) == 1);
+        let (name, apply) = OPERATORS[usize::from(digits.take(3))];
+        clauses.push(format!("{} {name} {}", word(a), word(b)));
+        answers.push(word(apply(a, b)));
     }
-    (
-        format!("{} {}", verb(rng, &["logic", "truth"]), clauses.join(" ,")),
-        spaced(answers),
-    )
+    (format!("{wording} {}", clauses.join(" ,")), spaced(answers))
+}
+
+/// What each operator gives most often, whatever it is applied to: right for 3 of 4 `and`, 3 of 4 `or`, half of the `xor`.
+pub(super) fn chance(length: u32) -> f64 {
+    (2.0_f64 / 3.0).powf(length.into())
 }
 
 /// All or nothing: half of the truth values are right by chance.

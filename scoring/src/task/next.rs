@@ -1,21 +1,27 @@
-//! Give each letter's successor in the alphabet: 25^6 to 25^8 items, 2 x 10^8 at least.
+//! Give each letter's successor in the alphabet: 25^n questions for n letters, 2 x 10^8 at n = 6.
 
-use rand::Rng;
+use super::{Digits, by_position, power, spaced};
 
-use super::{by_position, spaced, verb};
+pub(super) const WORDINGS: [&str; 4] = ["next", "after", "following", "successor"];
 
-pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
-    let count = rng.random_range(6..=8);
-    let letters: Vec<u8> = (0..count).map(|_| rng.random_range(b'a'..=b'y')).collect();
-    let question = format!(
-        "{} {}",
-        verb(rng, &["next", "after"]),
-        spaced(letters.iter().map(|&code| char::from(code)))
-    );
+pub(super) fn space(length: u32) -> u128 {
+    power(25, length)
+}
+
+pub(super) fn nth(wording: &str, length: u32, digits: &mut Digits) -> (String, String) {
+    let letters: Vec<u8> = (0..length).map(|_| b'a' + digits.take(25)).collect();
     (
-        question,
-        spaced(letters.iter().map(|&code| char::from(code + 1))),
+        format!(
+            "{wording} {}",
+            spaced(letters.iter().copied().map(char::from))
+        ),
+        spaced(letters.iter().map(|code| char::from(code + 1))),
     )
+}
+
+/// Any letters but the first of the alphabet.
+pub(super) fn chance(length: u32) -> f64 {
+    25_f64.powf(-f64::from(length))
 }
 
 /// Partial credit by position.

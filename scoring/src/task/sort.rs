@@ -1,15 +1,23 @@
-//! Put different letters into alphabetical order: 26!/(26-n)! questions for n of 5 to 7, 7.9 x 10^6 at least.
+//! Put different letters into alphabetical order: 26!/(26-n)! questions for n letters, 7.9 x 10^6 at n = 5.
 
-use rand::Rng;
+use super::{Digits, by_position, orders, selections, spaced};
 
-use super::{by_position, distinct_letters, spaced, verb};
+pub(super) const WORDINGS: [&str; 4] = ["sort", "order", "arrange", "alphabetize"];
 
-pub(super) fn generate(rng: &mut impl Rng) -> (String, String) {
-    let count = rng.random_range(5..=7);
-    let mut sequence = distinct_letters(rng, count);
-    let question = format!("{} {}", verb(rng, &["sort", "order"]), spaced(&sequence));
+pub(super) fn space(length: u32) -> u128 {
+    selections(26, length)
+}
+
+pub(super) fn nth(wording: &str, length: u32, digits: &mut Digits) -> (String, String) {
+    let mut sequence = digits.distinct_letters(length);
+    let question = format!("{wording} {}", spaced(&sequence));
     sequence.sort_unstable();
     (question, spaced(sequence))
+}
+
+/// The letters of the question in any order.
+pub(super) fn chance(length: u32) -> f64 {
+    1.0 / orders(length)
 }
 
 /// Partial credit by position.
