@@ -200,7 +200,70 @@ fn rate_at_most(right: u32, asked: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use athanor_model::{Checkpoint, DeviceChoice};
+
     use super::*;
+
+    async fn of_the_bundled_teacher(spec: &SubnetSpec) -> Result<Vec<Probed>, ProbeError> {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../distill/teacher");
+        let checkpoint = Checkpoint::open(&dir).unwrap();
+        let tokenizer = checkpoint.tokenizer().unwrap();
+        let ends = checkpoint.stop_tokens().unwrap();
+        let teacher = Teacher::start(&checkpoint, ends, spec, DeviceChoice::Cpu).unwrap();
+        probe(&teacher, &tokenizer, spec).await
+    }
+
+    #[tokio::test]
+    async fn the_bundled_teacher_does_every_family_of_the_local_subnet() {
+        let probed = of_the_bundled_teacher(&SubnetSpec::local()).await.unwrap();
+        let families: Vec<Family> = probed.iter().map(|it| it.family).collect();
+        assert_eq!(families, Family::TAUGHT);
+        for it in probed {
+            println!(
+                "{}: {} of {}, p = {:.1e}",
+                it.family.name(),
+                it.right,
+                it.asked,
+                it.p_value
+            );
+            assert!(it.p_value < ALPHA);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_family_that_the_teacher_only_guesses_is_refused_by_name() {
+        let mut spec = SubnetSpec::local();
+        spec.tasks.recall.weight = 1.0;
+        spec.tasks.recall.length = (4, 6);
+        let error = of_the_bundled_teacher(&spec).await.unwrap_err();
+        println!("{error}");
+        assert!(
+            matches!(
+                error,
+                ProbeError::NotAboveChance {
+                    family: Family::Recall,
+                    asked: 32,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        let text = error.to_string();
+        for part in [
+            "`recall`",
+            "with 95 % confidence",
+            "`tasks.recall.weight` to 0",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in {text}");
+        }
+        spec.tasks.recall.length = (16, 16);
+        spec.tasks.recall_distance = (400, 400);
+        let error = of_the_bundled_teacher(&spec).await.unwrap_err();
+        assert!(
+            error.to_string().contains("limits.max_prompt_tokens"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn the_tail_of_a_binomial_and_the_bound_of_a_rate() {

@@ -173,7 +173,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             path: config.teacher.clone(),
             source,
         })?;
-    let teacher = Teacher::start(&teacher, ends, &config)?;
+    let teacher = Teacher::start(&teacher, ends, &config.spec, config.device)?;
     for it in probe::probe(&teacher, &tokenizer, &config.spec).await? {
         let (family, right, asked) = (it.family.name(), it.right, it.asked);
         tracing::debug!(

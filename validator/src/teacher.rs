@@ -8,17 +8,17 @@ use std::{
 };
 
 use athanor_model::{
-    Checkpoint, StopTokens,
+    Checkpoint, DeviceChoice, StopTokens,
     engine::{self, Engine, EngineConfig, Finish as Drawn, GenerateRequest, LoadError},
 };
-use athanor_spec::{Ask, Digest, Finish};
+use athanor_spec::{Ask, Digest, Finish, SubnetSpec};
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
 use tokio::sync::oneshot;
 
-use crate::{audit::TeacherText, config::ValidatorConfig, plan::PlannedAsk};
+use crate::{audit::TeacherText, plan::PlannedAsk};
 
 /// Sequences that the teacher continues at once.
 const SLOTS: usize = 8;
@@ -46,15 +46,16 @@ impl Teacher {
     pub fn start(
         teacher: &Checkpoint,
         ends: StopTokens,
-        config: &ValidatorConfig,
+        spec: &SubnetSpec,
+        device: DeviceChoice,
     ) -> Result<Self, LoadError> {
-        let limits = &config.spec.limits;
+        let limits = &spec.limits;
         let engine = engine::spawn(
             teacher,
             EngineConfig {
                 slots: SLOTS,
-                queue: config.spec.round.max_in_flight as usize + SLOTS,
-                device: config.device,
+                queue: spec.round.max_in_flight as usize + SLOTS,
+                device,
                 weights: athanor_model::WeightFormat::F32,
                 max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
             },
@@ -157,4 +158,37 @@ async fn continue_prompt(teacher: Engine, ask: Ask, ends: StopTokens) -> Option<
         tokens: generation.tokens,
         finish,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use athanor_spec::{Hotkey, Uid};
+
+    use super::*;
+    use crate::plan::{PlannedMiner, plan};
+
+    #[tokio::test]
+    async fn a_shared_prompt_is_continued_once_for_all() {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../distill/teacher");
+        let checkpoint = Checkpoint::open(&dir).unwrap();
+        let tokenizer = checkpoint.tokenizer().unwrap();
+        let spec = SubnetSpec::local();
+        let ends = checkpoint.stop_tokens().unwrap();
+        let teacher = Teacher::start(&checkpoint, ends, &spec, DeviceChoice::Cpu).unwrap();
+        let miners = [1, 2].map(|key| PlannedMiner {
+            hotkey: Hotkey([key; 32]),
+            uid: Uid(key.into()),
+            asks: spec.round.asks_per_miner,
+        });
+        let asks = plan(&[4; 32], &miners, &spec, 5, |text| {
+            tokenizer.encode(text).unwrap()
+        });
+        let same: Vec<_> = asks.iter().filter(|ask| ask.shared == Some(0)).collect();
+        let own = asks.iter().find(|ask| ask.shared.is_none()).unwrap();
+        let (left, right) =
+            tokio::join!(teacher.continuation(same[0]), teacher.continuation(same[1]));
+        assert!(left.is_some() && left == right);
+        assert!(teacher.continuation(own).await.is_some());
+        assert_eq!(teacher.remembered().continuations.len(), 1);
+    }
 }
