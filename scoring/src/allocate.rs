@@ -16,6 +16,7 @@ use athanor_spec::{
     BlockNumber, Digest, Uid,
     params::{AllocationParams, Curve, GoodputWorth},
 };
+use codec::{Decode, Encode};
 
 /// Room kept below the chain's limit of a single weight, which is checked after rounding.
 const LIMIT_ROOM: f64 = 1.0 - 1e-4;
@@ -38,7 +39,7 @@ pub struct Entry {
 }
 
 /// What the chain lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ChainLimits {
     /// Fewest UIDs in a weight vector, zero weights included.
     pub min_allowed_weights: u16,

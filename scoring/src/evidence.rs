@@ -18,10 +18,12 @@ pub use calibration::{
 pub use fit::{FitError, FitInput, ForgerGroup, HonestGroup};
 pub use hotkey::HotkeyEvidence;
 
+use codec::{Decode, Encode};
+
 pub(crate) use calibration::log_sum_exp;
 
 /// What one replayed token says, in units of `logit / temperature + Gumbel draw` (nats).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
 pub struct TokenObservation {
     /// Best score of the replay minus the score of the claimed token: 0 when the claimed token is the replay's own.
     pub margin: f32,

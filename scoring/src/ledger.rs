@@ -61,6 +61,29 @@ pub enum AskOutcome {
     },
 }
 
+impl AskOutcome {
+    /// Whether every number in it is one that a replay can give.
+    pub(crate) fn is_bounded(&self) -> bool {
+        let unit = |value: f64| (0.0..=1.0).contains(&value);
+        match self {
+            Self::Answered {
+                e_value,
+                fidelity,
+                credit,
+                liveliness,
+                service,
+            } => {
+                e_value.is_none_or(|e| e.is_finite() && e >= 0.0)
+                    && fidelity.is_bounded()
+                    && credit.is_none_or(unit)
+                    && unit(*liveliness)
+                    && unit(*service)
+            }
+            Self::Failed { fidelity, .. } => fidelity.is_bounded(),
+        }
+    }
+}
+
 /// Whether an outcome counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
@@ -167,6 +190,11 @@ impl Record {
             }
         }
         Applied::Counted
+    }
+
+    /// Takes evidence of the audit alone, from an exchange that no grade may rest on.
+    pub fn observe(&mut self, e_value: f64, params: &AuditParams) {
+        self.evidence.observe(params, e_value);
     }
 
     /// Fades what was counted before `epoch`: by half per [`GradeParams::half_life_epochs`]. An earlier epoch than the

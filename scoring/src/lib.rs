@@ -7,8 +7,10 @@ pub mod fidelity;
 pub mod grade;
 pub mod ledger;
 pub mod rank;
+pub mod round;
 pub mod synthetic;
 pub mod task;
+pub mod transcript;
 pub mod width;
 
 pub use allocate::allocate;

@@ -112,6 +112,30 @@ impl FromStr for Hotkey {
     }
 }
 
+/// A hotkey in one of its registrations: a recycled UID or a new registration is another account.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+pub struct Account {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// Block of the registration.
+    pub registered_at: BlockNumber,
+}
+
 impl Serialize for Hotkey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.to_ss58())

@@ -8,7 +8,9 @@ pub mod challenge;
 pub mod commitment;
 pub mod envelope;
 pub mod ids;
+pub mod merkle;
 pub mod params;
+pub mod receipt;
 pub mod response;
 pub mod telemetry;
 pub mod wire;
@@ -17,8 +19,9 @@ pub use amounts::Rao;
 pub use challenge::{Ask, DeltaQuery, Fetch};
 pub use commitment::Commitment;
 pub use envelope::{Signed, SigningContext};
-pub use ids::{BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, Uid};
+pub use ids::{Account, BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, Uid};
 pub use params::SubnetSpec;
+pub use receipt::Receipt;
 pub use response::{Answer, DeltaOffer, Finish, Refusal};
 
 /// Version of the peer-to-peer protocols; part of every signature and of every protocol name.

@@ -1,32 +1,42 @@
 //! Sends one ask, checks what comes back without replaying it, and says how long it took.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use athanor_net::Client;
-use athanor_spec::{Answer, Ask, Digest, Finish, Signed};
+use athanor_scoring::{
+    ledger::FaultKind,
+    transcript::{Failure, Leaf, Times},
+};
+use athanor_spec::{Answer, Ask, Digest, Finish, Receipt, Signed};
 
 use crate::{
     plan::PlannedAsk,
     round::RoundMiner,
     signer::{Signer, now_ms},
+    stall::Stalls,
 };
+
+/// Share of an ask's deadline, as its divisor, that this validator may lose itself before a failure counts as its own.
+const OWN_SHARE: u32 = 4;
 
 /// What came of an ask, before any replay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
     /// A well-formed, signed answer from a committed checkpoint.
     Answered {
-        /// The answer.
-        answer: Answer,
-        /// From the first byte of the ask to the last byte of the answer, by this validator's socket.
-        elapsed: Duration,
+        /// What was asked and answered.
+        receipt: Receipt,
+        /// By this validator's socket.
+        times: Times,
     },
     /// The miner is to blame: no answer, a refusal, or an answer that breaks the protocol.
     Failed {
-        /// In words.
-        reason: String,
-        /// Whether it signed something that it must not: a fault, not a mere failure.
-        provable: bool,
+        /// What was asked.
+        ask: Signed<Ask>,
+        /// What went wrong.
+        failure: Failure,
+        /// By this validator's socket.
+        times: Times,
     },
     /// This validator is to blame: the ask counts for nothing.
     OwnTrouble {
@@ -44,9 +54,28 @@ pub async fn ask(
     planned: &PlannedAsk,
     vocab_size: u32,
     deadline: Duration,
+    stalls: &Stalls,
 ) -> Observation {
     let request = signer.sign(planned.ask.clone());
-    match client.ask(&miner.peer, request, deadline).await {
+    let (begun, lost) = (Instant::now(), stalls.lost());
+    let asked = client.ask(&miner.peer, request.clone(), deadline).await;
+    let elapsed = begun.elapsed();
+    let own = stalls.lost().saturating_sub(lost);
+    let times = |first_token: Duration, elapsed: Duration| Times {
+        first_token_ms: millis(first_token),
+        elapsed_ms: millis(elapsed),
+        own_ms: millis(own.min(elapsed)),
+    };
+    let failed = |reason: &str, fault, answer| Observation::Failed {
+        ask: request.clone(),
+        failure: Failure {
+            reason: Leaf::words(reason.to_owned()),
+            fault,
+            answer,
+        },
+        times: times(elapsed, elapsed),
+    };
+    match asked {
         Ok(observed) => {
             match check(
                 signer,
@@ -57,24 +86,34 @@ pub async fn ask(
                 vocab_size,
             ) {
                 Ok(()) => Observation::Answered {
-                    answer: observed.answer.payload,
-                    elapsed: observed.elapsed,
+                    times: times(observed.first_token, observed.elapsed),
+                    receipt: Receipt {
+                        ask: request,
+                        answer: observed.answer,
+                    },
                 },
                 // A swap that raced with the ask looks the same as a lie about the digest: it fails, but is no fault.
-                Err(reason) => Observation::Failed {
-                    reason: reason.to_owned(),
-                    provable: reason != NOT_COMMITTED,
-                },
+                Err(reason) => {
+                    let fault = (reason != NOT_COMMITTED).then_some(FaultKind::BadAnswer);
+                    failed(reason, fault, Some(observed.answer))
+                }
             }
         }
         Err(error) if !error.blames_peer() => Observation::OwnTrouble {
             reason: error.to_string(),
         },
-        Err(error) => Observation::Failed {
-            reason: error.to_string(),
-            provable: false,
+        Err(error) if own > deadline / OWN_SHARE => Observation::OwnTrouble {
+            reason: format!(
+                "{error}, but this validator was too busy to look for {} ms",
+                own.as_millis()
+            ),
         },
+        Err(error) => failed(&error.to_string(), None, None),
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 const NOT_COMMITTED: &str = "the answer names a checkpoint that was not committed before the round";
@@ -138,6 +177,7 @@ mod tests {
             },
             checkpoint: Digest([9; 32]),
             committed_at: BlockNumber(2),
+            previous: None,
         };
         let ask = Ask {
             prompt: vec![1],

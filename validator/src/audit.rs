@@ -2,7 +2,7 @@
 //!
 //! Everything that carries pay is recomputed here from the committed checkpoint, the ask and the token ids.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use athanor_model::{
     Checkpoint, DeviceChoice, Tokenizer, sampler,
@@ -14,6 +14,7 @@ use athanor_scoring::{
     grade::{self, Text},
     ledger::AskOutcome,
     task,
+    transcript::Times,
 };
 use athanor_spec::{Answer, Finish, SubnetSpec};
 use thiserror::Error;
@@ -26,13 +27,15 @@ const MAX_STUDENTS: usize = 32;
 /// Replays waiting for the thread; whoever asks for one more waits.
 const QUEUE: usize = 64;
 
-/// The teacher's own continuation of an ask's prompt.
+pub use athanor_scoring::transcript::Continuation as TeacherText;
+
+/// What a replay found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TeacherText {
-    /// Token ids, the end token included when it was drawn.
-    pub tokens: Vec<u32>,
-    /// Why it ended.
-    pub finish: Finish,
+pub struct Replayed {
+    /// What the ask counts as.
+    pub outcome: AskOutcome,
+    /// What each token says about seed and checkpoint; empty for greedy asks.
+    pub tokens: Vec<TokenObservation>,
 }
 
 /// An answer to replay.
@@ -43,7 +46,7 @@ pub struct Replay {
     /// What came back; already checked for form.
     pub answer: Answer,
     /// By this validator's socket.
-    pub elapsed: Duration,
+    pub times: Times,
     /// The checkpoint that the answer names.
     pub checkpoint: Arc<Checkpoint>,
     /// The teacher's continuation of the same prompt.
@@ -65,7 +68,7 @@ pub enum AuditError {
 }
 
 enum Job {
-    Replay(Box<Replay>, oneshot::Sender<Result<AskOutcome, AuditError>>),
+    Replay(Box<Replay>, oneshot::Sender<Result<Replayed, AuditError>>),
     Missing(
         PlannedAsk,
         TeacherText,
@@ -118,7 +121,7 @@ impl Auditor {
     }
 
     /// Replays an answer.
-    pub async fn replay(&self, replay: Replay) -> Result<AskOutcome, AuditError> {
+    pub async fn replay(&self, replay: Replay) -> Result<Replayed, AuditError> {
         let (reply, outcome) = oneshot::channel();
         self.jobs
             .send(Job::Replay(Box::new(replay), reply))
@@ -155,11 +158,11 @@ pub struct Replayer {
 
 impl Replayer {
     /// Replays one answer on student and teacher.
-    pub fn replay(&mut self, replay: &Replay) -> Result<AskOutcome, AuditError> {
+    pub fn replay(&mut self, replay: &Replay) -> Result<Replayed, AuditError> {
         let Replay {
             planned,
             answer,
-            elapsed,
+            times,
             checkpoint,
             reference,
         } = replay;
@@ -181,10 +184,12 @@ impl Replayer {
             return Err(AuditError::Stopped);
         };
 
-        let e_value = (ask.temperature_milli > 0).then(|| {
-            let observations = observe(student_own, &answer.tokens, ask.temperature(), ask.seed);
-            self.calibration.request_e_value(&observations)
-        });
+        let tokens = match ask.temperature_milli {
+            0 => Vec::new(),
+            _ => observe(student_own, &answer.tokens, ask.temperature(), ask.seed),
+        };
+        let e_value =
+            (ask.temperature_milli > 0).then(|| self.calibration.request_e_value(&tokens));
         let grade = &self.spec.grade;
         let divergences =
             |student: &Logits, teacher: &Logits, tokens: usize| -> Vec<TokenDivergence> {
@@ -211,7 +216,7 @@ impl Replayer {
                 Some(task::grade(item, &text))
             }
         };
-        Ok(AskOutcome::Answered {
+        let outcome = AskOutcome::Answered {
             e_value,
             fidelity: FidelitySums::of_answer(&own, ending, &forced, grade),
             credit,
@@ -227,11 +232,12 @@ impl Replayer {
                 grade,
             ),
             service: grade::service(
-                u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                times.charged_ms(),
                 u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX),
                 &self.spec.service,
             ),
-        })
+        };
+        Ok(Replayed { outcome, tokens })
     }
 
     fn missing(

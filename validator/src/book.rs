@@ -1,50 +1,75 @@
 //! The durable ledger: one embedded transactional store, keyed by hotkey and registration block, never by UID.
 //!
-//! An outcome and the record that it changes are written in one transaction and are on disk when [`Book::append`]
-//! returns. An outcome that is already there is not counted again, so a validator that was killed and asks the rest of
-//! its round after the restart neither loses nor doubles anything.
+//! While a round is open, what came of each ask is one leaf, on disk when [`Book::append`] returns, and nothing else
+//! changes. When the round is closed, the records that follow from its leaves are written in one transaction with the
+//! mark that it is closed ([`Book::close`]). So a validator that was killed at any moment either continues the open round
+//! or finds it closed; nothing is lost or counted twice.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use athanor_scoring::ledger::{AskOutcome, Record};
-use athanor_spec::{BlockNumber, Digest, Hotkey, Round};
+use athanor_scoring::{
+    ledger::{AskOutcome, Record},
+    rank::Crown,
+    round::{Artifact, Ledger, Purpose},
+    transcript::{Head, Leaf},
+};
+use athanor_spec::{Digest, Round, Uid};
 use codec::{Decode, DecodeAll, Encode};
-use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use serde::Serialize;
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    TableDefinition,
+};
 use thiserror::Error;
 
-/// Version of the layout below; a ledger of another version is refused rather than misread.
-const SCHEMA: u32 = 1;
+pub use athanor_scoring::round::Claim;
+pub use athanor_spec::Account;
+
+/// Version of the layout below; a ledger of a later version is refused rather than misread.
+const SCHEMA: u32 = 2;
+/// The version in which outcomes were folded into records as they came; its records and claims are the same.
+const FOLDED_AT_ONCE: u32 = 1;
 
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
+/// Numbers that only grow.
+const MARKS: TableDefinition<'_, &str, u64> = TableDefinition::new("marks");
 /// [`Account`] -> [`Record`].
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-/// ([`Account`], round, ask index), big-endian so that the order is chronological -> [`AskOutcome`].
+/// ([`Account`], round, ask index), big-endian so that the order is chronological -> [`AskOutcome`], of closed rounds.
 const OUTCOMES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("outcomes");
 /// Tensors digest -> [`Claim`].
 const ARTIFACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("artifacts");
+/// The one crown of the subnet -> [`Crown`].
+const CROWN: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("crown");
+/// Round -> [`Head`], from the moment it begins.
+const ROUNDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rounds");
+/// (round, [`Account`], purpose, index) -> [`Leaf`], of open rounds.
+const LEAVES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leaves");
+/// (round, [`Account`]) -> [`Artifact`], of open rounds.
+const SEEN: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("seen_artifacts");
+/// Round -> [`ClosedRound`].
+const CLOSED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("closed");
 
-/// A hotkey in one of its registrations: a recycled UID or a new registration starts empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
-pub struct Account {
-    /// Who.
-    pub hotkey: Hotkey,
-    /// Block of the registration.
-    pub registered_at: BlockNumber,
-}
+/// Key of [`CROWN`]'s only entry.
+const CROWN_KEY: &str = "crown";
+/// Key in [`MARKS`]: nonces below it may have been used.
+const NONCES: &str = "nonces";
+/// Key in [`MARKS`]: the last round that was closed.
+const LAST: &str = "last_closed";
 
-/// The first account that was seen to commit to certain tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct Claim {
-    /// Who committed first.
-    pub account: Account,
-    /// In which block.
-    pub committed_at: BlockNumber,
-    /// Digest of the manifest that was committed.
-    pub manifest: Digest,
+/// What stays of a round once it is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ClosedRound {
+    /// Root of its transcript.
+    pub root: Digest,
+    /// blake3 of the transcript's bytes.
+    pub blob: Digest,
+    /// The weights that follow from it.
+    pub weights: Vec<(Uid, u16)>,
+    /// Digest of the ledger after it.
+    pub ledger: Digest,
 }
 
 /// Why the ledger cannot be used.
@@ -136,7 +161,8 @@ impl Book {
             let mut meta = transaction.open_table(META)?;
             let found = meta.get("schema")?.map(|value| value.value());
             match found {
-                None => {
+                // What was counted stays counted: the records hold it. Single outcomes are kept for show.
+                None | Some(FOLDED_AT_ONCE) => {
                     meta.insert("schema", SCHEMA)?;
                 }
                 Some(SCHEMA) => {}
@@ -147,110 +173,245 @@ impl Book {
                     });
                 }
             }
-            transaction.open_table(RECORDS)?;
-            transaction.open_table(OUTCOMES)?;
-            transaction.open_table(ARTIFACTS)?;
+            transaction.open_table(MARKS)?;
+            for table in [RECORDS, OUTCOMES, ARTIFACTS, LEAVES, SEEN] {
+                transaction.open_table(table)?;
+            }
+            transaction.open_table(CROWN)?;
+            transaction.open_table(ROUNDS)?;
+            transaction.open_table(CLOSED)?;
         }
         transaction.commit()?;
         Ok(Self { database })
     }
 
-    /// Writes an account's outcomes of a round and folds the new ones into its record; returns the record and how many
-    /// were new. Durable when it returns.
-    pub fn append(
-        &self,
-        account: Account,
-        round: Round,
-        outcomes: &[(u32, AskOutcome)],
-        fold: impl Fn(&mut Record, u32, &AskOutcome),
-    ) -> Result<(Record, usize), BookError> {
-        let transaction = self.database.begin_write()?;
-        let mut new = 0;
-        let record = {
-            let mut records = transaction.open_table(RECORDS)?;
-            let mut table = transaction.open_table(OUTCOMES)?;
-            let key = account.encode();
-            let mut record = load(&records, &key)?;
-            for (index, outcome) in outcomes {
-                let outcome_key = outcome_key(&account, round, *index);
-                if table.get(outcome_key.as_slice())?.is_some() {
-                    continue;
-                }
-                table.insert(outcome_key.as_slice(), outcome.encode().as_slice())?;
-                fold(&mut record, *index, outcome);
-                new += 1;
-            }
-            records.insert(key.as_slice(), record.to_bytes().as_slice())?;
-            record
-        };
-        transaction.commit()?;
-        Ok((record, new))
-    }
-
-    /// An account's record, empty when there is none.
-    pub fn record(&self, account: &Account) -> Result<Record, BookError> {
-        let transaction = self.database.begin_read()?;
-        let records = transaction.open_table(RECORDS)?;
-        load(&records, &account.encode())
-    }
-
-    /// Changes a record in one transaction (decay at the end of a round, a fault found outside of an ask).
-    pub fn update(
-        &self,
-        account: &Account,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<Record, BookError> {
-        let transaction = self.database.begin_write()?;
-        let record = {
-            let mut records = transaction.open_table(RECORDS)?;
-            let key = account.encode();
-            let mut record = load(&records, &key)?;
-            change(&mut record);
-            records.insert(key.as_slice(), record.to_bytes().as_slice())?;
-            record
-        };
-        transaction.commit()?;
-        Ok(record)
-    }
-
-    /// Which of an account's asks of a round already have an outcome.
-    pub fn recorded(&self, account: &Account, round: Round) -> Result<BTreeSet<u32>, BookError> {
-        let transaction = self.database.begin_read()?;
-        let table = transaction.open_table(OUTCOMES)?;
-        let (low, high) = (
-            outcome_key(account, round, 0),
-            outcome_key(account, round, u32::MAX),
-        );
-        let mut indices = BTreeSet::new();
-        for entry in table.range(low.as_slice()..=high.as_slice())? {
-            let (key, _) = entry?;
-            indices.insert(split_key(key.value())?.2);
-        }
-        Ok(indices)
-    }
-
-    /// Registers that `claim.account` committed to these tensors; returns the earliest claim known.
-    pub fn claim(&self, tensors: &Digest, claim: Claim) -> Result<Claim, BookError> {
+    /// Sets `count` nonces from at least `from` aside, above all that were ever set aside; returns the first.
+    pub fn reserve_nonces(&self, from: u64, count: u64) -> Result<u64, BookError> {
         let transaction = self.database.begin_write()?;
         let first = {
-            let mut artifacts = transaction.open_table(ARTIFACTS)?;
-            let known = match artifacts.get(tensors.0.as_slice())? {
-                Some(bytes) => Some(decode::<Claim>("artifacts", bytes.value())?),
-                None => None,
-            };
-            match known {
-                Some(known) if known.committed_at <= claim.committed_at => known,
-                _ => {
-                    artifacts.insert(tensors.0.as_slice(), claim.encode().as_slice())?;
-                    claim
-                }
-            }
+            let mut marks = transaction.open_table(MARKS)?;
+            let used = marks.get(NONCES)?.map_or(0, |mark| mark.value());
+            let first = from.max(used);
+            marks.insert(NONCES, first.saturating_add(count))?;
+            first
         };
         transaction.commit()?;
         Ok(first)
     }
 
-    /// Every stored outcome in chronological order per account.
+    /// Begins a round, unless it was begun before: then the head of that time stands, and is returned.
+    pub fn begin(&self, head: Head) -> Result<Head, BookError> {
+        let transaction = self.database.begin_write()?;
+        let head = {
+            let mut rounds = transaction.open_table(ROUNDS)?;
+            let known = match rounds.get(head.round.0)? {
+                Some(bytes) => Some(decode::<Head>("rounds", bytes.value())?),
+                None => None,
+            };
+            match known {
+                Some(known) => known,
+                None => {
+                    rounds.insert(head.round.0, head.encode().as_slice())?;
+                    head
+                }
+            }
+        };
+        transaction.commit()?;
+        Ok(head)
+    }
+
+    /// The heads of all rounds that are kept, oldest first, each with what stays of it once it is closed.
+    pub fn rounds(&self) -> Result<Vec<(Head, Option<ClosedRound>)>, BookError> {
+        let transaction = self.database.begin_read()?;
+        let rounds = transaction.open_table(ROUNDS)?;
+        let closed = transaction.open_table(CLOSED)?;
+        let mut all = Vec::new();
+        for entry in rounds.iter()? {
+            let (round, head) = entry?;
+            let closed = match closed.get(round.value())? {
+                Some(bytes) => Some(decode("closed", bytes.value())?),
+                None => None,
+            };
+            all.push((decode("rounds", head.value())?, closed));
+        }
+        Ok(all)
+    }
+
+    /// What stays of a closed round; `None` while it is open.
+    pub fn closed(&self, round: Round) -> Result<Option<ClosedRound>, BookError> {
+        let transaction = self.database.begin_read()?;
+        match transaction.open_table(CLOSED)?.get(round.0)? {
+            Some(bytes) => Ok(Some(decode("closed", bytes.value())?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes leaves of an open round down, each once; how many were new. Durable when it returns. `None` if the round
+    /// is closed, which takes no more.
+    pub fn append(&self, round: Round, leaves: &[Leaf]) -> Result<Option<usize>, BookError> {
+        let transaction = self.database.begin_write()?;
+        let open = transaction.open_table(CLOSED)?.get(round.0)?.is_none();
+        let mut new = 0;
+        if open {
+            let mut table = transaction.open_table(LEAVES)?;
+            for leaf in leaves {
+                let key = leaf_key(round, leaf);
+                if table.get(key.as_slice())?.is_none() {
+                    table.insert(key.as_slice(), leaf.encode().as_slice())?;
+                    new += 1;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(open.then_some(new))
+    }
+
+    /// Notes what became of a checkpoint in an open round. What was fetched once stays fetched.
+    pub fn saw(
+        &self,
+        round: Round,
+        account: &Account,
+        artifact: &Artifact,
+    ) -> Result<(), BookError> {
+        let transaction = self.database.begin_write()?;
+        if transaction.open_table(CLOSED)?.get(round.0)?.is_none() {
+            let mut table = transaction.open_table(SEEN)?;
+            let key = seen_key(round, account);
+            let fetched = match table.get(key.as_slice())? {
+                Some(bytes) => matches!(
+                    decode::<Artifact>("seen_artifacts", bytes.value())?,
+                    Artifact::Fetched { .. }
+                ),
+                None => false,
+            };
+            if !fetched {
+                table.insert(key.as_slice(), artifact.encode().as_slice())?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// What became of the checkpoints of an open round, by account.
+    pub fn seen(&self, round: Round) -> Result<BTreeMap<Account, Artifact>, BookError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(SEEN)?;
+        let mut all = BTreeMap::new();
+        for entry in table.range(of_round(round).0.as_slice()..of_round(round).1.as_slice())? {
+            let (key, value) = entry?;
+            let account = decode("seen_artifacts", &key.value()[ROUND_BYTES..])?;
+            all.insert(account, decode("seen_artifacts", value.value())?);
+        }
+        Ok(all)
+    }
+
+    /// The leaves of an open round.
+    pub fn leaves(&self, round: Round) -> Result<Vec<Leaf>, BookError> {
+        let transaction = self.database.begin_read()?;
+        leaves_of(&transaction, round)
+    }
+
+    /// Which of an account's asks of an open round have a leaf already.
+    pub fn recorded(&self, account: &Account, round: Round) -> Result<BTreeSet<u32>, BookError> {
+        let leaves = self.leaves(round)?;
+        Ok(leaves
+            .iter()
+            .filter(|leaf| leaf.account == *account && leaf.purpose == Purpose::Audit)
+            .map(|leaf| leaf.index)
+            .collect())
+    }
+
+    /// The whole ledger as the last closed round left it.
+    pub fn ledger(&self) -> Result<Ledger, BookError> {
+        let transaction = self.database.begin_read()?;
+        let mut records = BTreeMap::new();
+        for entry in transaction.open_table(RECORDS)?.iter()? {
+            let (key, value) = entry?;
+            let record = Record::from_bytes(value.value())
+                .map_err(|_| BookError::Corrupt { table: "records" })?;
+            records.insert(decode("records", key.value())?, record);
+        }
+        let mut claims = BTreeMap::new();
+        for entry in transaction.open_table(ARTIFACTS)?.iter()? {
+            let (key, value) = entry?;
+            claims.insert(
+                decode("artifacts", key.value())?,
+                decode("artifacts", value.value())?,
+            );
+        }
+        let crown = match transaction.open_table(CROWN)?.get(CROWN_KEY)? {
+            Some(bytes) => decode("crown", bytes.value())?,
+            None => Crown::default(),
+        };
+        let marks = transaction.open_table(MARKS)?;
+        let last = marks.get(LAST)?.map(|round| Round(round.value()));
+        Ok(Ledger::of(last, records, claims, crown))
+    }
+
+    /// Closes a round: writes down what changed from one ledger to the next, and that the round is closed; its leaves
+    /// leave, and what they counted as stays. One transaction, durable when it returns.
+    pub fn close(
+        &self,
+        round: Round,
+        (before, after): (&Ledger, &Ledger),
+        closed: &ClosedRound,
+    ) -> Result<(), BookError> {
+        let leaves = self.leaves(round)?;
+        let transaction = self.database.begin_write()?;
+        {
+            let mut records = transaction.open_table(RECORDS)?;
+            for (account, record) in after.records() {
+                if before.records().get(account) != Some(record) {
+                    records.insert(account.encode().as_slice(), record.to_bytes().as_slice())?;
+                }
+            }
+            let mut claims = transaction.open_table(ARTIFACTS)?;
+            for (tensors, claim) in after.claims() {
+                if before.claims().get(tensors) != Some(claim) {
+                    claims.insert(tensors.0.as_slice(), claim.encode().as_slice())?;
+                }
+            }
+            for tensors in before.claims().keys() {
+                if !after.claims().contains_key(tensors) {
+                    claims.remove(tensors.0.as_slice())?;
+                }
+            }
+            let mut crown = transaction.open_table(CROWN)?;
+            crown.insert(CROWN_KEY, after.crown().encode().as_slice())?;
+            let mut outcomes = transaction.open_table(OUTCOMES)?;
+            for leaf in leaves.iter().filter(|leaf| leaf.purpose == Purpose::Audit) {
+                if let Some(outcome) = leaf.outcome() {
+                    let key = outcome_key(&leaf.account, round, leaf.index);
+                    outcomes.insert(key.as_slice(), outcome.encode().as_slice())?;
+                }
+            }
+            let (from, to) = of_round(round);
+            let mut open = transaction.open_table(LEAVES)?;
+            open.retain_in(from.as_slice()..to.as_slice(), |_, _| false)?;
+            let mut seen = transaction.open_table(SEEN)?;
+            seen.retain_in(from.as_slice()..to.as_slice(), |_, _| false)?;
+            if let Some(last) = after.last() {
+                transaction.open_table(MARKS)?.insert(LAST, last.0)?;
+            }
+            let mut table = transaction.open_table(CLOSED)?;
+            table.insert(round.0, closed.encode().as_slice())?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// An account's record as the last closed round left it, empty when there is none.
+    pub fn record(&self, account: &Account) -> Result<Record, BookError> {
+        let transaction = self.database.begin_read()?;
+        let records = transaction.open_table(RECORDS)?;
+        match records.get(account.encode().as_slice())? {
+            Some(bytes) => Record::from_bytes(bytes.value())
+                .map_err(|_| BookError::Corrupt { table: "records" }),
+            None => Ok(Record::default()),
+        }
+    }
+
+    /// Every stored outcome, of closed rounds and of the open one, in chronological order per account.
     pub fn outcomes(&self) -> Result<Vec<StoredOutcome>, BookError> {
         let transaction = self.database.begin_read()?;
         let table = transaction.open_table(OUTCOMES)?;
@@ -266,15 +427,39 @@ impl Book {
                 outcome,
             });
         }
+        for entry in transaction.open_table(LEAVES)?.iter()? {
+            let (key, value) = entry?;
+            let leaf: Leaf = decode("leaves", value.value())?;
+            if let (Purpose::Audit, Some(outcome)) = (leaf.purpose, leaf.outcome()) {
+                all.push(StoredOutcome {
+                    account: leaf.account,
+                    round: round_of(key.value())?,
+                    index: leaf.index,
+                    outcome: *outcome,
+                });
+            }
+        }
+        all.sort_by_key(|stored| (stored.account, stored.round, stored.index));
         Ok(all)
     }
 
-    /// Drops the outcomes (not the records) of rounds before `oldest`, to bound the file.
+    /// Drops what is kept of single rounds before `oldest` (the records stay), to bound the file. An open round stays.
     pub fn prune(&self, oldest: Round) -> Result<(), BookError> {
         let transaction = self.database.begin_write()?;
         {
-            let mut table = transaction.open_table(OUTCOMES)?;
-            table.retain(|key, _| split_key(key).is_ok_and(|(_, round, _)| round >= oldest))?;
+            let mut outcomes = transaction.open_table(OUTCOMES)?;
+            outcomes.retain(|key, _| split_key(key).is_ok_and(|(_, round, _)| round >= oldest))?;
+            let mut closed = transaction.open_table(CLOSED)?;
+            let mut rounds = transaction.open_table(ROUNDS)?;
+            let mut dropped = BTreeSet::new();
+            closed.retain(|round, _| {
+                let keep = round >= oldest.0;
+                if !keep {
+                    dropped.insert(round);
+                }
+                keep
+            })?;
+            rounds.retain(|round, _| !dropped.contains(&round))?;
         }
         transaction.commit()?;
         Ok(())
@@ -282,6 +467,7 @@ impl Book {
 }
 
 const ACCOUNT_BYTES: usize = 36;
+const ROUND_BYTES: usize = 8;
 
 fn outcome_key(account: &Account, round: Round, index: u32) -> Vec<u8> {
     let mut key = account.encode();
@@ -300,17 +486,41 @@ fn split_key(key: &[u8]) -> Result<(Account, Round, u32), BookError> {
     Ok((account, Round(round), index))
 }
 
-/// The record under `key`, empty when there is none.
-fn load(
-    records: &impl redb::ReadableTable<&'static [u8], &'static [u8]>,
-    key: &[u8],
-) -> Result<Record, BookError> {
-    match records.get(key)? {
-        Some(bytes) => {
-            Record::from_bytes(bytes.value()).map_err(|_| BookError::Corrupt { table: "records" })
-        }
-        None => Ok(Record::default()),
+fn leaf_key(round: Round, leaf: &Leaf) -> Vec<u8> {
+    let mut key = round.0.to_be_bytes().to_vec();
+    key.extend((leaf.account, leaf.purpose).encode());
+    key.extend_from_slice(&leaf.index.to_be_bytes());
+    key
+}
+
+fn seen_key(round: Round, account: &Account) -> Vec<u8> {
+    let mut key = round.0.to_be_bytes().to_vec();
+    key.extend(account.encode());
+    key
+}
+
+/// The range of keys that begin with a round.
+fn of_round(round: Round) -> ([u8; ROUND_BYTES], [u8; ROUND_BYTES]) {
+    (
+        round.0.to_be_bytes(),
+        round.0.saturating_add(1).to_be_bytes(),
+    )
+}
+
+fn round_of(key: &[u8]) -> Result<Round, BookError> {
+    let first = key.first_chunk::<ROUND_BYTES>();
+    let bytes = first.ok_or(BookError::Corrupt { table: "leaves" })?;
+    Ok(Round(u64::from_be_bytes(*bytes)))
+}
+
+fn leaves_of(transaction: &ReadTransaction, round: Round) -> Result<Vec<Leaf>, BookError> {
+    let table = transaction.open_table(LEAVES)?;
+    let (from, to) = of_round(round);
+    let mut leaves = Vec::new();
+    for entry in table.range(from.as_slice()..to.as_slice())? {
+        leaves.push(decode("leaves", entry?.1.value())?);
     }
+    Ok(leaves)
 }
 
 fn decode<T: DecodeAll>(table: &'static str, mut bytes: &[u8]) -> Result<T, BookError> {

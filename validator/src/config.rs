@@ -6,11 +6,14 @@ use athanor_chain::{ConnectError, Endpoints, ReadError};
 use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
-use athanor_spec::{Hotkey, NetUid, SubnetSpec};
+use athanor_spec::{Hotkey, NetUid, Round, SubnetSpec};
 use sp_core::sr25519;
 use thiserror::Error;
 
-use crate::{artifacts::ArtifactError, audit::AuditError, book::BookError, probe::ProbeError};
+use crate::{
+    archive::ArchiveError, artifacts::ArtifactError, audit::AuditError, book::BookError,
+    probe::ProbeError,
+};
 
 /// Everything that a validator runs on.
 #[derive(Clone)]
@@ -45,6 +48,9 @@ impl ValidatorConfig {
 /// Why a validator did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// The transcripts cannot be kept.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The data directory cannot be made.
     #[error("cannot create the data directory {}: {source}", path.display())]
     DataDir {
@@ -121,9 +127,61 @@ pub enum StartError {
     Net(#[from] athanor_net::StartError),
 }
 
+/// Why a round was not closed.
+#[derive(Debug, Error)]
+pub enum CloseError {
+    /// The ledger failed: going on would lose records.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The transcript cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The work panicked.
+    #[error("closing the round panicked: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// Why a round did not begin.
+#[derive(Debug, Error)]
+pub enum BeginError {
+    /// The chain cannot be read; it may be read with the next block.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An open round before it cannot be closed.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The ledger holds the beginning of this round on another chain, or by another key or spec.
+    #[error(
+        "the ledger began round {round} with another block, hotkey or spec: choose another --data.dir for each of them"
+    )]
+    OtherChain {
+        /// The round.
+        round: Round,
+    },
+    /// The work panicked.
+    #[error("beginning the round panicked: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+impl BeginError {
+    /// Whether it may pass by itself.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Read(_))
+    }
+}
+
 /// Why a running validator ended.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// A round cannot be begun.
+    #[error(transparent)]
+    Begin(BeginError),
+    /// A round cannot be closed.
+    #[error(transparent)]
+    Close(#[from] CloseError),
     /// The ledger failed: going on would lose records.
     #[error(transparent)]
     Book(#[from] BookError),

@@ -4,19 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use athanor_model::Checkpoint;
 use athanor_net::Client as Net;
-use athanor_scoring::ledger::{AskOutcome, Fault, FaultKind};
-use athanor_spec::{Digest, Round, telemetry::Event};
+use athanor_scoring::{
+    round::Purpose,
+    transcript::{Leaf, Sight, Times},
+};
+use athanor_spec::{Digest, Receipt, Round, telemetry::Event};
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 
 use crate::{
     artifacts::ArtifactError,
     ask::{self, Observation},
-    audit::{AuditError, Auditor, Replay},
-    book::Account,
+    audit::{Auditor, Replay, Replayed, TeacherText},
     plan::PlannedAsk,
     round::RoundMiner,
     signer::Signer,
+    stall::Stalls,
     teacher::Teacher,
 };
 
@@ -27,13 +30,8 @@ pub(crate) type SharedArtifact = Shared<BoxFuture<'static, ArtifactResult>>;
 
 /// What came of one ask, on its way into the ledger.
 pub(crate) struct Finding {
-    pub(crate) account: Account,
     pub(crate) round: Round,
-    pub(crate) index: u32,
-    /// `None` when this validator was in trouble itself.
-    pub(crate) outcome: Option<AskOutcome>,
-    /// Provable misbehaviour that came with it.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) leaf: Leaf,
 }
 
 /// What one ask needs.
@@ -43,6 +41,7 @@ pub(crate) struct AskContext {
     pub(crate) auditor: Auditor,
     pub(crate) teacher: Teacher,
     pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) stalls: Stalls,
     pub(crate) vocab_size: u32,
     pub(crate) deadline: Duration,
     pub(crate) round: Round,
@@ -51,17 +50,28 @@ pub(crate) struct AskContext {
 }
 
 impl AskContext {
-    /// Asks, waits for the answer, and audits it. Whatever fails on this side leaves the outcome empty.
+    /// Asks, waits for the answer, and audits it. Whatever fails on this side is neutral for the miner.
     pub(crate) async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
-        let mut finding = Finding {
-            account: self.miner.account,
+        let (index, shared) = (planned.index, planned.shared);
+        let sight = self.look(planned, notify).await;
+        if let Sight::OwnTrouble { reason, .. } = &sight {
+            tracing::warn!(uid = %self.miner.uid, index, reason, "an ask counts for nothing");
+        }
+        Finding {
             round: self.round,
-            index: planned.index,
-            outcome: None,
-            fault: None,
-        };
+            leaf: Leaf {
+                account: self.miner.account,
+                purpose: Purpose::Audit,
+                index,
+                shared,
+                sight,
+            },
+        }
+    }
+
+    async fn look(&self, planned: PlannedAsk, notify: impl Fn(Event)) -> Sight {
         let Ok(_permit) = self.in_flight.acquire().await else {
-            return finding;
+            return own_trouble("this validator shuts down", None);
         };
         let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
         let (observation, reference) = tokio::join!(
@@ -72,69 +82,89 @@ impl AskContext {
                 &accepted,
                 &planned,
                 self.vocab_size,
-                self.deadline
+                self.deadline,
+                &self.stalls,
             ),
             self.teacher.continuation(&planned),
         );
         let Some(reference) = reference else {
-            tracing::warn!("the teacher did not continue a prompt; the ask counts for nothing");
-            return finding;
+            return own_trouble("the teacher did not continue the prompt", None);
         };
         match observation {
-            Observation::Answered { answer, elapsed } => {
-                let artifact = self
-                    .accepted
-                    .iter()
-                    .find(|(digest, _)| *digest == answer.checkpoint)
-                    .map(|(_, a)| a);
-                let Some(artifact) = artifact.cloned() else {
-                    return finding;
-                };
-                match artifact.await {
-                    Ok(checkpoint) => {
-                        let replay = Replay {
-                            planned,
-                            answer,
-                            elapsed,
-                            checkpoint,
-                            reference,
-                        };
-                        finding.outcome = self.keep(self.auditor.replay(replay).await);
-                    }
-                    Err(error) => {
-                        tracing::debug!(uid = %self.miner.uid, %error, "no artifact: the answer is not audited");
-                    }
-                }
+            Observation::Answered { receipt, times } => {
+                self.audit(planned, receipt, times, reference).await
             }
-            Observation::Failed { reason, provable } => {
-                tracing::debug!(uid = %self.miner.uid, reason, "ask failed");
+            Observation::Failed {
+                ask,
+                failure,
+                times,
+            } => {
+                tracing::debug!(uid = %self.miner.uid, reason = failure.reason, "ask failed");
                 notify(Event::AskFailed {
                     validator: self.signer.hotkey(),
                     miner: self.miner.account.hotkey,
-                    reason: reason.clone(),
+                    reason: failure.reason.clone(),
                 });
-                if provable {
-                    finding.fault = Some(Fault {
-                        kind: FaultKind::BadAnswer,
-                        evidence: reason,
-                    });
+                match self.auditor.missing(planned, reference.clone()).await {
+                    Ok(outcome) => Sight::Failed {
+                        ask,
+                        failure,
+                        times,
+                        reference,
+                        outcome,
+                    },
+                    Err(error) => own_trouble(&error.to_string(), None),
                 }
-                finding.outcome = self.keep(self.auditor.missing(planned, reference).await);
             }
-            Observation::OwnTrouble { reason } => {
-                tracing::warn!(reason, "an ask was not sent; it counts for nothing");
-            }
+            Observation::OwnTrouble { reason } => own_trouble(&reason, None),
         }
-        finding
     }
 
-    fn keep(&self, outcome: Result<AskOutcome, AuditError>) -> Option<AskOutcome> {
-        match outcome {
-            Ok(outcome) => Some(outcome),
+    async fn audit(
+        &self,
+        planned: PlannedAsk,
+        receipt: Receipt,
+        times: Times,
+        reference: TeacherText,
+    ) -> Sight {
+        let answer = receipt.answer.payload.clone();
+        let of_answer = |(digest, _): &&(Digest, SharedArtifact)| *digest == answer.checkpoint;
+        let Some((_, artifact)) = self.accepted.iter().find(of_answer) else {
+            return own_trouble(
+                "the answer's checkpoint is not one of the round",
+                Some(receipt),
+            );
+        };
+        let checkpoint = match artifact.clone().await {
+            Ok(checkpoint) => checkpoint,
             Err(error) => {
-                tracing::error!(%error, "a replay failed; the ask counts for nothing");
-                None
+                let reason = format!("the checkpoint is not at hand: {error}");
+                return own_trouble(&reason, Some(receipt));
             }
+        };
+        let replay = Replay {
+            planned,
+            answer,
+            times,
+            checkpoint,
+            reference: reference.clone(),
+        };
+        match self.auditor.replay(replay).await {
+            Ok(Replayed { outcome, tokens }) => Sight::Answered {
+                receipt,
+                times,
+                reference,
+                tokens,
+                outcome,
+            },
+            Err(error) => own_trouble(&error.to_string(), Some(receipt)),
         }
+    }
+}
+
+fn own_trouble(reason: &str, receipt: Option<Receipt>) -> Sight {
+    Sight::OwnTrouble {
+        reason: Leaf::words(reason.to_owned()),
+        receipt,
     }
 }

@@ -3,6 +3,7 @@
 //! A round is one epoch of the chain: [`seed`] draws its secret, [`plan`] turns the secret into asks, [`ask`] sends
 //! them, [`audit`] replays the answers, [`book`] keeps what was found, and [`run`] holds it together.
 
+pub mod archive;
 pub mod artifacts;
 pub mod ask;
 pub mod audit;
@@ -17,6 +18,7 @@ pub mod round;
 pub mod run;
 pub mod seed;
 pub mod signer;
+mod stall;
 pub mod teacher;
 
 pub use config::{RunError, StartError, ValidatorConfig};

@@ -14,6 +14,7 @@
 use athanor_scoring::{
     corpus,
     task::{self, Deck, Item},
+    transcript::Head,
 };
 use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid, params::RoundParams};
 use rand::{Rng, SeedableRng, seq::IndexedRandom as _};
@@ -82,6 +83,18 @@ struct Source<'a, E> {
     spec: &'a SubnetSpec,
     window_blocks: u32,
     encode: E,
+}
+
+/// Whom a round asks, as its transcript's head says.
+pub fn whom(head: &Head) -> Vec<PlannedMiner> {
+    head.miners
+        .iter()
+        .map(|miner| PlannedMiner {
+            hotkey: miner.account.hotkey,
+            uid: miner.uid,
+            asks: miner.asks,
+        })
+        .collect()
 }
 
 /// How many of a miner's asks carry the round's shared prompts: those of the lowest indices.

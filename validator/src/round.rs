@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 
 use athanor_chain::{EpochSchedule, Metagraph, Neuron};
 use athanor_net::PeerAddress;
-use athanor_spec::{BlockNumber, Digest, Hotkey, Round, SubnetSpec, Uid};
+use athanor_scoring::{
+    round::{Artifact, SeenMiner},
+    transcript::Head,
+};
+use athanor_spec::{Account, BlockNumber, Digest, Hotkey, Round, SubnetSpec, Uid};
 
-use crate::{book::Account, plan::PlannedAsk, seed::RoundSeed};
+use crate::{book::ClosedRound, plan::PlannedAsk};
 
 /// A miner that is asked in this round, as the chain showed it in the round's first block.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub struct RoundMiner {
     pub checkpoint: Digest,
     /// Block of that commitment.
     pub committed_at: BlockNumber,
+    /// Checkpoint that it had committed to in the round before: a swap may lag the epoch by a block.
+    pub previous: Option<Digest>,
 }
 
 impl RoundMiner {
@@ -39,7 +45,22 @@ impl RoundMiner {
             },
             checkpoint: commitment.checkpoint()?,
             committed_at,
+            previous: None,
         })
+    }
+
+    /// The miner as a transcript shows it, before anything is known of its checkpoint. `asks` is how many it gets.
+    pub fn seen(&self, asks: u32) -> SeenMiner {
+        SeenMiner {
+            account: self.account,
+            uid: self.uid,
+            peer_key: self.peer.peer_key,
+            checkpoint: self.checkpoint,
+            committed_at: self.committed_at,
+            previous: self.previous,
+            asks,
+            artifact: Artifact::Missing,
+        }
     }
 }
 
@@ -80,32 +101,36 @@ pub struct ActiveRound {
     pub round: Round,
     /// Its blocks.
     pub timetable: Timetable,
-    /// Its seed, with the proof that is published afterwards.
-    pub seed: RoundSeed,
+    /// How it was drawn, as its transcript will say.
+    pub head: Head,
     /// Whom it asks.
     pub miners: Vec<RoundMiner>,
     /// Asks that were sent and have no outcome in the ledger yet.
     pub outstanding: usize,
+    /// What stays of it, once it is closed.
+    pub closed: Option<ClosedRound>,
     /// Whether weights were set, or found to be set already.
     pub submitted: bool,
     queue: VecDeque<PlannedAsk>,
 }
 
 impl ActiveRound {
-    /// A round with its plan, less the asks that already have an outcome in the ledger.
+    /// A round with its plan, less the asks that already have an outcome in the ledger. One that was closed before a
+    /// restart has none left.
     pub fn new(
-        round: Round,
         timetable: Timetable,
-        seed: RoundSeed,
+        head: Head,
         miners: Vec<RoundMiner>,
         plan: Vec<PlannedAsk>,
+        closed: Option<ClosedRound>,
     ) -> Self {
         Self {
-            round,
+            round: head.round,
             timetable,
-            seed,
+            head,
             miners,
             outstanding: 0,
+            closed,
             submitted: false,
             queue: plan.into(),
         }

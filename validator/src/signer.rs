@@ -24,15 +24,18 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer whose nonces start at the current time in microseconds: above all nonces of an earlier run.
+    /// A signer whose nonces start at the current time in microseconds: above all nonces of an earlier run, as long as
+    /// the clock was never set back.
     pub fn new(pair: sr25519::Pair, context: SigningContext) -> Self {
-        let micros = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_micros() as u64);
+        Self::from_nonce(pair, context, now_micros())
+    }
+
+    /// A signer whose nonces start at `first`.
+    pub fn from_nonce(pair: sr25519::Pair, context: SigningContext, first: u64) -> Self {
         Self {
             pair,
             context,
-            next_nonce: Arc::new(AtomicU64::new(micros)),
+            next_nonce: Arc::new(AtomicU64::new(first)),
         }
     }
 
@@ -58,6 +61,13 @@ impl Signer {
             nonce,
         )
     }
+}
+
+/// The local clock in microseconds since the Unix epoch.
+pub(crate) fn now_micros() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_micros() as u64)
 }
 
 /// The local clock in milliseconds since the Unix epoch.

@@ -1,5 +1,6 @@
 //! The table that turns tokens into evidence, with where it comes from.
 
+use athanor_spec::Digest;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -128,6 +129,12 @@ impl Calibration {
     /// The calibration as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
+    }
+
+    /// Names the table: blake3 of its compact JSON.
+    pub fn digest(&self) -> Digest {
+        // Every field is a JSON value, so this cannot fail.
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// ln of the raw e-value of a request: the mixture over alternatives of the product over tokens of f1 / u0.

@@ -58,7 +58,7 @@ impl Record {
         }
     }
 
-    fn is_bounded(&self) -> bool {
+    pub(crate) fn is_bounded(&self) -> bool {
         let counts = [self.asked, self.asked_squared, self.answered];
         self.seen.len() <= (MAX_ASKS_PER_ROUND / 64) as usize
             && counts

@@ -1,0 +1,204 @@
+//! One ask of a transcript.
+
+use athanor_spec::{Account, Answer, Ask, Finish, Receipt, Signed, params::Limits};
+use codec::{Decode, Encode};
+
+use crate::{
+    evidence::TokenObservation,
+    ledger::{AskOutcome, Fault, FaultKind},
+    round::{AskResult, Purpose},
+};
+
+/// What a leaf may hold beside prompts and tokens, in bytes: envelopes, numbers, and words.
+const FIXED_BYTES: usize = 4096;
+/// Longest words of a leaf, in bytes.
+const MAX_WORDS: usize = Fault::MAX_EVIDENCE_BYTES;
+
+/// Where a leaf stands in a transcript.
+pub type LeafKey = (Account, Purpose, u32);
+
+/// What came of one ask, with all that a stranger needs to check it.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Leaf {
+    /// Who was asked.
+    pub account: Account,
+    /// Why.
+    pub purpose: Purpose,
+    /// Position among the asks of this purpose to the account in this round.
+    pub index: u32,
+    /// Which of the round's shared prompts it was, if it was one.
+    pub shared: Option<u32>,
+    /// What was seen, and what was found.
+    pub sight: Sight,
+}
+
+/// What was seen of an ask, and what was found.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Sight {
+    /// The validator was in trouble itself: the ask counts for nothing.
+    #[codec(index = 0)]
+    OwnTrouble {
+        /// In words.
+        reason: String,
+        /// The exchange, if there was one.
+        receipt: Option<Receipt>,
+    },
+    /// No usable answer came.
+    #[codec(index = 1)]
+    Failed {
+        /// What was asked.
+        ask: Signed<Ask>,
+        /// What went wrong.
+        failure: Failure,
+        /// How long it took.
+        times: Times,
+        /// The teacher's continuation of the same prompt.
+        reference: Continuation,
+        /// What it counts as.
+        outcome: AskOutcome,
+    },
+    /// An answer came, and was replayed.
+    #[codec(index = 2)]
+    Answered {
+        /// What was asked and answered.
+        receipt: Receipt,
+        /// How long it took.
+        times: Times,
+        /// The teacher's continuation of the same prompt.
+        reference: Continuation,
+        /// What each token of the answer says about seed and checkpoint; empty for greedy asks.
+        tokens: Vec<TokenObservation>,
+        /// What it counts as.
+        outcome: AskOutcome,
+    },
+}
+
+/// Times by the validator's own socket and clock, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Times {
+    /// From the first byte of the ask to the first tokens; equal to `elapsed_ms` if no answer came.
+    pub first_token_ms: u32,
+    /// From the first byte of the ask to the last byte of the answer, or until it was given up.
+    pub elapsed_ms: u32,
+    /// Of that time, how long this validator was too busy to look: it is not held against the miner.
+    pub own_ms: u32,
+}
+
+impl Times {
+    /// The time that is held against the miner, in milliseconds.
+    pub fn charged_ms(&self) -> u64 {
+        self.elapsed_ms.saturating_sub(self.own_ms).into()
+    }
+}
+
+/// The teacher's own continuation of a prompt, drawn at temperature 1 with draws that no miner can know.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Continuation {
+    /// Token ids, the end token included when it was drawn.
+    pub tokens: Vec<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Why there is no usable answer.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Failure {
+    /// In words.
+    pub reason: String,
+    /// What it is a fault of, if what came proves one.
+    pub fault: Option<FaultKind>,
+    /// What came, signed by whoever signed it.
+    pub answer: Option<Signed<Answer>>,
+}
+
+impl Leaf {
+    /// Where it stands.
+    pub fn key(&self) -> LeafKey {
+        (self.account, self.purpose, self.index)
+    }
+
+    /// What was asked, unless nothing was.
+    pub fn ask(&self) -> Option<&Signed<Ask>> {
+        match &self.sight {
+            Sight::OwnTrouble { receipt, .. } => receipt.as_ref().map(|receipt| &receipt.ask),
+            Sight::Failed { ask, .. } => Some(ask),
+            Sight::Answered { receipt, .. } => Some(&receipt.ask),
+        }
+    }
+
+    /// What it counts as; `None` for the validator's own trouble.
+    pub fn outcome(&self) -> Option<&AskOutcome> {
+        match &self.sight {
+            Sight::OwnTrouble { .. } => None,
+            Sight::Failed { outcome, .. } | Sight::Answered { outcome, .. } => Some(outcome),
+        }
+    }
+
+    /// What the round is closed with; `None` for the validator's own trouble.
+    pub fn result(&self) -> Option<AskResult> {
+        let fault = match &self.sight {
+            Sight::Failed { failure, .. } => failure.fault.map(|kind| Fault {
+                kind,
+                evidence: failure.reason.clone(),
+            }),
+            _ => None,
+        };
+        Some(AskResult {
+            account: self.account,
+            purpose: self.purpose,
+            index: self.index,
+            shared: self.shared,
+            outcome: *self.outcome()?,
+            fault,
+        })
+    }
+
+    /// Cuts words to what a leaf may hold.
+    pub fn words(mut text: String) -> String {
+        let mut end = text.len().min(MAX_WORDS);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text
+    }
+
+    /// Longest encoded leaf of a subnet with these limits, in bytes.
+    pub const fn max_bytes(limits: &Limits) -> usize {
+        // A token takes at most five bytes in an answer and in a continuation each, and eight as an observation.
+        FIXED_BYTES + 5 * limits.max_prompt_tokens as usize + 18 * limits.max_new_tokens as usize
+    }
+
+    pub(super) fn is_bounded(&self, limits: &Limits) -> bool {
+        let new = limits.max_new_tokens as usize;
+        let ask = |ask: &Signed<Ask>| ask.payload.prompt.len() <= limits.max_prompt_tokens as usize;
+        let answer = |answer: &Signed<Answer>| answer.payload.tokens.len() <= new;
+        let receipt = |receipt: &Receipt| ask(&receipt.ask) && answer(&receipt.answer);
+        if !self.outcome().is_none_or(AskOutcome::is_bounded) {
+            return false;
+        }
+        match &self.sight {
+            Sight::OwnTrouble {
+                reason,
+                receipt: exchange,
+            } => reason.len() <= MAX_WORDS && exchange.as_ref().is_none_or(receipt),
+            Sight::Failed {
+                ask: asked,
+                failure,
+                reference,
+                ..
+            } => {
+                ask(asked)
+                    && failure.reason.len() <= MAX_WORDS
+                    && failure.answer.as_ref().is_none_or(answer)
+                    && reference.tokens.len() <= new
+            }
+            Sight::Answered {
+                receipt: exchange,
+                reference,
+                tokens,
+                ..
+            } => receipt(exchange) && reference.tokens.len() <= new && tokens.len() <= new,
+        }
+    }
+}

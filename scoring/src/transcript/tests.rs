@@ -1,0 +1,249 @@
+//! Tests of transcripts: bytes, bounds, and what a root covers.
+
+use athanor_spec::{Answer, Ask, Finish, Receipt, Signed, SubnetSpec, Uid};
+
+use super::*;
+use crate::{
+    evidence::TokenObservation,
+    fidelity::FidelitySums,
+    ledger::{AskOutcome, FaultKind},
+    round::{Artifact, Purpose},
+};
+
+fn account(id: u8) -> Account {
+    Account {
+        hotkey: Hotkey([id; 32]),
+        registered_at: BlockNumber(u32::from(id)),
+    }
+}
+
+fn head() -> Head {
+    let miner = |id: u8, artifact| SeenMiner {
+        account: account(id),
+        uid: Uid(u16::from(id)),
+        peer_key: Digest([3; 32]),
+        checkpoint: Digest([4; 32]),
+        committed_at: BlockNumber(7),
+        previous: Some(Digest([5; 32])),
+        asks: 2,
+        artifact,
+    };
+    Head {
+        genesis: Digest([1; 32]),
+        netuid: NetUid(1),
+        spec: Digest([8; 32]),
+        calibration: Digest([9; 32]),
+        validator: Hotkey([10; 32]),
+        round: Round(11),
+        first_block: BlockNumber(12),
+        block_hash: Digest([13; 32]),
+        ask_blocks: 14,
+        seed: [15; 32],
+        proof: vec![16; 96],
+        limits: ChainLimits::NONE,
+        previous: None,
+        ledger: Digest([17; 32]),
+        miners: vec![
+            miner(
+                2,
+                Artifact::Bad {
+                    evidence: "torn".into(),
+                },
+            ),
+            miner(
+                1,
+                Artifact::Fetched {
+                    tensors: Digest([6; 32]),
+                },
+            ),
+        ],
+    }
+}
+
+fn receipt() -> Receipt {
+    let ask = Ask {
+        prompt: vec![1, 2, 3],
+        max_new_tokens: 2,
+        temperature_milli: 800,
+        seed: 4,
+    };
+    let answer = Answer {
+        request: ask.hash(),
+        checkpoint: Digest([4; 32]),
+        tokens: vec![5, 600],
+        finish: Finish::Length,
+    };
+    Receipt {
+        ask: signed(ask, 10),
+        answer: signed(answer, 1),
+    }
+}
+
+/// Signatures are none of a transcript's own business.
+fn signed<T>(payload: T, by: u8) -> Signed<T> {
+    Signed {
+        payload,
+        signer: Hotkey([by; 32]),
+        issued_ms: 1_000,
+        expires_ms: 2_000,
+        nonce: 1,
+        signature: [18; 64],
+    }
+}
+
+fn leaves() -> Vec<Leaf> {
+    let reference = Continuation {
+        tokens: vec![7, 8],
+        finish: Finish::Stop,
+    };
+    let times = Times {
+        first_token_ms: 20,
+        elapsed_ms: 45,
+        own_ms: 5,
+    };
+    let answered = Sight::Answered {
+        receipt: receipt(),
+        times,
+        reference: reference.clone(),
+        tokens: vec![
+            TokenObservation {
+                margin: 0.0,
+                gap: 1.5
+            };
+            2
+        ],
+        outcome: AskOutcome::Answered {
+            e_value: Some(0.5),
+            fidelity: FidelitySums::default(),
+            credit: None,
+            liveliness: 1.0,
+            service: 1.0,
+        },
+    };
+    let failed = Sight::Failed {
+        ask: receipt().ask,
+        failure: Failure {
+            reason: "the answer is to another ask".to_owned(),
+            fault: Some(FaultKind::BadAnswer),
+            answer: Some(receipt().answer),
+        },
+        times,
+        reference,
+        outcome: AskOutcome::Failed {
+            fidelity: FidelitySums::default(),
+            checkable: true,
+        },
+    };
+    let own = Sight::OwnTrouble {
+        reason: "the network has ended".to_owned(),
+        receipt: None,
+    };
+    let leaf = |id, purpose, index, sight| Leaf {
+        account: account(id),
+        purpose,
+        index,
+        shared: (index == 0).then_some(3),
+        sight,
+    };
+    vec![
+        leaf(2, Purpose::Audit, 0, own),
+        leaf(1, Purpose::Organic, 0, answered.clone()),
+        leaf(1, Purpose::Audit, 1, failed),
+        leaf(1, Purpose::Audit, 0, answered),
+    ]
+}
+
+#[test]
+fn a_transcript_round_trips_in_canonical_order() {
+    let limits = SubnetSpec::local().limits;
+    let transcript = Transcript::new(head(), leaves());
+    let read = Transcript::from_bytes(&transcript.to_bytes(), &limits).unwrap();
+    assert_eq!(read, transcript);
+    assert_eq!(read.root(), transcript.root());
+    let mut reversed = leaves();
+    reversed.reverse();
+    reversed.extend(leaves());
+    assert_eq!(Transcript::new(head(), reversed).root(), transcript.root());
+    assert_eq!(read.head.miners[0].account, account(1));
+    assert_eq!(read.leaves[0].key(), (account(1), Purpose::Audit, 0));
+    assert_eq!(read.leaves.iter().filter_map(Leaf::result).count(), 3);
+}
+
+#[test]
+fn the_bytes_and_the_root_are_fixed() {
+    let transcript = Transcript::new(head(), leaves());
+    let found = [Digest::of(&transcript.to_bytes()), transcript.root()];
+    assert_eq!(
+        found.map(|digest| digest.to_string()),
+        [
+            "12c2b9e3672918ff6f8984f3235d418ee2ff3b2661f136e2bb95c625bbc9a7f1",
+            "11989c7b81488f41cfe10281121d534a90e07c99b3442046b0baaa2f7d80ef25"
+        ]
+    );
+}
+
+#[test]
+fn a_leaf_is_shown_without_the_others() {
+    let transcript = Transcript::new(head(), leaves());
+    for (index, leaf) in transcript.leaves.iter().enumerate() {
+        let proof = transcript.inclusion(index).unwrap();
+        assert!(proof.shows(&leaf.encode(), &transcript.root()));
+    }
+    assert_eq!(transcript.inclusion(4), None);
+}
+
+#[test]
+fn every_field_is_covered_by_the_root() {
+    let root = Transcript::new(head(), leaves()).root();
+    let head_changes: [fn(&mut Head); 4] = [
+        |h| h.round.0 += 1,
+        |h| h.limits.min_allowed_weights = 1,
+        |h| h.miners[0].artifact = Artifact::Missing,
+        |h| h.previous = Some(Digest([1; 32])),
+    ];
+    for change in head_changes {
+        let mut head = head();
+        change(&mut head);
+        assert_ne!(Transcript::new(head, leaves()).root(), root);
+    }
+    for index in 0..4 {
+        let mut fewer = leaves();
+        fewer.remove(index);
+        assert_ne!(Transcript::new(head(), fewer).root(), root);
+    }
+}
+
+#[test]
+fn what_is_no_transcript_is_refused_by_name() {
+    use DecodeTranscriptError as Error;
+    let limits = SubnetSpec::local().limits;
+    let good = Transcript::new(head(), leaves());
+    let bytes = good.to_bytes();
+    let check = |bytes: &[u8], error| {
+        assert_eq!(Transcript::from_bytes(bytes, &limits), Err(error));
+    };
+    check(&[], Error::Layout);
+    check(&[2], Error::Layout);
+    check(&bytes[..20], Error::Head);
+    check(&bytes[..bytes.len() - 1], Error::Leaf { index: 3 });
+    check(&[&bytes[..], &[0]].concat(), Error::Trailing);
+    // A head, and a leaf, that claim to be longer than any.
+    let mut long = bytes.clone();
+    long[1..5].copy_from_slice(&u32::MAX.to_le_bytes());
+    check(&long, Error::Head);
+    let mut shuffled = good.clone();
+    shuffled.leaves.swap(0, 1);
+    check(&shuffled.to_bytes(), Error::Order { index: 1 });
+    let mut twice = good.clone();
+    twice.leaves[1] = twice.leaves[0].clone();
+    check(&twice.to_bytes(), Error::Order { index: 1 });
+    let mut poisoned = good;
+    if let Sight::Answered {
+        outcome: AskOutcome::Answered { liveliness, .. },
+        ..
+    } = &mut poisoned.leaves[0].sight
+    {
+        *liveliness = f64::NAN;
+    }
+    check(&poisoned.to_bytes(), Error::Leaf { index: 0 });
+}

@@ -1,0 +1,97 @@
+//! Closing a round: the pure fold, with everything durable around it.
+
+use athanor_scoring::{
+    round::Closed,
+    transcript::{Head, Transcript},
+};
+use athanor_spec::{
+    Digest, Epoch,
+    telemetry::{Event, FaultSummary},
+};
+use futures::future::Shared;
+
+use super::{Loop, asks};
+use crate::{
+    book::ClosedRound,
+    config::{CloseError, RunError},
+};
+
+/// A ledger is kept beside the transcript of every so many rounds: whoever checks begins at most this far back.
+const LEDGER_EVERY: u64 = 32;
+
+impl Loop {
+    /// What is due at the end of the round: it is closed, then weights are set.
+    pub(super) async fn submit(&mut self, epoch: Epoch) -> Result<(), RunError> {
+        let Some(active) = self.round.as_ref() else {
+            return Ok(());
+        };
+        let closed = match &active.closed {
+            Some(closed) => closed.clone(),
+            None => self.close(active.head.clone()).await?,
+        };
+        if let Some(active) = self.round.as_mut() {
+            active.closed = Some(closed.clone());
+        }
+        let submitted = self.set_weights(epoch, closed.weights).await;
+        if let Some(active) = self.round.as_mut() {
+            active.submitted = submitted;
+        }
+        Ok(())
+    }
+
+    /// Closes a round with the leaves that are on disk. The transcript is on disk before the ledger moves on.
+    pub(super) async fn close(&self, mut head: Head) -> Result<ClosedRound, CloseError> {
+        let fetched: Vec<_> = head
+            .miners
+            .iter()
+            .map(|miner| self.fetched.get(&(miner.account, miner.checkpoint)))
+            .map(|shared| shared.and_then(Shared::peek).map(asks::artifact))
+            .collect();
+        let (book, archive) = (self.book.clone(), self.archive.clone());
+        let spec = self.config.spec.clone();
+        let work = move || {
+            let round = head.round;
+            let seen = book.seen(round)?;
+            for (miner, fetched) in head.miners.iter_mut().zip(fetched) {
+                let noted = seen.get(&miner.account).cloned();
+                miner.artifact = noted.or(fetched).unwrap_or_default();
+            }
+            let transcript = Transcript::new(head, book.leaves(round)?);
+            let before = book.ledger()?;
+            if transcript.head.previous.is_none() || round.0 % LEDGER_EVERY == 0 {
+                archive.keep_ledger(round, &before.to_bytes())?;
+            }
+            let closed = transcript.close(before.clone(), &spec);
+            let bytes = transcript.to_bytes();
+            archive.keep_transcript(round, &bytes)?;
+            let row = ClosedRound {
+                root: transcript.root(),
+                blob: Digest::of(&bytes),
+                weights: closed.weights.clone(),
+                ledger: closed.ledger.digest(),
+            };
+            book.close(round, (&before, &closed.ledger), &row)?;
+            Ok::<_, CloseError>((transcript.head, closed, row))
+        };
+        let (head, closed, row) = tokio::task::spawn_blocking(work).await??;
+        tracing::info!(round = %head.round, root = %row.root, "round closed");
+        self.tell(&head, closed);
+        Ok(row)
+    }
+
+    fn tell(&self, head: &Head, closed: Closed) {
+        for graded in closed.graded {
+            if let Some(FaultSummary { kind, evidence }) = &graded.grade.fault {
+                let hotkey = graded.account.hotkey;
+                tracing::info!(uid = %graded.uid, %hotkey, kind, evidence, "fault");
+            }
+            self.config.feed.send(Event::Graded {
+                validator: self.signer.hotkey(),
+                miner: graded.account.hotkey,
+                uid: graded.uid,
+                round: head.round,
+                grade: graded.grade,
+            });
+        }
+    }
+}
