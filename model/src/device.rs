@@ -17,13 +17,15 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
+    /// The CPU by burn's kernels rather than our own: slower, and what an audit tells apart from ours by rounding alone.
+    Flex,
     /// The CUDA card with that index; an error when it does not work.
     Cuda(usize),
 }
 
 /// A word that names no device.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{found:?} is not a device; use auto, cpu or cuda:N with N the card's index")]
+#[error("{found:?} is not a device; use auto, cpu, flex or cuda:N with N the card's index")]
 pub struct ParseDeviceError {
     /// The word.
     pub found: String,
@@ -55,6 +57,7 @@ pub enum DeviceError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
     Cpu,
+    Flex,
     #[cfg(feature = "cuda")]
     Cuda(usize),
 }
@@ -64,6 +67,7 @@ impl Device {
     pub(crate) fn name(self) -> DeviceChoice {
         match self {
             Self::Cpu => DeviceChoice::Cpu,
+            Self::Flex => DeviceChoice::Flex,
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => DeviceChoice::Cuda(index),
         }
@@ -91,6 +95,7 @@ impl FromStr for DeviceChoice {
         match word {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
+            "flex" => Ok(Self::Flex),
             "cuda" => Ok(Self::Cuda(0)),
             _ => {
                 let index = word.strip_prefix("cuda:").ok_or_else(error)?;
@@ -105,6 +110,7 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => write!(f, "auto"),
             Self::Cpu => write!(f, "cpu"),
+            Self::Flex => write!(f, "flex"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
@@ -114,7 +120,8 @@ impl DeviceChoice {
     /// Finds the device and does the work there.
     pub fn dispatch<W: OnDevice>(self, work: W) -> Result<W::Output, DeviceError> {
         Ok(match self.resolve()? {
-            Device::Cpu => {
+            // Training runs on burn's kernels either way.
+            Device::Cpu | Device::Flex => {
                 crate::kernels::aligned::keep_freed_memory();
                 work.run::<Autodiff<Flex>>(FlexDevice)
             }
@@ -129,6 +136,7 @@ impl DeviceChoice {
     pub(crate) fn resolve(self) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
+            Self::Flex => Ok(Device::Flex),
             Self::Cuda(index) => cuda(index),
             Self::Auto => match cuda(0) {
                 Ok(device) => Ok(device),
@@ -181,7 +189,12 @@ mod tests {
 
     #[test]
     fn a_device_is_read_as_it_is_written() {
-        for choice in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda(3)] {
+        for choice in [
+            DeviceChoice::Auto,
+            DeviceChoice::Cpu,
+            DeviceChoice::Flex,
+            DeviceChoice::Cuda(3),
+        ] {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         for word in ["", "gpu", "cuda:", "cuda:-1", "cuda:x"] {

@@ -19,6 +19,7 @@ mod flex;
 pub mod huggingface;
 mod kernels;
 mod optimiser;
+pub mod rounding;
 pub mod sampler;
 pub mod scorer;
 pub mod tensors;

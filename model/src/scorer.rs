@@ -25,6 +25,18 @@ pub struct Logits {
     pub data: Vec<f32>,
 }
 
+/// A prompt and the texts that are replayed after it, each as if it were the only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree<'a> {
+    /// Token ids that all branches begin with; at least one.
+    pub prompt: &'a [u32],
+    /// What follows the prompt; may be empty.
+    pub branches: Vec<&'a [u32]>,
+}
+
+/// Tokens of room, over all sequences of one forward pass: bounds the memory of its caches.
+const ROOM: usize = 8192;
+
 /// Why a sequence cannot be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -99,6 +111,16 @@ impl Scorer {
         })
     }
 
+    /// Bytes of memory that a model of this configuration takes up as f32: its tensors, and its embeddings once more where
+    /// the output projection shares them.
+    pub fn bytes(config: &Config) -> u64 {
+        let tied = match config.tie_word_embeddings {
+            true => config.vocab_size as u64 * config.hidden_size as u64,
+            false => 0,
+        };
+        (config.parameters() + tied) * size_of::<f32>() as u64
+    }
+
     /// The model's configuration.
     pub fn config(&self) -> &Config {
         &self.config
@@ -111,13 +133,73 @@ impl Scorer {
         Ok(self.replay(tokens, from))
     }
 
-    /// Logits of many sequences, each with its own `from`.
-    pub fn logits_batch(&self, sequences: &[(&[u32], usize)]) -> Result<Vec<Logits>, ScoreError> {
-        for (tokens, from) in sequences {
-            self.check(tokens, *from)?;
+    /// Logits of many trees in as few passes as memory allows: row `i` of a branch predicts its token `i`, a last row
+    /// what follows its end. A prompt is computed once, however many branches it has; on the CPU's own kernels the result has the
+    /// bits of [`Self::logits`], whatever is computed together.
+    pub fn logits_of_trees(&self, trees: &[Tree<'_>]) -> Result<Vec<Vec<Logits>>, ScoreError> {
+        for tree in trees {
+            self.check(tree.prompt, tree.prompt.len())?;
+            for branch in &tree.branches {
+                self.check(&[tree.prompt, branch].concat(), tree.prompt.len())?;
+            }
         }
-        let replay = |(tokens, from): &(&[u32], usize)| self.replay(tokens, *from);
-        Ok(sequences.iter().map(replay).collect())
+        let mut all = Vec::with_capacity(trees.len());
+        let mut rest = trees;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(fitting(rest));
+            self.grow(now, &mut all);
+            rest = later;
+        }
+        Ok(all)
+    }
+
+    /// One pass over the prompts and one over the branches.
+    fn grow(&self, trees: &[Tree<'_>], all: &mut Vec<Vec<Logits>>) {
+        let slots = trees.iter().map(slots).sum();
+        let longest = trees.iter().map(longest).max().unwrap_or_default();
+        let mut decoder = self.weights.decoder(slots, longest);
+        let vocab = decoder.vocab();
+        let (mut prompts, mut branches) = (Vec::new(), Vec::new());
+        let mut first = 0;
+        for tree in trees {
+            prompts.push(Piece {
+                slot: first,
+                tokens: tree.prompt,
+                from: tree.prompt.len() - 1,
+            });
+            for (slot, tokens) in (first..).zip(&tree.branches) {
+                branches.push(Piece {
+                    slot,
+                    tokens,
+                    from: 0,
+                });
+            }
+            first += slots_of(tree.branches.len());
+        }
+        let mut next = Vec::new();
+        decoder.forward(&prompts, &mut next);
+        for (prompt, tree) in prompts.iter().zip(trees) {
+            for other in 1..tree.branches.len() {
+                decoder.share(prompt.slot, prompt.slot + other, tree.prompt.len());
+            }
+        }
+        let mut following = Vec::new();
+        branches.retain(|piece| !piece.tokens.is_empty());
+        if !branches.is_empty() {
+            decoder.forward(&branches, &mut following);
+        }
+        let mut following = following.as_slice();
+        for (tree, next) in trees.iter().zip(next.chunks_exact(vocab)) {
+            let branch = |tokens: &&[u32]| {
+                let (own, others) = following.split_at(tokens.len() * vocab);
+                following = others;
+                Logits {
+                    vocab,
+                    data: [next, own].concat(),
+                }
+            };
+            all.push(tree.branches.iter().map(branch).collect());
+        }
     }
 
     fn check(&self, tokens: &[u32], from: usize) -> Result<(), ScoreError> {
@@ -154,6 +236,31 @@ impl Scorer {
             data,
         }
     }
+}
+
+fn slots(tree: &Tree<'_>) -> usize {
+    slots_of(tree.branches.len())
+}
+
+/// A prompt takes a slot even if nothing follows it.
+fn slots_of(branches: usize) -> usize {
+    branches.max(1)
+}
+
+fn longest(tree: &Tree<'_>) -> usize {
+    let branch = tree.branches.iter().map(|tokens| tokens.len()).max();
+    tree.prompt.len() + branch.unwrap_or_default()
+}
+
+/// How many of the trees, at least one, have room in one pass.
+fn fitting(trees: &[Tree<'_>]) -> usize {
+    let (mut used, mut length) = (0, 0);
+    let fit = trees.iter().take_while(|tree| {
+        used += slots(tree);
+        length = length.max(longest(tree));
+        used * length <= ROOM
+    });
+    fit.count().max(1)
 }
 
 #[cfg(test)]

@@ -69,8 +69,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         command: "cargo run -p athanor-scoring --example synthetic-calibration".to_owned(),
         delta: 1e-3,
+        seed: Some(SEED),
         honest,
         forgers,
+        ..FitInput::default()
     };
     println!("{}", Calibration::fit(&input)?.to_json()?);
     Ok(())

@@ -7,9 +7,11 @@
 //! `alpha`, whatever the number of looks, as far as the calibration covers the hardware in use.
 
 mod bins;
+pub mod bounds;
 mod calibration;
 mod fit;
 mod hotkey;
+pub mod power;
 
 pub use bins::{Bins, Cell};
 pub use calibration::{
@@ -21,6 +23,8 @@ pub use hotkey::HotkeyEvidence;
 use codec::{Decode, Encode};
 
 pub(crate) use calibration::log_sum_exp;
+
+use codec::{Decode, Encode};
 
 /// What one replayed token says, in units of `logit / temperature + Gumbel draw` (nats).
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]

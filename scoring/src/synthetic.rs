@@ -5,6 +5,7 @@
 //! noise or the dishonesty that a [`Server`] names.
 
 use rand::{Rng, RngCore};
+use rand_chacha::ChaCha8Rng;
 
 use crate::evidence::TokenObservation;
 
@@ -152,7 +153,21 @@ fn open_unit(rng: &mut impl RngCore) -> f32 {
     ((rng.next_u32() >> 9) as f32 + 0.5) / (1 << 23) as f32
 }
 
+/// Adds normal noise of this standard deviation, in nats, to every logit; nothing where it is 0.
+pub fn add_noise(logits: &mut [f32], deviation: f32, rng: &mut ChaCha8Rng) {
+    if deviation <= 0.0 {
+        return;
+    }
+    for pair in logits.chunks_mut(2) {
+        let radius = deviation * (-2.0 * open_unit(rng).ln()).sqrt();
+        let (sin, cos) = (std::f32::consts::TAU * open_unit(rng)).sin_cos();
+        pair.iter_mut()
+            .zip([radius * cos, radius * sin])
+            .for_each(|(logit, noise)| *logit += noise);
+    }
+}
+
 /// A standard normal draw (Box-Muller, one of the pair).
-pub fn normal(rng: &mut impl RngCore) -> f32 {
+fn normal(rng: &mut impl RngCore) -> f32 {
     (-2.0 * open_unit(rng).ln()).sqrt() * (std::f32::consts::TAU * open_unit(rng)).cos()
 }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use athanor_model::{
     Checkpoint, DeviceChoice, Tokenizer, sampler,
-    scorer::{LoadError, Logits, ScoreError, Scorer},
+    scorer::{LoadError, Logits, ScoreError, Scorer, Tree},
 };
 use athanor_scoring::{
     evidence::{Calibration, TokenObservation},
@@ -167,17 +167,18 @@ impl Replayer {
             reference,
         } = replay;
         let ask = &planned.ask;
-        let own = [ask.prompt.as_slice(), &answer.tokens].concat();
-        let forced = [ask.prompt.as_slice(), &reference.tokens].concat();
-        let from = ask.prompt.len();
+        let tree = Tree {
+            prompt: &ask.prompt,
+            branches: vec![&answer.tokens, &reference.tokens],
+        };
         self.load(checkpoint)?;
         let Some((student, _)) = self.students.get_mut(&checkpoint.dir) else {
             return Err(AuditError::Stopped);
         };
-        let student = student.logits_batch(&[(&own, from), (&forced, from)])?;
-        let teacher = self
-            .teacher
-            .logits_batch(&[(&own, from), (&forced, from)])?;
+        let student = student
+            .logits_of_trees(std::slice::from_ref(&tree))?
+            .concat();
+        let teacher = self.teacher.logits_of_trees(&[tree])?.concat();
         let ([student_own, student_forced], [teacher_own, teacher_forced]) =
             (student.as_slice(), teacher.as_slice())
         else {
@@ -188,8 +189,10 @@ impl Replayer {
             0 => Vec::new(),
             _ => observe(student_own, &answer.tokens, ask.temperature(), ask.seed),
         };
-        let e_value =
-            (ask.temperature_milli > 0).then(|| self.calibration.request_e_value(&tokens));
+        let e_value = self
+            .calibration
+            .covers(ask.temperature_milli)
+            .then(|| self.calibration.request_e_value(&tokens));
         let grade = &self.spec.grade;
         let divergences =
             |student: &Logits, teacher: &Logits, tokens: usize| -> Vec<TokenDivergence> {

@@ -26,6 +26,7 @@ use thiserror::Error;
 use crate::{
     calibrate::{self, CalibrateArgs, CalibrateError},
     config::{RunError, StartError, ValidatorConfig},
+    power::{self, PowerArgs, PowerError},
     run,
 };
 
@@ -66,8 +67,10 @@ pub struct Cli {
 pub enum Command {
     /// Validate until interrupted.
     Run(RunArgs),
-    /// Fit the audit's tables on this machine's engine and print the error rates that they give.
+    /// Fit the audit's table on this machine's engine.
     Calibrate(CalibrateArgs),
+    /// Print what a table tells apart, with confidence bounds, measured on other students and prompts than it was fitted on.
+    Power(PowerArgs),
     /// Register the hotkey on the subnet; the coldkey pays.
     Register(RegisterArgs),
     /// Show how the wallet's hotkeys stand on the subnet.
@@ -191,6 +194,9 @@ pub enum CliError {
     /// The calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
+    /// The table was not measured.
+    #[error(transparent)]
+    Power(#[from] PowerError),
 }
 
 /// Runs the command that this process was given to its end.
@@ -209,6 +215,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => validate(args).await,
         Command::Calibrate(args) => Ok(calibrate::run(&args)?),
+        Command::Power(args) => Ok(power::run(&args)?),
         Command::Register(args) => {
             println!("{}", args.run().await?);
             Ok(())

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 mod finding;
 pub mod plan;
+pub mod power;
 pub mod probe;
 pub mod round;
 pub mod run;

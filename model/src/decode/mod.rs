@@ -4,17 +4,18 @@ pub(crate) mod cpu;
 #[cfg(test)]
 pub(crate) mod scripted;
 
-use std::sync::Arc;
-#[cfg(feature = "cuda")]
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use burn_flex::{Flex, FlexDevice};
 use thiserror::Error;
 
+use crate::backend::ModelBackend;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
 use crate::device::{Device, DeviceChoice, DeviceError};
 use crate::kernels::packed::WeightFormat;
 use crate::tensors::{Tensors, TensorsError};
+use crate::transformer::{Transformer, cached::BurnDecoder};
 
 /// Why a checkpoint could not be put to work.
 #[derive(Debug, Error)]
@@ -38,7 +39,9 @@ pub enum LoadError {
         message: String,
     },
     /// Narrow weights on a device that has no kernels for them.
-    #[error("{format} weights are for the CPU; use --weights f32 on a CUDA card")]
+    #[error(
+        "{format} weights are for the CPU's own kernels; use --weights f32 on flex and on a CUDA card"
+    )]
     WeightFormat {
         /// What was asked for.
         format: WeightFormat,
@@ -106,16 +109,27 @@ pub(crate) trait Decoder: Send {
 #[derive(Clone)]
 pub(crate) enum Weights {
     Cpu(Arc<cpu::CpuWeights>),
+    Flex(Arc<Mutex<OnBurn<Flex>>>),
     #[cfg(feature = "cuda")]
-    Cuda(Arc<Mutex<OnCard>>),
+    Cuda(Arc<Mutex<OnBurn<burn_cuda::Cuda>>>),
 }
 
-/// A model in the memory of a CUDA card. Cloning it shares the weights.
-#[cfg(feature = "cuda")]
+/// A model on a device of burn's. Cloning it shares the weights.
 #[derive(Clone)]
-pub(crate) struct OnCard {
-    model: crate::Transformer<burn_cuda::Cuda>,
-    device: burn_cuda::CudaDevice,
+pub(crate) struct OnBurn<B: ModelBackend> {
+    model: Transformer<B>,
+    device: B::Device,
+}
+
+impl<B: ModelBackend> OnBurn<B> {
+    fn decoder(shared: &Mutex<Self>, slots: usize, max_context: usize) -> Box<dyn Decoder> {
+        let Self { model, device } = shared
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone();
+        let max_context = max_context.min(model.config().max_position_embeddings);
+        Box::new(BurnDecoder::new(model, device, slots, max_context))
+    }
 }
 
 impl Weights {
@@ -138,9 +152,11 @@ impl Weights {
                 let weights = cpu::CpuWeights::new(config, tensors, format)?;
                 Ok(Self::Cpu(Arc::new(weights)))
             }
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) if format != WeightFormat::F32 => {
-                Err(LoadError::WeightFormat { format })
+            _ if format != WeightFormat::F32 => Err(LoadError::WeightFormat { format }),
+            Device::Flex => {
+                let device = FlexDevice;
+                let model = Transformer::from_tensors(config, tensors, &device)?;
+                Ok(Self::Flex(Arc::new(Mutex::new(OnBurn { model, device }))))
             }
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
@@ -149,7 +165,7 @@ impl Weights {
                 let load = || crate::Transformer::from_tensors(config, tensors, &device);
                 let model = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load))
                     .map_err(|panic| LoadError::of_panic(index, panic.as_ref()))??;
-                Ok(Self::Cuda(Arc::new(Mutex::new(OnCard { model, device }))))
+                Ok(Self::Cuda(Arc::new(Mutex::new(OnBurn { model, device }))))
             }
         }
     }
@@ -161,20 +177,9 @@ impl Weights {
                 let max_context = max_context.min(weights.config().max_position_embeddings);
                 Box::new(cpu::CpuDecoder::new(weights.clone(), slots, max_context))
             }
+            Self::Flex(shared) => OnBurn::decoder(shared, slots, max_context),
             #[cfg(feature = "cuda")]
-            Self::Cuda(on_card) => {
-                let OnCard { model, device } = on_card
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-                    .clone();
-                let max_context = max_context.min(model.config().max_position_embeddings);
-                Box::new(crate::transformer::cached::BurnDecoder::new(
-                    model,
-                    device,
-                    slots,
-                    max_context,
-                ))
-            }
+            Self::Cuda(shared) => OnBurn::decoder(shared, slots, max_context),
         }
     }
 }

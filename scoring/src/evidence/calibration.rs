@@ -25,6 +25,9 @@ pub struct Calibration {
     pub cap: f64,
     /// Normaliser b: upper confidence bound of the mean capped e-value of held-out honest requests, at least 1.
     pub normaliser: f64,
+    /// Lowest sampling temperature, in thousandths, that the bounds hold for: honest noise grows as temperature falls.
+    #[serde(default)]
+    pub lowest_temperature_milli: u16,
 }
 
 /// One kind of forger.
@@ -47,6 +50,15 @@ pub struct Provenance {
     pub source: String,
     /// The command that repeats it.
     pub command: String,
+    /// The processor that it ran on, and the instructions that its kernels chose by.
+    #[serde(default)]
+    pub machine: String,
+    /// Digests of the models, teacher first, in hexadecimal.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Seed of the prompts and of the draws.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// Probability that any honest bound of the table, or the normaliser, is too low.
     pub delta: f64,
     /// The honest groups: backend pairs, batch sizes, context lengths, temperatures.
@@ -88,17 +100,27 @@ pub enum CalibrationError {
         /// Their sum.
         sum: f64,
     },
-    /// The cap or the normaliser is below 1 or not a number.
-    #[error("the calibration's cap ({cap}) and normaliser ({normaliser}) must both be at least 1")]
+    /// The cap is above what a tenth of the held-out requests, or one request alone, may say, or one of the two is below 1
+    /// or not a number.
+    #[error(
+        "the calibration's cap ({cap}) and normaliser ({normaliser}) must both be at least 1, and the cap at most {most}"
+    )]
     Scale {
         /// The cap C.
         cap: f64,
         /// The normaliser b.
         normaliser: f64,
+        /// The largest cap that the honest requests support.
+        most: f64,
     },
 }
 
 impl Calibration {
+    /// Largest cap C of a request's raw e-value: so that no request alone condemns anybody.
+    pub const MAX_CAP: f64 = 1_000.0;
+    /// Held-out honest requests per unit of the cap: a mean of n values up to C is known well enough only if C <= n / 10.
+    pub const REQUESTS_PER_CAP: f64 = 10.0;
+
     /// The table that a validator uses when it is given no other: fitted by `athanor-validator calibrate` on the CPU
     /// engine and on students of the bundled teacher; its provenance says which.
     pub fn shipped() -> Self {
@@ -146,6 +168,12 @@ impl Calibration {
         products.log_e_value()
     }
 
+    /// Whether the bounds hold for answers sampled at this temperature, in thousandths. Answers at temperature 0 are the
+    /// same whatever the seed, and say nothing.
+    pub fn covers(&self, temperature_milli: u16) -> bool {
+        temperature_milli > 0 && temperature_milli >= self.lowest_temperature_milli
+    }
+
     /// The evidence of a request, to be extended token by token.
     pub fn products(&self) -> Products<'_> {
         let logs = self.alternatives.iter().map(|a| a.weight.ln()).collect();
@@ -157,8 +185,8 @@ impl Calibration {
 
     /// The normalised e-value e' = min(e, C) / b of a request: its mean over honest requests is at most 1.
     ///
-    /// Exactly 1 for an empty answer, which says nothing. Tokens sampled at temperature 0 carry no seed evidence: leave
-    /// such requests out.
+    /// Exactly 1 for an empty answer, which says nothing. Leave requests out whose temperature the table does not cover
+    /// ([`Self::covers`]).
     pub fn request_e_value(&self, tokens: &[TokenObservation]) -> f64 {
         if tokens.is_empty() {
             return 1.0;
@@ -195,8 +223,16 @@ impl Calibration {
         }
         let (cap, normaliser) = (self.cap, self.normaliser);
         let at_least_one = |x: f64| x.is_finite() && x >= 1.0;
-        if !at_least_one(cap) || !at_least_one(normaliser) {
-            return Err(CalibrationError::Scale { cap, normaliser });
+        // Half of a group's requests were held out.
+        let held_out = self.provenance.honest.iter().map(|g| g.requests / 2).min();
+        let most = (held_out.unwrap_or_default() as f64 / Self::REQUESTS_PER_CAP)
+            .clamp(1.0, Self::MAX_CAP);
+        if !at_least_one(cap) || !at_least_one(normaliser) || cap > most {
+            return Err(CalibrationError::Scale {
+                cap,
+                normaliser,
+                most,
+            });
         }
         Ok(())
     }

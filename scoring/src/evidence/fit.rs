@@ -1,14 +1,16 @@
 //! Fit a calibration on replays of honest answers and of forgers' answers.
 
-use statrs::distribution::{Beta, ContinuousCDF};
 use thiserror::Error;
 
-use super::{Alternative, Bins, Calibration, GroupCount, Provenance, TokenObservation};
+use super::{
+    Alternative, Bins, Calibration, GroupCount, Provenance, TokenObservation,
+    bounds::{clopper_pearson_upper, empirical_bernstein},
+};
 
-/// Largest cap C of a request's raw e-value.
-const MAX_CAP: f64 = 1_000.0;
-/// Held-out honest requests per unit of the cap: a mean of n values up to C is known well enough only if C <= n / 10.
-const REQUESTS_PER_CAP: f64 = 10.0;
+/// Held-out honest requests per unit of the cap C. A tenth of them is allowed ([`Calibration::REQUESTS_PER_CAP`]), but the
+/// bound on the mean holds 7 C ln(2 / delta) / 3 n, some 2.5 at a tenth, by which every e-value would then be divided. At a
+/// fortieth that is 0.6, so that the normaliser stays near 1: what forgers lose at the cap, all that is below it gains.
+const HELD_OUT_PER_CAP: f64 = 40.0;
 /// Fewest held-out honest requests of a group.
 const MIN_HELD_OUT: usize = 100;
 /// Tokens by which a forger's row is drawn towards the honest row: a cell that the forger was not seen in says little.
@@ -23,6 +25,14 @@ pub struct FitInput {
     pub source: String,
     /// The command that repeats the fit, for [`Provenance::command`].
     pub command: String,
+    /// Processor and features, for [`Provenance::machine`].
+    pub machine: String,
+    /// Digests of the models, for [`Provenance::models`].
+    pub models: Vec<String>,
+    /// Seed of prompts and draws, for [`Provenance::seed`].
+    pub seed: Option<u64>,
+    /// Lowest temperature of the honest requests in thousandths, for [`Calibration::lowest_temperature_milli`].
+    pub lowest_temperature_milli: u16,
     /// Probability in (0, 1) that a bound is too low; 1e-3 advised. Half goes to the table, half to the normaliser.
     pub delta: f64,
     /// Honest requests. Every second request of a group fits the table, the others the normaliser.
@@ -119,7 +129,8 @@ impl Calibration {
             .map(|g| g.requests.len() / 2)
             .min()
             .unwrap_or(0);
-        let cap = (held_out as f64 / REQUESTS_PER_CAP).clamp(1.0, MAX_CAP);
+        let cap =
+            (held_out as f64 / HELD_OUT_PER_CAP).clamp(1.0, Calibration::MAX_CAP);
         let mut calibration = Self {
             provenance: provenance(input),
             bins,
@@ -127,6 +138,7 @@ impl Calibration {
             alternatives,
             cap,
             normaliser: 1.0,
+            lowest_temperature_milli: input.lowest_temperature_milli,
         };
         for group in &input.honest {
             let held_out = group.requests.iter().skip(1).step_by(2);
@@ -186,6 +198,9 @@ fn provenance(input: &FitInput) -> Provenance {
     Provenance {
         source: input.source.clone(),
         command: input.command.clone(),
+        machine: input.machine.clone(),
+        models: input.models.clone(),
+        seed: input.seed,
         delta: input.delta,
         honest: input
             .honest
@@ -219,30 +234,6 @@ fn simultaneous_bound(counts: &[Vec<u64>], delta: f64) -> Vec<Vec<f64>> {
             .collect()
     };
     counts.iter().map(row).collect()
-}
-
-/// Upper Clopper-Pearson bound of a proportion of `count` in `total` that is too low with probability `delta`.
-pub(super) fn clopper_pearson_upper(count: u64, total: u64, delta: f64) -> f64 {
-    if count >= total {
-        return 1.0;
-    }
-    if count == 0 {
-        return 1.0 - delta.powf(1.0 / total as f64);
-    }
-    // Both shapes are at least 1 here, so the distribution exists.
-    Beta::new(count as f64 + 1.0, (total - count) as f64).map_or(1.0, |beta| {
-        beta.inverse_cdf(1.0 - delta).clamp(f64::MIN_POSITIVE, 1.0)
-    })
-}
-
-/// Upper confidence bound of the mean of values in [0, `range`] that is too low with probability `delta`
-/// (Maurer and Pontil 2009, theorem 4).
-pub(super) fn empirical_bernstein(values: &[f64], range: f64, delta: f64) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let log = (2.0 / delta).ln();
-    mean + (2.0 * variance * log / n).sqrt() + 7.0 * range * log / (3.0 * (n - 1.0))
 }
 
 fn density(counts: &[Vec<u64>], honest_bound: &[Vec<f64>]) -> Vec<Vec<f64>> {

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    fit::{clopper_pearson_upper, empirical_bernstein},
+    bounds::{clopper_pearson_lower, clopper_pearson_upper, empirical_bernstein, quantile},
     *,
 };
 use crate::synthetic::{self, Server};
@@ -251,6 +251,46 @@ fn the_clopper_pearson_bound_has_its_textbook_values() {
 }
 
 #[test]
+fn the_lower_bound_mirrors_the_upper_one() {
+    assert!((clopper_pearson_lower(97, 100, 0.025) - (1.0 - 0.0852)).abs() < 1e-4);
+    assert_eq!(clopper_pearson_lower(0, 100, 0.025), 0.0);
+    assert_eq!(clopper_pearson_lower(0, 0, 0.025), 0.0);
+}
+
+#[test]
+fn the_bounds_of_a_quantile_hold_as_often_as_they_say() {
+    // Uniform on 0..10_000: the quantile itself is known.
+    let mut rng = rng(21);
+    let (mut above, mut below) = (0, 0);
+    for _ in 0..400 {
+        let runs: Vec<Option<u64>> = (0..400)
+            .map(|_| Some(rng.random_range(0..10_000)))
+            .collect();
+        let found = quantile(&runs, 0.9, 0.05);
+        above += u32::from(found.low > Some(9_000));
+        below += u32::from(found.high < Some(8_999));
+    }
+    assert!(
+        above <= 35 && below <= 35,
+        "{above} and {below} of 400 are wrong"
+    );
+    assert!(above + below >= 8, "the interval is wider than it must be");
+}
+
+#[test]
+fn a_quantile_beyond_what_was_followed_is_not_made_up() {
+    let mut runs = vec![Some(3); 95];
+    runs.extend([None; 5]);
+    let p99 = quantile(&runs, 0.99, 0.05);
+    assert_eq!((p99.value, p99.high), (None, None));
+    assert_eq!(quantile(&runs, 0.5, 0.05).value, Some(3));
+    // The classic count: 299 runs are needed before the largest bounds the 99th percentile.
+    let high = |n| quantile(&vec![Some(7); n], 0.99, 0.05).high;
+    assert_eq!((high(298), high(299)), (None, Some(7)));
+    assert_eq!(quantile(&[], 0.5, 0.05).value, None);
+}
+
+#[test]
 fn the_empirical_bernstein_bound_covers_a_rare_large_value() {
     let mut rng = rng(16);
     let mut below = 0;
@@ -277,6 +317,7 @@ fn small_input(seed: u64) -> FitInput {
         source: "test".to_owned(),
         command: "cargo test".to_owned(),
         delta: 1e-3,
+        lowest_temperature_milli: 700,
         honest: vec![HonestGroup {
             name: "cpu".to_owned(),
             requests: requests(Server::Honest { noise: 1e-5 }, 600),
@@ -293,6 +334,7 @@ fn small_input(seed: u64) -> FitInput {
                 requests: Vec::new(),
             },
         ],
+        ..FitInput::default()
     }
 }
 
@@ -300,11 +342,13 @@ fn small_input(seed: u64) -> FitInput {
 fn a_fit_on_few_requests_is_valid_cautious_and_repeatable() {
     let calibration = Calibration::fit(&small_input(17)).unwrap();
     assert_eq!(calibration, Calibration::fit(&small_input(17)).unwrap());
-    assert_eq!(calibration.cap, 30.0);
+    assert_eq!(calibration.cap, 7.5);
     assert!(calibration.normaliser >= 1.0);
     assert_eq!(calibration.alternatives[0].weight, 0.75);
     assert_eq!(calibration.provenance.honest[0].tokens, 600 * 16);
     let read = Calibration::from_json(&calibration.to_json().unwrap()).unwrap();
+    assert!(read.covers(700) && read.covers(1500) && !read.covers(699) && !read.covers(0));
+    assert!(Calibration::synthetic().covers(1) && !Calibration::synthetic().covers(0));
     let tokens = synthetic::request(SIBLING, 16, 1.0, &mut rng(18));
     assert!((read.log_e_value(&tokens) - calibration.log_e_value(&tokens)).abs() < 1e-9);
     // Silent forgers are given what honest servers show, so they neither accuse nor excuse.
@@ -369,6 +413,8 @@ fn a_damaged_calibration_is_refused() {
     check(|c| c.alternatives[0].density[1][0] += 0.1, "ignored_seed");
     check(|c| c.alternatives[0].weight = 0.9, "add up");
     check(|c| c.cap = 0.5, "cap");
+    check(|c| c.cap = 1_001.0, "at most 1000");
+    check(|c| c.provenance.honest[0].requests = 18_000, "at most 900");
     check(|c| c.bins.gap[0] = 0.5, "cells");
     assert!(Calibration::from_json("{}").is_err());
 }
