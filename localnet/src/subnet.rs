@@ -36,6 +36,8 @@ use crate::{
 
 /// Steps between two candidates for publication: a few per epoch at the trainers' duty.
 const JUDGE_EVERY: u64 = 40;
+/// Bytes that each validator's replays may take: the students of a local subnet are small.
+const REPLAY_MEMORY: u64 = 256 << 20;
 
 /// A running local subnet. Dropping it ends it; [`Subnet::shutdown`] ends it in order.
 pub struct Subnet {
@@ -268,6 +270,7 @@ impl Setup<'_> {
                 teacher: self.teacher.dir.clone(),
                 data_dir: self.data_dir.join("validators").join(&participant.name),
                 device: self.settings.device,
+                replay_memory: REPLAY_MEMORY,
                 calibration: Calibration::shipped(),
                 feed: self.feed.clone(),
                 metrics: Metrics::default(),

@@ -24,8 +24,6 @@ use codec::{Decode, Encode};
 
 pub(crate) use calibration::log_sum_exp;
 
-use codec::{Decode, Encode};
-
 /// What one replayed token says, in units of `logit / temperature + Gumbel draw` (nats).
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
 pub struct TokenObservation {

@@ -1,31 +1,38 @@
 //! Replays answers: one thread owns the teacher and the students, and turns an answer into an outcome.
 //!
+//! - *Batching.* What waits is replayed together: a prompt once for all answers to it, on the teacher as on a student.
+//! - *Memory.* Students stay loaded as far as the bytes allow that the operator named; the one unused for longest goes first.
+//! - *Failure.* Whatever fails here, a panic included, is this validator's trouble: the ask counts for nothing, the thread
+//!   lives on, and what was loaded is loaded anew.
+//!
 //! Everything that carries pay is recomputed here from the committed checkpoint, the ask and the token ids.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use athanor_model::{
     Checkpoint, DeviceChoice, Tokenizer, sampler,
-    scorer::{LoadError, Logits, ScoreError, Scorer, Tree},
+    scorer::{LoadError, Logits, ScoreError},
 };
 use athanor_scoring::{
     evidence::{Calibration, TokenObservation},
-    fidelity::{self, Ending, FidelitySums, Reference, TokenDivergence},
-    grade::{self, Text},
     ledger::AskOutcome,
-    task,
     transcript::Times,
 };
 use athanor_spec::{Answer, Finish, SubnetSpec};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::plan::{Content, PlannedAsk};
+use crate::plan::PlannedAsk;
 
-/// Students kept loaded; the one unused for longest is dropped first.
-const MAX_STUDENTS: usize = 32;
+mod cache;
+mod replayer;
+
+pub use replayer::Replayer;
+
 /// Replays waiting for the thread; whoever asks for one more waits.
 const QUEUE: usize = 64;
+/// Replays that are computed together, if as many wait.
+const TOGETHER: usize = 16;
 
 pub use athanor_scoring::transcript::Continuation as TeacherText;
 
@@ -62,6 +69,22 @@ pub enum AuditError {
     /// A sequence cannot be replayed.
     #[error("the replay failed: {0}")]
     Score(#[from] ScoreError),
+    /// The checkpoint alone takes more memory than replays may.
+    #[error(
+        "the checkpoint takes {bytes} bytes to replay, more than the {limit} allowed: raise --replay.memory"
+    )]
+    TooLarge {
+        /// What it takes.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// The replay panicked, as a device does whose memory is exhausted.
+    #[error("the replay failed: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
     /// The replay thread has ended.
     #[error("the replay thread has ended")]
     Stopped,
@@ -83,35 +106,28 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// Loads the teacher and starts the thread.
+    /// Loads the teacher and starts the thread. `memory` bounds the students that stay loaded, in bytes.
     pub fn spawn(
         teacher: &Checkpoint,
         tokenizer: Tokenizer,
         device: DeviceChoice,
+        memory: u64,
         spec: SubnetSpec,
         calibration: Calibration,
     ) -> Result<Self, AuditError> {
         let (jobs, mut queue) = mpsc::channel(QUEUE);
-        let mut replayer = Replayer {
-            teacher: Scorer::load(teacher, device)?,
-            tokenizer,
-            students: HashMap::new(),
-            clock: 0,
-            device,
-            spec,
-            calibration,
-        };
+        let mut replayer = Replayer::new(teacher, tokenizer, (device, memory), spec, calibration)?;
         let thread = std::thread::Builder::new()
             .name("auditor".into())
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
-                    match job {
-                        // A caller that no longer waits is no failure.
-                        Job::Replay(replay, reply) => drop(reply.send(replayer.replay(&replay))),
-                        Job::Missing(planned, reference, reply) => {
-                            drop(reply.send(replayer.missing(&planned, &reference)));
-                        }
+                    let mut waiting = vec![job];
+                    while waiting.len() < TOGETHER
+                        && let Ok(job) = queue.try_recv()
+                    {
+                        waiting.push(job);
                     }
+                    work(&mut replayer, waiting);
                 }
             });
         match thread {
@@ -145,141 +161,23 @@ impl Auditor {
     }
 }
 
-/// The models and the parameters of a replay; plain and synchronous.
-pub struct Replayer {
-    teacher: Scorer,
-    tokenizer: Tokenizer,
-    students: HashMap<PathBuf, (Scorer, u64)>,
-    clock: u64,
-    device: DeviceChoice,
-    spec: SubnetSpec,
-    calibration: Calibration,
-}
-
-impl Replayer {
-    /// Replays one answer on student and teacher.
-    pub fn replay(&mut self, replay: &Replay) -> Result<Replayed, AuditError> {
-        let Replay {
-            planned,
-            answer,
-            times,
-            checkpoint,
-            reference,
-        } = replay;
-        let ask = &planned.ask;
-        let tree = Tree {
-            prompt: &ask.prompt,
-            branches: vec![&answer.tokens, &reference.tokens],
-        };
-        self.load(checkpoint)?;
-        let Some((student, _)) = self.students.get_mut(&checkpoint.dir) else {
-            return Err(AuditError::Stopped);
-        };
-        let student = student
-            .logits_of_trees(std::slice::from_ref(&tree))?
-            .concat();
-        let teacher = self.teacher.logits_of_trees(&[tree])?.concat();
-        let ([student_own, student_forced], [teacher_own, teacher_forced]) =
-            (student.as_slice(), teacher.as_slice())
-        else {
-            return Err(AuditError::Stopped);
-        };
-
-        let tokens = match ask.temperature_milli {
-            0 => Vec::new(),
-            _ => observe(student_own, &answer.tokens, ask.temperature(), ask.seed),
-        };
-        let e_value = self
-            .calibration
-            .covers(ask.temperature_milli)
-            .then(|| self.calibration.request_e_value(&tokens));
-        let grade = &self.spec.grade;
-        let divergences =
-            |student: &Logits, teacher: &Logits, tokens: usize| -> Vec<TokenDivergence> {
-                (0..tokens)
-                    .map(|t| fidelity::divergence(student.row(t), teacher.row(t), grade))
-                    .collect()
-            };
-        let own = divergences(student_own, teacher_own, answer.tokens.len());
-        let forced = divergences(student_forced, teacher_forced, reference.tokens.len());
-        let ending = match (answer.finish, answer.tokens.last()) {
-            (Finish::Stop, Some(end)) => Ending::Stopped {
-                teacher_probability: fidelity::probability(
-                    teacher_own.row(answer.tokens.len() - 1),
-                    *end,
-                ),
-            },
-            _ => Ending::Limit,
-        };
-        let credit = match &planned.content {
-            Content::Continuation => None,
-            // Undecodable tokens are an answer like any other: a wrong one.
-            Content::Task(item) => {
-                let text = self.tokenizer.decode(&answer.tokens).unwrap_or_default();
-                Some(task::grade(item, &text))
+/// Answers what waits, the replays among it together.
+fn work(replayer: &mut Replayer, waiting: Vec<Job>) {
+    let (mut replays, mut replies) = (Vec::new(), Vec::new());
+    for job in waiting {
+        match job {
+            Job::Replay(replay, reply) => {
+                replays.push(*replay);
+                replies.push(reply);
             }
-        };
-        let outcome = AskOutcome::Answered {
-            e_value,
-            fidelity: FidelitySums::of_answer(&own, ending, &forced, grade),
-            credit,
-            liveliness: grade::liveliness(
-                Text {
-                    tokens: &answer.tokens,
-                    finish: answer.finish,
-                },
-                Some(Text {
-                    tokens: &reference.tokens,
-                    finish: reference.finish,
-                }),
-                grade,
-            ),
-            service: grade::service(
-                times.charged_ms(),
-                u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX),
-                &self.spec.service,
-            ),
-        };
-        Ok(Replayed { outcome, tokens })
-    }
-
-    fn missing(
-        &mut self,
-        planned: &PlannedAsk,
-        reference: &TeacherText,
-    ) -> Result<AskOutcome, AuditError> {
-        let forced = [planned.ask.prompt.as_slice(), &reference.tokens].concat();
-        let logits = self.teacher.logits(&forced, planned.ask.prompt.len())?;
-        let grade = &self.spec.grade;
-        let divergences: Vec<TokenDivergence> = (0..reference.tokens.len())
-            .map(|t| fidelity::divergence(logits.row(t), logits.row(t), grade))
-            .collect();
-        Ok(AskOutcome::Failed {
-            fidelity: FidelitySums::of_missing(Reference::of(&divergences), grade),
-            checkable: matches!(planned.content, Content::Task(_)),
-        })
-    }
-
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
-        self.clock += 1;
-        if let Some((_, used)) = self.students.get_mut(&checkpoint.dir) {
-            *used = self.clock;
-            return Ok(());
-        }
-        let scorer = Scorer::load(checkpoint, self.device)?;
-        self.students
-            .insert(checkpoint.dir.clone(), (scorer, self.clock));
-        if self.students.len() > MAX_STUDENTS {
-            let oldest = self
-                .students
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(dir, _)| dir.clone());
-            if let Some(dir) = oldest {
-                self.students.remove(&dir);
+            // A caller that no longer waits is no failure.
+            Job::Missing(planned, reference, reply) => {
+                drop(reply.send(replayer.missing(&planned, &reference)));
             }
         }
-        Ok(())
+    }
+    for (outcome, reply) in replayer.replay_all(&replays).into_iter().zip(replies) {
+        drop(reply.send(outcome));
     }
 }
 

@@ -116,9 +116,18 @@ pub struct RunArgs {
         default_value = DATA_DIR
     )]
     pub data_dir: PathBuf,
-    /// Where replays run: auto, cpu, or cuda:N.
+    /// Where replays run: auto, cpu, flex, or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
+    /// MiB of memory for the students that replays keep loaded, and for what is remembered of the teacher. A checkpoint that
+    /// takes more by itself is not audited.
+    #[arg(
+        long = "replay.memory",
+        alias = "replay-memory",
+        value_name = "MIB",
+        default_value_t = 4096
+    )]
+    pub replay_memory: u32,
     /// Whether to serve metrics.
     #[command(flatten)]
     pub metrics: MetricsArgs,
@@ -270,6 +279,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         teacher: args.teacher,
         data_dir: args.data_dir,
         device: args.device,
+        replay_memory: u64::from(args.replay_memory) << 20,
         calibration,
         feed,
         metrics: metrics.clone(),

@@ -30,6 +30,8 @@ pub struct ValidatorConfig {
     pub data_dir: PathBuf,
     /// Where replays run.
     pub device: DeviceChoice,
+    /// Bytes that the students which replays keep loaded may take, and what is remembered of the teacher.
+    pub replay_memory: u64,
     /// The table that turns tokens into evidence.
     pub calibration: Calibration,
     /// Where events go.

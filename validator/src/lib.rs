@@ -15,6 +15,8 @@ mod finding;
 pub mod plan;
 pub mod power;
 pub mod probe;
+#[cfg(test)]
+mod random_models;
 pub mod round;
 pub mod run;
 pub mod seed;

@@ -240,9 +240,7 @@ fn report(
         .collect();
     Ok(Report {
         command: crate::calibrate::command("power", &args.observe),
-        calibration: blake3::hash(&serde_json::to_vec(calibration)?)
-            .to_hex()
-            .to_string(),
+        calibration: calibration.digest().to_string(),
         cap: calibration.cap,
         normaliser: calibration.normaliser,
         models: population.models(),

@@ -164,6 +164,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         &teacher,
         tokenizer.clone(),
         config.device,
+        config.replay_memory,
         config.spec.clone(),
         config.calibration.clone(),
     )?;

@@ -129,8 +129,7 @@ impl Calibration {
             .map(|g| g.requests.len() / 2)
             .min()
             .unwrap_or(0);
-        let cap =
-            (held_out as f64 / HELD_OUT_PER_CAP).clamp(1.0, Calibration::MAX_CAP);
+        let cap = (held_out as f64 / HELD_OUT_PER_CAP).clamp(1.0, Calibration::MAX_CAP);
         let mut calibration = Self {
             provenance: provenance(input),
             bins,

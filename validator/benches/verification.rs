@@ -1,0 +1,342 @@
+//! What verifying costs beside generating, in processor time of one process.
+//!
+//! `cargo bench -p athanor-validator --bench verification --profile dev` first prints the ratio, and the share of the asks
+//! that may be opened for replays to stay at a twentieth of what generation cost; then the times of both, alone.
+
+use std::{fs, path::Path, sync::Arc, sync::mpsc};
+
+use athanor_model::{
+    Checkpoint, Config, DeviceChoice, Precision, Tensors, Tokenizer, WeightFormat,
+    checkpoint::Provenance,
+    engine::{self, Engine, EngineConfig, GenerateRequest},
+};
+use athanor_scoring::{evidence::Calibration, transcript::Times};
+use athanor_spec::{Answer, Ask, Digest, Finish, Hotkey, SubnetSpec, Uid};
+use athanor_validator::{
+    audit::{Replay, Replayer, TeacherText},
+    plan::{Content, PlannedAsk},
+};
+use divan::Bencher;
+
+/// Sequences that a miner computes at once.
+const SLOTS: usize = 8;
+/// Miners that are asked.
+const MINERS: usize = 4;
+/// Asks of each miner.
+const ASKS: usize = 16;
+/// Bytes that replays may take.
+const MEMORY: u64 = 1 << 30;
+/// What replays may cost of what generation did.
+const GOAL: f64 = 0.05;
+
+/// What is served, and how it is asked.
+#[derive(Clone, Copy)]
+struct Scene {
+    name: &'static str,
+    hidden: usize,
+    teacher_layers: usize,
+    student_layers: usize,
+    vocab: usize,
+    prompt: usize,
+    answer: usize,
+    /// Whether all miners get the same prompts.
+    shared: bool,
+}
+
+const SCENES: [Scene; 4] = [
+    Scene {
+        name: "local subnet, prompts of their own",
+        ..LOCAL
+    },
+    Scene {
+        name: "local subnet, shared prompts",
+        shared: true,
+        ..LOCAL
+    },
+    Scene {
+        name: "7M student of a 14M teacher, shared prompts",
+        shared: true,
+        ..LARGER
+    },
+    Scene {
+        name: "the same, answers of 256 tokens",
+        shared: true,
+        answer: 256,
+        ..LARGER
+    },
+];
+
+const LOCAL: Scene = Scene {
+    name: "",
+    hidden: 128,
+    teacher_layers: 4,
+    student_layers: 3,
+    vocab: 1024,
+    prompt: 32,
+    answer: 32,
+    shared: false,
+};
+
+const LARGER: Scene = Scene {
+    name: "",
+    hidden: 256,
+    teacher_layers: 12,
+    student_layers: 6,
+    vocab: 4096,
+    prompt: 64,
+    answer: 64,
+    shared: false,
+};
+
+fn main() {
+    println!(
+        "{:46} {:>12} {:>12} {:>8} {:>16}",
+        "processor time", "generation", "replays", "ratio", "opened for 5 %"
+    );
+    for scene in SCENES {
+        let mut bench = Stage::set(scene);
+        let generation = cpu_seconds(|| drop(bench.generate()));
+        let replays = bench.replays();
+        // Twice, of which the second one finds the models loaded, as in every round but a checkpoint's first.
+        drop(bench.replayer.replay_all(&replays));
+        bench.forget();
+        let replay = cpu_seconds(|| drop(bench.replayer.replay_all(&replays)));
+        let ratio = replay / generation;
+        println!(
+            "{:46} {generation:>10.2} s {replay:>10.2} s {ratio:>8.2} {:>14.1} %",
+            scene.name,
+            (100.0 * GOAL / ratio).min(100.0),
+        );
+    }
+    divan::main();
+}
+
+/// All that a round of one scene needs.
+struct Stage {
+    scene: Scene,
+    students: Vec<Arc<Checkpoint>>,
+    engines: Vec<Engine>,
+    teacher: Checkpoint,
+    replayer: Replayer,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn set(scene: Scene) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let write = |name: &str, layers, seed| {
+            let dir = folder.path().join(name);
+            checkpoint(&dir, scene, layers, seed)
+        };
+        let teacher = write("teacher", scene.teacher_layers, 1);
+        let students: Vec<_> = (0..MINERS)
+            .map(|miner| {
+                Arc::new(write(
+                    &miner.to_string(),
+                    scene.student_layers,
+                    2 + miner as u64,
+                ))
+            })
+            .collect();
+        let engines = students
+            .iter()
+            .map(|student| start(student, scene))
+            .collect();
+        Self {
+            replayer: replayer(&teacher, scene),
+            teacher,
+            students,
+            engines,
+            scene,
+            _folder: folder,
+        }
+    }
+
+    /// Forgets what is remembered of the teacher, and loads the students again.
+    fn forget(&mut self) {
+        self.replayer = replayer(&self.teacher, self.scene);
+        for student in &self.students {
+            let loaded = self.replayer.load(student);
+            loaded.expect("a student of this size has room");
+        }
+    }
+
+    fn ask(&self, miner: usize, index: usize) -> Ask {
+        let prompt = if self.scene.shared { 0 } else { miner };
+        let token = |i: usize| ((i * 7919 + index * 31 + prompt * 977) % self.scene.vocab) as u32;
+        Ask {
+            prompt: (0..self.scene.prompt).map(token).collect(),
+            max_new_tokens: self.scene.answer as u16,
+            temperature_milli: 1000,
+            seed: (miner * ASKS + index) as u64,
+        }
+    }
+
+    /// Every miner's answers, each miner's batch after batch.
+    fn generate(&self) -> Vec<Vec<Vec<u32>>> {
+        let answers = |(miner, engine): (usize, &Engine)| {
+            let asks: Vec<Ask> = (0..ASKS).map(|index| self.ask(miner, index)).collect();
+            generate(engine, &asks)
+        };
+        self.engines.iter().enumerate().map(answers).collect()
+    }
+
+    fn replays(&self) -> Vec<Replay> {
+        let teacher = start(&self.teacher, self.scene);
+        let mut replays = Vec::new();
+        for (miner, answers) in self.generate().into_iter().enumerate() {
+            let asks: Vec<Ask> = (0..ASKS).map(|index| self.ask(miner, index)).collect();
+            let references: Vec<Ask> = asks
+                .iter()
+                .enumerate()
+                .map(|(index, ask)| Ask {
+                    // The teacher continues a shared prompt once.
+                    seed: if self.scene.shared {
+                        index as u64
+                    } else {
+                        !ask.seed
+                    },
+                    ..ask.clone()
+                })
+                .collect();
+            let references = generate(&teacher, &references);
+            for ((ask, tokens), reference) in asks.into_iter().zip(answers).zip(references) {
+                replays.push(Replay {
+                    planned: PlannedAsk {
+                        miner: Hotkey([miner as u8; 32]),
+                        uid: Uid(miner as u16),
+                        index: 0,
+                        shared: None,
+                        block_offset: 0,
+                        reference_seed: 0,
+                        content: Content::Continuation,
+                        ask: ask.clone(),
+                    },
+                    answer: Answer {
+                        request: ask.hash(),
+                        checkpoint: Digest(self.students[miner].digest()),
+                        tokens,
+                        finish: Finish::Length,
+                    },
+                    times: Times {
+                        first_token_ms: 5,
+                        elapsed_ms: 10,
+                        own_ms: 0,
+                    },
+                    checkpoint: self.students[miner].clone(),
+                    reference: TeacherText {
+                        tokens: reference,
+                        finish: Finish::Length,
+                    },
+                });
+            }
+        }
+        replays
+    }
+}
+
+fn checkpoint(dir: &Path, scene: Scene, layers: usize, seed: u64) -> Checkpoint {
+    let config = Config {
+        hidden_size: scene.hidden,
+        intermediate_size: 3 * scene.hidden,
+        num_hidden_layers: layers,
+        num_attention_heads: scene.hidden / 32,
+        num_key_value_heads: scene.hidden / 64,
+        head_dim: 32,
+        vocab_size: scene.vocab,
+        max_position_embeddings: 512,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        tie_word_embeddings: true,
+        bos_token_id: None,
+        eos_token_id: Default::default(),
+        variant: Default::default(),
+    };
+    let tokenizer = br#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"WhitespaceSplit"},"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}"#;
+    let tensors = Tensors::random(&config, seed);
+    let provenance = Provenance::default();
+    Checkpoint::write(
+        dir,
+        &config,
+        &tensors,
+        tokenizer,
+        &provenance,
+        Precision::F16,
+    )
+    .expect("a temporary directory takes a checkpoint")
+}
+
+fn start(model: &Checkpoint, scene: Scene) -> Engine {
+    let settings = EngineConfig {
+        slots: SLOTS,
+        queue: ASKS,
+        device: DeviceChoice::Cpu,
+        weights: WeightFormat::F32,
+        max_context: scene.prompt + scene.answer,
+    };
+    engine::spawn(model, settings).expect("it was just written")
+}
+
+fn replayer(teacher: &Checkpoint, scene: Scene) -> Replayer {
+    let mut spec = SubnetSpec::local();
+    spec.subnet.vocab_size = scene.vocab as u32;
+    let tokenizer = Tokenizer::open(&teacher.dir).expect("it was just written");
+    let device = (DeviceChoice::Cpu, MEMORY);
+    Replayer::new(teacher, tokenizer, device, spec, Calibration::shipped())
+        .expect("it was just written")
+}
+
+fn generate(engine: &Engine, asks: &[Ask]) -> Vec<Vec<u32>> {
+    let (reply, answers) = mpsc::channel();
+    for (index, ask) in asks.iter().enumerate() {
+        let reply = reply.clone();
+        let request = GenerateRequest {
+            prompt: ask.prompt.clone(),
+            max_new_tokens: ask.max_new_tokens.into(),
+            temperature: ask.temperature(),
+            seed: ask.seed,
+            stop: Default::default(),
+        };
+        engine
+            .generate(request, move |answer| drop(reply.send((index, answer))))
+            .expect("the engine has room");
+    }
+    drop(reply);
+    let mut all = vec![Vec::new(); asks.len()];
+    for (index, answer) in answers {
+        all[index] = answer.expect("the engine answers").tokens;
+    }
+    all
+}
+
+/// Processor time of all threads of this process, as Linux counts it in hundredths of a second.
+fn cpu_seconds(work: impl FnOnce()) -> f64 {
+    let now = || {
+        let stat = fs::read_to_string("/proc/self/stat").expect("this bench runs on Linux");
+        // The name may hold anything; user and system time are the 12th and 13th field after it.
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<f64> = after
+            .split_whitespace()
+            .map(|field| field.parse().unwrap_or(0.0))
+            .collect();
+        (fields[11] + fields[12]) / 100.0
+    };
+    let before = now();
+    work();
+    (now() - before).max(0.01)
+}
+
+/// Four miners' answers to sixteen asks each.
+#[divan::bench(args = [0, 1, 2], sample_count = 3, sample_size = 1)]
+fn generation(bencher: Bencher, scene: usize) {
+    let stage = Stage::set(SCENES[scene]);
+    bencher.bench_local(|| stage.generate());
+}
+
+/// The replays of all of them.
+#[divan::bench(args = [0, 1, 2], sample_count = 3, sample_size = 1)]
+fn replays(bencher: Bencher, scene: usize) {
+    let mut stage = Stage::set(SCENES[scene]);
+    let replays = stage.replays();
+    bencher.bench_local(|| stage.replayer.replay_all(&replays));
+}
