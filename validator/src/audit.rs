@@ -18,7 +18,7 @@ use athanor_scoring::{
     ledger::AskOutcome,
     transcript::Times,
 };
-use athanor_spec::{Answer, Finish, SubnetSpec};
+use athanor_spec::{Answer, SubnetSpec};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
