@@ -104,6 +104,9 @@ pub enum LocalnetError {
     /// A validator ended by itself.
     #[error("a validator ended: {0}")]
     ValidatorEnded(#[from] athanor_validator::RunError),
+    /// The gateway's key cannot be made.
+    #[error(transparent)]
+    Keys(#[from] athanor_validator::gateway::KeysError),
     /// Logging cannot be set up.
     #[error(transparent)]
     Logging(#[from] athanor_node::logging::LoggingError),

@@ -35,6 +35,9 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
         subnet = Subnet::populate(ground, &settings) => subnet?,
         () = stop.cancelled() => return Ok(()),
     };
+    if let Some((address, key)) = subnet.gateway() {
+        eprintln!("users are served at http://{address}/v1, with the key {key}");
+    }
     let mut watcher = subnet.watcher();
     let ended = if interactive {
         let screen = athanor_tui::run(source(&subnet, &settings), stop.clone().cancelled_owned());

@@ -50,6 +50,10 @@ pub struct Settings {
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: athanor_model::DeviceChoice,
 
+    /// Let the first validator serve users at http://127.0.0.1:PORT/v1, as OpenAI's API does; 0 takes a free port.
+    #[arg(long, value_name = "PORT")]
+    pub gateway: Option<u16>,
+
     /// Also register and stake a validator that is not run here; its wallet is `spare-0` in the data directory.
     #[arg(long)]
     pub spare_validator: bool,

@@ -1,7 +1,7 @@
 //! Everything in one process: chain, miners, validators, in the order in which they need each other.
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -19,7 +19,10 @@ use athanor_model::{
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::SubnetSpec;
-use athanor_validator::{Validator, ValidatorConfig};
+use athanor_validator::{
+    Validator, ValidatorConfig,
+    gateway::{GatewayConfig, KeyLimits, KeyStore},
+};
 use futures::future::try_join_all;
 
 use crate::{
@@ -56,6 +59,8 @@ pub struct Subnet {
     devnet: Devnet,
     miners: Vec<Miner>,
     validators: Vec<Validator>,
+    /// Key of the gateway, where there is one.
+    key: Option<String>,
     /// Removes the data directory at the end, when it is a temporary one.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -105,6 +110,7 @@ impl Subnet {
         let copies = |plan: &MinerPlan| plan.behaviour == Behaviour::Copycat;
         let mut miners = setup.start_miners(&roster, |plan| !copies(plan)).await?;
         miners.extend(setup.start_miners(&roster, copies).await?);
+        let key = setup.gateway_key(&roster)?;
         let validators = setup.start_validators(&roster).await?;
         Ok(Self {
             client,
@@ -117,6 +123,7 @@ impl Subnet {
             devnet,
             miners,
             validators,
+            key,
             _temporary: temporary,
         })
     }
@@ -124,6 +131,12 @@ impl Subnet {
     /// WebSocket address of the chain.
     pub fn url(&self) -> String {
         self.devnet.url()
+    }
+
+    /// Where users are served, and the key to ask with.
+    pub fn gateway(&self) -> Option<(SocketAddr, &str)> {
+        let address = self.validators.iter().find_map(Validator::gateway)?;
+        Some((address, self.key.as_deref()?))
     }
 
     /// A watcher that keeps the report of this run.
@@ -255,6 +268,50 @@ impl Setup<'_> {
         })
     }
 
+    fn validator_dir(&self, name: &str) -> PathBuf {
+        self.data_dir.join("validators").join(name)
+    }
+
+    /// The gateway of a validator, if users are to be served and it is the first one.
+    fn gateway(&self, roster: &[Participant], name: &str) -> Option<GatewayConfig> {
+        let port = self.settings.gateway?;
+        let first = roster
+            .iter()
+            .find(|p| matches!(p.part, Part::Validator { .. }))?;
+        (first.name == name).then(|| {
+            GatewayConfig::at(
+                (Ipv4Addr::LOCALHOST, port).into(),
+                &self.validator_dir(name),
+            )
+        })
+    }
+
+    /// Makes a key for the gateway, if there is one: a generous one, as whoever runs a subnet at home is its only user. It is
+    /// also written to `gateway.key` in the data directory, for scripts.
+    fn gateway_key(&self, roster: &[Participant]) -> Result<Option<String>, LocalnetError> {
+        let mut configs = roster
+            .iter()
+            .filter_map(|participant| self.gateway(roster, &participant.name));
+        let Some(config) = configs.next() else {
+            return Ok(None);
+        };
+        let store = KeyStore::new(config.keys);
+        // Of an earlier run in the same directory.
+        for entry in store.list()? {
+            store.revoke(&entry.id)?;
+        }
+        let limits = KeyLimits {
+            tokens_per_minute: 1_000_000,
+            in_flight: 64,
+            audit: false,
+        };
+        let (key, _) = store.create("localnet", limits)?;
+        let path = self.data_dir.join("gateway.key");
+        std::fs::write(&path, format!("{key}\n"))
+            .map_err(|source| LocalnetError::Write { path, source })?;
+        Ok(Some(key))
+    }
+
     async fn start_validators(
         &self,
         roster: &[Participant],
@@ -268,12 +325,13 @@ impl Setup<'_> {
                 hotkey: participant.hotkey.pair.clone(),
                 spec: self.spec.clone(),
                 teacher: self.teacher.dir.clone(),
-                data_dir: self.data_dir.join("validators").join(&participant.name),
+                data_dir: self.validator_dir(&participant.name),
                 device: self.settings.device,
                 replay_memory: REPLAY_MEMORY,
                 calibration: Calibration::shipped(),
                 feed: self.feed.clone(),
                 metrics: Metrics::default(),
+                gateway: self.gateway(roster, &participant.name),
             };
             athanor_validator::start(config)
                 .await

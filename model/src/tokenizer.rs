@@ -123,6 +123,11 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// How the vocabulary spells a token, special ones included.
+    pub fn spelling(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// Whether a token is special: it steers and has no text.
     pub fn is_special(&self, id: u32) -> bool {
         let added = self.inner.get_added_vocabulary();

@@ -1,11 +1,11 @@
 //! A small HTTP server: bounded connections, bounded time, and one function that answers.
 
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, future::Future, sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
-    body::{Bytes, Incoming},
+    body::{Body, Bytes, Incoming},
     header::{CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -15,6 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
 pub(crate) const JSON: &str = "application/json";
@@ -24,37 +25,71 @@ const HEADERS: Duration = Duration::from_secs(10);
 
 /// How much a server takes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// What is served, for the log.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Connections at a time; more wait.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// Longest life of a connection.
-    pub(crate) lifetime: Duration,
+    pub lifetime: Duration,
     /// Whether a connection is for more than one question.
-    pub(crate) keep_alive: bool,
+    pub keep_alive: bool,
 }
 
 /// Answers with `answer` whatever connects, until it is dropped.
-pub(crate) async fn accept<A, F>(listener: TcpListener, limits: Limits, answer: A)
+pub(crate) async fn accept<A, F, B>(listener: TcpListener, limits: Limits, answer: A)
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    accept_until(
+        listener,
+        limits,
+        CancellationToken::new(),
+        Duration::ZERO,
+        answer,
+    )
+    .await
+}
+
+/// Answers with `answer` whatever connects, until `stop`; then no request is taken any more, and those under way may go on
+/// for `drain`. Dropping it ends everything at once.
+pub async fn accept_until<A, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    stop: CancellationToken,
+    drain: Duration,
+    answer: A,
+) where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut tasks = tokio::task::JoinSet::new();
     loop {
-        // Waits while all are taken: each ends by its deadline.
-        let Ok(permit) = permits.clone().acquire_owned().await else {
+        // Waits while all places are taken: each connection ends by its deadline.
+        let next = async {
+            let permit = permits.clone().acquire_owned().await.ok()?;
+            Some((permit, listener.accept().await))
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = next => accepted,
+        };
+        let Some((permit, accepted)) = accepted else {
             return;
         };
         while tasks.try_join_next().is_some() {}
-        match listener.accept().await {
+        match accepted {
             Ok((stream, _)) => {
-                let answer = answer.clone();
+                let (answer, stop) = (answer.clone(), stop.clone());
                 tasks.spawn(async move {
-                    let answering =
-                        tokio::time::timeout(limits.lifetime, connection(stream, limits, answer));
+                    let answering = tokio::time::timeout(
+                        limits.lifetime,
+                        connection(stream, limits, stop, answer),
+                    );
                     if let Ok(Err(error)) = answering.await {
                         tracing::debug!(%error, "a client of the {} left", limits.name);
                     }
@@ -68,12 +103,22 @@ where
             }
         }
     }
+    drop(listener);
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    // What is left is cut off when the set of tasks is dropped.
+    let _ = tokio::time::timeout(drain, ended).await;
 }
 
-async fn connection<A, F>(stream: TcpStream, limits: Limits, answer: A) -> hyper::Result<()>
+async fn connection<A, F, B>(
+    stream: TcpStream,
+    limits: Limits,
+    stop: CancellationToken,
+    answer: A,
+) -> hyper::Result<()>
 where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     // Answers are small, and somebody waits for each.
     let _ = stream.set_nodelay(true);
@@ -81,12 +126,17 @@ where
         let answer = answer(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .keep_alive(limits.keep_alive)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        ended = serving.as_mut() => return ended,
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await
 }
 
 /// A response with a body.

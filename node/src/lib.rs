@@ -7,7 +7,7 @@ mod amount;
 pub mod args;
 pub mod backup;
 pub mod feed;
-mod http;
+pub mod http;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

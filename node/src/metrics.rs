@@ -8,6 +8,7 @@ mod server;
 mod sheet;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -40,6 +41,7 @@ impl Default for Metrics {
             weights_failed: Family::default(),
             weights_revealed: Counter::default(),
             weights_lost: Counter::default(),
+            parts: Mutex::default(),
         }))
     }
 }
@@ -52,7 +54,11 @@ struct State {
     weights_failed: Family<Reason, Counter>,
     weights_revealed: Counter,
     weights_lost: Counter,
+    parts: Mutex<Vec<Part>>,
 }
+
+/// Adds what a part of the daemon counts to a registry.
+type Part = Arc<dyn Fn(&mut Registry) + Send + Sync>;
 
 /// A log that goes on until this is dropped.
 pub struct Summaries(tokio::task::JoinHandle<()>);
@@ -75,6 +81,8 @@ struct Seen {
     neuron: Option<Neuron>,
     /// Why the latest attempt to set weights failed, if it did.
     weights_failing: Option<&'static str>,
+    /// Parts of the daemon that do not do what they are for, and why.
+    troubles: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -184,6 +192,23 @@ impl Metrics {
         self.0.weights_lost.inc();
     }
 
+    /// A part of the daemon does what it is for, or why it does not: the daemon is ready if all parts are.
+    pub fn part(&self, name: &'static str, trouble: Option<&'static str>) {
+        self.note(|seen| {
+            match trouble {
+                Some(trouble) => seen.troubles.insert(name, trouble),
+                None => seen.troubles.remove(name),
+            };
+        });
+    }
+
+    /// From now on, what `register` adds to a registry is told too. It is called at every scrape, and should register clones of
+    /// what a part of the daemon counts.
+    pub fn also(&self, register: impl Fn(&mut Registry) + Send + Sync + 'static) {
+        let mut parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.push(Arc::new(register));
+    }
+
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.0.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -216,6 +241,11 @@ impl Metrics {
             "Committed rows of weights that were not shown in time",
             self.0.weights_lost.clone(),
         );
+        let parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = parts.clone();
+        for part in parts {
+            part(&mut registry);
+        }
         registry.register_collector(Box::new(self.clone()));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

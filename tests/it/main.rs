@@ -17,6 +17,7 @@ mod metrics;
 mod miner;
 mod mistakes;
 mod network;
+mod openai;
 mod operator;
 mod rig;
 mod rude;

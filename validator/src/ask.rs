@@ -119,7 +119,7 @@ fn millis(time: Duration) -> u32 {
 const NOT_COMMITTED: &str = "the answer names a checkpoint that was not committed before the round";
 
 /// Everything about an answer that needs no model to check.
-fn check(
+pub(crate) fn check(
     signer: &Signer,
     miner: &RoundMiner,
     accepted: &[Digest],

@@ -26,6 +26,7 @@ use thiserror::Error;
 use crate::{
     calibrate::{self, CalibrateArgs, CalibrateError},
     config::{RunError, StartError, ValidatorConfig},
+    gateway::{GatewayArgs, KeysArgs, KeysError},
     power::{self, PowerArgs, PowerError},
     run,
 };
@@ -79,6 +80,15 @@ pub enum Command {
     Backup(BackupArgs),
     /// Unpack a backup, verified to the last byte, while `run` is stopped.
     Restore(BackupArgs),
+    /// Make, show and revoke the keys of the gateway.
+    Keys {
+        /// Directory of the ledger, where the keys are too.
+        #[arg(long = "data.dir", alias = "data-dir", value_name = "DIR", default_value = DATA_DIR)]
+        data_dir: PathBuf,
+        /// What to do.
+        #[command(flatten)]
+        keys: KeysArgs,
+    },
     /// Make, restore, list and show keys, and what they hold.
     Wallet {
         /// Which wallet.
@@ -131,6 +141,9 @@ pub struct RunArgs {
     /// Whether to serve metrics.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Whether to serve users.
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
     /// Also write every event to this file, one line of JSON each.
     #[arg(long = "feed.file", aliases = ["feed-file", "events"], value_name = "FILE")]
     pub feed_file: Option<PathBuf>,
@@ -200,6 +213,9 @@ pub enum CliError {
     /// There is no backup, or nothing was restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// The gateway's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -235,6 +251,10 @@ async fn execute(command: Command) -> Result<(), CliError> {
         }
         Command::Backup(args) => packing(move || args.backup(DATA)).await,
         Command::Restore(args) => packing(move || args.restore(DATA)).await,
+        Command::Keys { data_dir, keys } => {
+            println!("{}", keys.run(&data_dir)?);
+            Ok(())
+        }
         Command::Wallet { wallet, command } => {
             println!("{}", command.run(&wallet).await?);
             Ok(())
@@ -272,6 +292,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
     let netuid = spec.subnet.netuid;
     // Both held until the end of this function.
     let _data = lock::directory(&args.data_dir)?;
+    let gateway = args.gateway.config(&args.data_dir);
     let config = ValidatorConfig {
         endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
@@ -283,6 +304,7 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         calibration,
         feed,
         metrics: metrics.clone(),
+        gateway,
     };
     let stop = shutdown::signal()?;
     // Served until the end of this function; a port that is taken is told before anything starts.

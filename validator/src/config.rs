@@ -11,7 +11,11 @@ use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    archive::ArchiveError, artifacts::ArtifactError, audit::AuditError, book::BookError,
+    archive::ArchiveError,
+    artifacts::ArtifactError,
+    audit::AuditError,
+    book::BookError,
+    gateway::{GatewayConfig, GatewayError},
     probe::ProbeError,
 };
 
@@ -38,6 +42,8 @@ pub struct ValidatorConfig {
     pub feed: Feed,
     /// What is told of the chain and of the weights to whoever watches.
     pub metrics: Metrics,
+    /// How users are served; `None`: not at all.
+    pub gateway: Option<GatewayConfig>,
 }
 
 impl ValidatorConfig {
@@ -124,6 +130,9 @@ pub enum StartError {
     /// The network's key cannot be read or made.
     #[error(transparent)]
     Identity(#[from] athanor_net::IdentityFileError),
+    /// Users cannot be served.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The network does not start.
     #[error(transparent)]
     Net(#[from] athanor_net::StartError),

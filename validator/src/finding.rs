@@ -16,7 +16,7 @@ use crate::{
     artifacts::ArtifactError,
     ask::{self, Observation},
     audit::{Auditor, Replay, Replayed, TeacherText},
-    plan::PlannedAsk,
+    plan::{Content, PlannedAsk},
     round::RoundMiner,
     signer::Signer,
     stall::Stalls,
@@ -64,6 +64,42 @@ impl AskContext {
                 purpose: Purpose::Audit,
                 index,
                 shared,
+                sight,
+            },
+        }
+    }
+
+    /// Audits what a miner answered to a user, who consented: it is evidence about the miner's checkpoint, and nothing else.
+    pub(crate) async fn recheck(self, receipt: Receipt, times: Times) -> Finding {
+        let ask = receipt.ask.payload.clone();
+        // A place of its own in the transcript, also after a restart.
+        let [a, b, c, d, ..] = receipt.answer.payload.request.0;
+        let index = u32::from_le_bytes([a, b, c, d]);
+        let planned = PlannedAsk {
+            miner: self.miner.account.hotkey,
+            uid: self.miner.uid,
+            index,
+            shared: None,
+            block_offset: 0,
+            reference_seed: !ask.seed,
+            ask,
+            content: Content::Continuation,
+        };
+        let reference = match self.in_flight.acquire().await {
+            Ok(_permit) => self.teacher.continuation(&planned).await,
+            Err(_) => None,
+        };
+        let sight = match reference {
+            Some(reference) => self.audit(planned, receipt, times, reference).await,
+            None => own_trouble("the teacher did not continue the prompt", Some(receipt)),
+        };
+        Finding {
+            round: self.round,
+            leaf: Leaf {
+                account: self.miner.account,
+                purpose: Purpose::Organic,
+                index,
+                shared: None,
                 sight,
             },
         }

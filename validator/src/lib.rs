@@ -12,6 +12,7 @@ pub mod calibrate;
 pub mod cli;
 pub mod config;
 mod finding;
+pub mod gateway;
 pub mod plan;
 pub mod power;
 pub mod probe;

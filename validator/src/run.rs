@@ -5,10 +5,11 @@
 //! fails on the validator's side is neutral for the miner.
 //!
 //! `rounds` begins a round, `asks` carries its asks, `closing` turns what was seen into records and weights by the pure
-//! function that anybody else can call too, and `weights` sets them.
+//! function that anybody else can call too, and `weights` sets them. `users` tells the gateway whom it may ask.
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -31,6 +32,7 @@ use crate::{
     book::{Account, Book},
     config::{RunError, StartError, ValidatorConfig},
     finding::{Finding, SharedArtifact},
+    gateway::{self, Gateway, Organic},
     probe,
     round::{ActiveRound, Timetable},
     signer::{self, Signer},
@@ -41,6 +43,7 @@ use crate::{
 mod asks;
 mod closing;
 mod rounds;
+mod users;
 mod weights;
 
 /// Outcomes waiting to be written.
@@ -56,6 +59,7 @@ const ARTIFACT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 pub struct Validator {
     hotkey: Hotkey,
     genesis: Digest,
+    gateway: Option<SocketAddr>,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -69,6 +73,11 @@ impl Validator {
     /// Hash of the genesis block of its chain.
     pub fn genesis(&self) -> Digest {
         self.genesis
+    }
+
+    /// Where it serves users, if it does.
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.gateway
     }
 
     /// Waits until it ends by itself, which it does only on an error.
@@ -104,6 +113,10 @@ struct Loop {
     findings: mpsc::Sender<Finding>,
     round: Option<ActiveRound>,
     fetched: HashMap<(Account, Digest), SharedArtifact>,
+    /// Serves users beside the rounds.
+    gateway: Option<Gateway>,
+    /// Users' answers that joined the audit in the running round, by miner.
+    joined: HashMap<Account, u32>,
     cancel: CancellationToken,
 }
 
@@ -174,6 +187,26 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             path: config.teacher.clone(),
             source,
         })?;
+    let (organic, joining) = mpsc::channel(gateway::ORGANIC_QUEUE);
+    let gateway = match &config.gateway {
+        None => None,
+        Some(settings) => {
+            let parts = gateway::Parts {
+                spec: config.spec.clone(),
+                net: net.clone(),
+                signer: signer.clone(),
+                hotkey: config.hotkey.clone(),
+                teacher: Arc::new(teacher.clone()),
+                tokenizer: tokenizer.clone(),
+                ends: ends.clone(),
+                device: config.device,
+                data_dir: config.data_dir.clone(),
+                metrics: config.metrics.clone(),
+                organic,
+            };
+            Some(gateway::start(settings, parts).await?)
+        }
+    };
     let teacher = Teacher::start(&teacher, ends, &config.spec, config.device)?;
     for it in probe::probe(&teacher, &tokenizer, &config.spec).await? {
         let (family, right, asked) = (it.family.name(), it.right, it.asked);
@@ -195,6 +228,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     let cancel = CancellationToken::new();
     let genesis = chain.genesis();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
+    let address = gateway.as_ref().map(Gateway::address);
     let state = Loop {
         in_flight: Arc::new(Semaphore::new(config.spec.round.max_in_flight as usize)),
         config,
@@ -214,18 +248,25 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         findings,
         round: None,
         fetched: HashMap::new(),
+        gateway,
+        joined: HashMap::new(),
         cancel: cancel.clone(),
     };
     Ok(Validator {
         hotkey,
         genesis,
+        gateway: address,
         cancel,
-        task: tokio::spawn(state.run(incoming)),
+        task: tokio::spawn(state.run(incoming, joining)),
     })
 }
 
 impl Loop {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Finding>) -> Result<(), RunError> {
+    async fn run(
+        mut self,
+        mut incoming: mpsc::Receiver<Finding>,
+        mut joining: mpsc::Receiver<Organic>,
+    ) -> Result<(), RunError> {
         let mut blocks = self.chain.blocks();
         let mut batch = Vec::new();
         loop {
@@ -241,7 +282,11 @@ impl Loop {
                     Some(block) => self.on_block(block?).await?,
                     None => break,
                 },
+                Some(organic) = joining.recv() => self.join_audit(organic),
             }
+        }
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shutdown().await;
         }
         self.network.shutdown().await;
         Ok(())

@@ -75,6 +75,7 @@ pub(super) fn judge(seen: &Seen, started: Instant, block_time: Duration, now: In
         }
         idle.extend(seen.weights_failing);
     }
+    idle.extend(seen.troubles.values());
     let live = dead.is_empty();
     Health {
         live,
@@ -146,6 +147,13 @@ mod tests {
             ..serving()
         };
         check(&draining, 0, true, false, &["draining"]);
+    }
+
+    #[test]
+    fn a_daemon_is_ready_if_its_parts_are() {
+        let mut seen = serving();
+        seen.troubles.insert("gateway", "gateway_no_miner");
+        check(&seen, 0, true, false, &["gateway_no_miner"]);
     }
 
     #[test]

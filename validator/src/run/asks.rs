@@ -62,11 +62,19 @@ impl Loop {
         };
         active.outstanding += 1;
         let round = active.round;
-        let mut accepted = vec![(miner.checkpoint, self.fetch(&miner, miner.checkpoint))];
-        if let Some(previous) = miner.previous.filter(|digest| *digest != miner.checkpoint) {
-            accepted.push((previous, self.fetch(&miner, previous)));
-        }
-        let context = AskContext {
+        let context = self.context(round, miner);
+        let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
+        tokio::spawn(async move {
+            let finding = context.conduct(planned, |event| feed.send(event)).await;
+            // The loop ends before its channel only when the validator shuts down: the ask is then asked again.
+            let _ = findings.send(finding).await;
+        });
+    }
+
+    /// What an ask of a miner needs.
+    pub(super) fn context(&mut self, round: Round, miner: RoundMiner) -> AskContext {
+        let accepted = self.accepted(&miner);
+        AskContext {
             net: self.net.clone(),
             signer: self.signer.clone(),
             auditor: self.auditor.clone(),
@@ -78,13 +86,16 @@ impl Loop {
             round,
             miner,
             accepted,
-        };
-        let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
-        tokio::spawn(async move {
-            let finding = context.conduct(planned, |event| feed.send(event)).await;
-            // The loop ends before its channel only when the validator shuts down: the ask is then asked again.
-            let _ = findings.send(finding).await;
-        });
+        }
+    }
+
+    /// The checkpoints that a miner may answer from in this round, the committed one first.
+    pub(super) fn accepted(&mut self, miner: &RoundMiner) -> Vec<(Digest, SharedArtifact)> {
+        let mut accepted = vec![(miner.checkpoint, self.fetch(miner, miner.checkpoint))];
+        if let Some(previous) = miner.previous.filter(|digest| *digest != miner.checkpoint) {
+            accepted.push((previous, self.fetch(miner, previous)));
+        }
+        accepted
     }
 
     /// Writes findings down, one transaction per round.

@@ -58,7 +58,7 @@ impl Loop {
             }
             let transcript = Transcript::new(head, book.leaves(round)?);
             let before = book.ledger()?;
-            if transcript.head.previous.is_none() || round.0 % LEDGER_EVERY == 0 {
+            if transcript.head.previous.is_none() || round.0.is_multiple_of(LEDGER_EVERY) {
                 archive.keep_ledger(round, &before.to_bytes())?;
             }
             let closed = transcript.close(before.clone(), &spec);

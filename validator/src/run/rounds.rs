@@ -116,6 +116,7 @@ impl Loop {
                 self.fetch_committed(round, miner);
             }
         }
+        self.announce(&miners, &metagraph);
         tracing::info!(
             %round, block = %timetable.first, asks = plan.len(), miners = miners.len(),
             closed = closed.is_some(), "round begins"

@@ -1,0 +1,67 @@
+//! What the gateway has of the rounds, and the rounds of the gateway.
+
+use athanor_chain::Metagraph;
+
+use super::Loop;
+use crate::{
+    gateway::{Candidate, Organic},
+    round::RoundMiner,
+};
+
+impl Loop {
+    /// Tells the gateway whom users may be served by in this round: all that nothing stands against.
+    pub(super) fn announce(&mut self, miners: &[RoundMiner], metagraph: &Metagraph) {
+        self.joined.clear();
+        if self.gateway.is_none() {
+            return;
+        }
+        let mut candidates = Vec::with_capacity(miners.len());
+        for miner in miners {
+            let grade = match self.book.record(&miner.account) {
+                Ok(record) => record.summary(&self.config.spec),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the ledger");
+                    continue;
+                }
+            };
+            if grade.fault.is_some() {
+                continue;
+            }
+            let neuron = metagraph.by_hotkey(&miner.account.hotkey);
+            candidates.push(Candidate {
+                accepted: self.accepted(miner),
+                miner: miner.clone(),
+                quality: grade.quality_low,
+                incentive: neuron.map_or(0, |neuron| neuron.incentive),
+            });
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.announce(candidates);
+        }
+    }
+
+    /// A user's answer joins the audit of the running round, as evidence only. A miner gets at most as many of them as it has
+    /// asks in a round: more would make transcripts, and the time for replays, a matter of how much users ask.
+    pub(super) fn join_audit(&mut self, organic: Organic) {
+        let most = self.config.spec.round.asks_per_miner;
+        let Some(active) = self.round.as_ref() else {
+            return;
+        };
+        let (round, account) = (active.round, organic.account);
+        let miner = active.miner(&account.hotkey).cloned();
+        let Some(miner) = miner.filter(|miner| miner.account == account) else {
+            return;
+        };
+        let joined = self.joined.entry(account).or_default();
+        if *joined >= most {
+            return;
+        }
+        *joined += 1;
+        let (context, findings) = (self.context(round, miner), self.findings.clone());
+        tokio::spawn(async move {
+            let finding = context.recheck(organic.receipt, organic.times).await;
+            // Nobody waits for it when the validator shuts down.
+            let _ = findings.send(finding).await;
+        });
+    }
+}
