@@ -20,7 +20,7 @@ use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::SubnetSpec;
 use athanor_validator::{
-    Validator, ValidatorConfig,
+    Submission, Validator, ValidatorConfig,
     gateway::{GatewayConfig, KeyLimits, KeyStore},
 };
 use futures::future::try_join_all;
@@ -326,6 +326,10 @@ impl Setup<'_> {
                 spec: self.spec.clone(),
                 teacher: self.teacher.dir.clone(),
                 data_dir: self.validator_dir(&participant.name),
+                listen: Some((Ipv4Addr::LOCALHOST, 0).into()),
+                external: None,
+                submission: Submission::Chain,
+                rounds: None,
                 device: self.settings.device,
                 replay_memory: REPLAY_MEMORY,
                 calibration: Calibration::shipped(),

@@ -46,6 +46,7 @@ impl Kind {
             wire::BLOB_PROTOCOL => Some(Self::Exchange(Exchange::Blob)),
             wire::STATUS_PROTOCOL => Some(Self::Question(Question::Status)),
             wire::SPEC_PROTOCOL => Some(Self::Question(Question::Spec)),
+            wire::TRANSCRIPT_PROTOCOL => Some(Self::Question(Question::Transcript)),
             _ => None,
         }
     }
@@ -58,6 +59,7 @@ pub(crate) fn protocols() -> Vec<StreamProtocol> {
         wire::BLOB_PROTOCOL,
         wire::STATUS_PROTOCOL,
         wire::SPEC_PROTOCOL,
+        wire::TRANSCRIPT_PROTOCOL,
     ]
     .map(StreamProtocol::new)
     .to_vec()

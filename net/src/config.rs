@@ -15,7 +15,7 @@ use crate::{
     Client, Identity, Inbound,
     event_loop::{Command, EventLoop, Settings, Wiring},
     kept::{Kept, Role},
-    status::{About, Serving},
+    status::{About, Serving, Transcripts},
     streams::Connected,
     transport,
 };
@@ -107,6 +107,7 @@ pub struct NetHandle {
     local_addrs: Vec<SocketAddr>,
     reachability: watch::Receiver<Reachability>,
     serving: watch::Sender<Serving>,
+    transcripts: watch::Sender<Transcripts>,
     commands: mpsc::Sender<Command>,
     stop: DropGuard,
     task: JoinHandle<()>,
@@ -137,6 +138,11 @@ impl NetHandle {
     /// What others are told that this node serves. A clone keeps the status true from anywhere.
     pub fn serving(&self) -> watch::Sender<Serving> {
         self.serving.clone()
+    }
+
+    /// The transcripts that others are told of; they are fetched as blobs. A clone keeps the table true from anywhere.
+    pub fn transcripts(&self) -> watch::Sender<Transcripts> {
+        self.transcripts.clone()
     }
 
     /// The connections of this moment.
@@ -170,12 +176,14 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
     let (requests, request_queue) = mpsc::channel(config.inbound_queue.max(1));
     let (reachable, reachability) = watch::channel(Reachability::default());
     let (serving, what_is_served) = watch::channel(Serving::default());
+    let (transcripts, kept_transcripts) = watch::channel(Transcripts::default());
     let about = About {
         kind: config.kind,
         spec: config
             .spec
             .map(|spec| (spec.digest(), spec.to_toml().into())),
         serving: what_is_served,
+        transcripts: kept_transcripts,
     };
     let stop = CancellationToken::new();
     let wiring = Wiring {
@@ -200,6 +208,7 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
             local_addrs,
             reachability,
             serving,
+            transcripts,
             commands,
             stop: stop.drop_guard(),
             task,

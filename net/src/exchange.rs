@@ -10,7 +10,7 @@ use athanor_spec::{
     params::Limits,
     wire::{
         self, AskFrame, BlobRequest, BlobResponse, Request, Response, SpecQuery, SpecResponse,
-        StatusQuery, StatusResponse,
+        StatusQuery, StatusResponse, TranscriptQuery, TranscriptResponse,
     },
 };
 use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt, io::WriteHalf};
@@ -49,6 +49,7 @@ pub(crate) enum Exchange {
 pub(crate) enum Question {
     Status,
     Spec,
+    Transcript,
 }
 
 /// A fault and whose it is.
@@ -100,6 +101,14 @@ impl Context {
                     let unknown = SpecResponse::Refused(Refusal::UnknownBlob);
                     let found = self.about.spec(&query.digest).map(SpecResponse::Toml);
                     frame::encode(&found.unwrap_or(unknown), wire::MAX_SPEC_BYTES)?
+                }
+                Question::Transcript => {
+                    let query: TranscriptQuery =
+                        frame::read(&mut stream, wire::MAX_TRANSCRIPT_OFFER_BYTES).await?;
+                    let unknown = TranscriptResponse::Refused(Refusal::UnknownBlob);
+                    let found = self.about.transcript(query.round);
+                    let response = found.map_or(unknown, TranscriptResponse::Offer);
+                    frame::encode(&response, wire::MAX_TRANSCRIPT_OFFER_BYTES)?
                 }
                 Question::Status => {
                     let _: StatusQuery = frame::read(&mut stream, wire::MAX_STATUS_BYTES).await?;

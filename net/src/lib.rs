@@ -47,7 +47,7 @@ pub use identity::{BadPeerKey, Identity, IdentityFileError, peer_id};
 pub use inbound::{Inbound, InboundRequest};
 pub use libp2p::{Multiaddr, PeerId};
 pub use outbox::Responder;
-pub use status::Serving;
+pub use status::{Serving, Transcripts};
 pub use streams::Connected;
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What a node says about itself to anybody, and asking it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use athanor_spec::{
-    Digest, PROTOCOL_VERSION, SubnetSpec,
-    wire::{self, NodeKind, SpecQuery, SpecResponse, Status, StatusQuery, StatusResponse},
+    Digest, PROTOCOL_VERSION, Refusal, Round, SubnetSpec,
+    wire::{
+        self, NodeKind, SpecQuery, SpecResponse, Status, StatusQuery, StatusResponse,
+        TranscriptOffer, TranscriptQuery, TranscriptResponse,
+    },
 };
 use tokio::sync::watch;
 
@@ -25,7 +28,11 @@ pub(crate) struct About {
     /// The spec's digest and text, if this node shows one.
     pub(crate) spec: Option<(Digest, Arc<str>)>,
     pub(crate) serving: watch::Receiver<Serving>,
+    pub(crate) transcripts: watch::Receiver<Transcripts>,
 }
+
+/// The transcripts that a node keeps, which it changes through [`crate::NetHandle::transcripts`].
+pub type Transcripts = BTreeMap<Round, TranscriptOffer>;
 
 impl About {
     pub(crate) fn status(&self) -> Status {
@@ -37,6 +44,15 @@ impl About {
             checkpoint: serving.checkpoint,
             free_slots: serving.free_slots,
             time_ms: clock::now_ms(),
+        }
+    }
+
+    /// Where the transcript of a round is, or of the last, if it is kept here.
+    pub(crate) fn transcript(&self, round: Option<Round>) -> Option<TranscriptOffer> {
+        let transcripts = self.transcripts.borrow();
+        match round {
+            Some(round) => transcripts.get(&round).copied(),
+            None => transcripts.last_key_value().map(|(_, offer)| *offer),
         }
     }
 
@@ -88,6 +104,34 @@ impl Client {
         match response {
             SpecResponse::Toml(text) => checked(&text, &digest).map_err(AskError::Malformed),
             SpecResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
+        }
+    }
+}
+
+impl Client {
+    /// Where a validator keeps the transcript of a round, or of the last one that it closed; `None` when it keeps none.
+    /// A claim: what is fetched by it is held against the root on chain.
+    pub async fn transcript(
+        &self,
+        peer: &PeerAddress,
+        round: Option<Round>,
+        within: Duration,
+    ) -> Result<Option<TranscriptOffer>, AskError> {
+        let bounds = Bounds {
+            request: wire::MAX_TRANSCRIPT_OFFER_BYTES,
+            response: wire::MAX_TRANSCRIPT_OFFER_BYTES,
+        };
+        let query = TranscriptQuery { round };
+        let response = self
+            .exchange(peer, wire::TRANSCRIPT_PROTOCOL, &query, bounds, within)
+            .await?;
+        match response {
+            TranscriptResponse::Offer(offer) if round.is_none_or(|round| round == offer.round) => {
+                Ok(Some(offer))
+            }
+            TranscriptResponse::Offer(_) => Err(AskError::WrongKind),
+            TranscriptResponse::Refused(Refusal::UnknownBlob) => Ok(None),
+            TranscriptResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
         }
     }
 }

@@ -207,15 +207,20 @@ impl FidelitySums {
         Some((-worst / params.fidelity_scale).exp())
     }
 
+    /// The sums themselves, in nats: charge and base on the miner's rollouts, charge and base on the teacher's
+    /// continuations.
+    pub fn sums(&self) -> [f64; 4] {
+        let (own, forced) = (self.own, self.forced);
+        [own.charge, own.base, forced.charge, forced.base]
+    }
+
     pub(crate) fn is_bounded(&self) -> bool {
-        [
-            self.own.charge,
-            self.own.base,
-            self.forced.charge,
-            self.forced.base,
-        ]
-        .iter()
-        .all(|sum| sum.is_finite() && *sum >= 0.0)
+        self.is_within(f64::MAX)
+    }
+
+    /// Whether no sum is below 0 or above `max`.
+    pub(crate) fn is_within(&self, max: f64) -> bool {
+        self.sums().iter().all(|sum| (0.0..=max).contains(sum))
     }
 }
 

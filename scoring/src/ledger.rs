@@ -25,6 +25,9 @@ pub use fault::{Fault, FaultKind};
 /// Asks of one round that a record tells apart.
 const MAX_ASKS_PER_ROUND: u32 = 4096;
 
+/// Largest sum of nats, and largest e-value, that one ask can have: far above any, and no sum of many overflows.
+const MAX_OF_ASK: f64 = 1e12;
+
 /// Names an ask within a registration's lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AskId {
@@ -73,13 +76,13 @@ impl AskOutcome {
                 liveliness,
                 service,
             } => {
-                e_value.is_none_or(|e| e.is_finite() && e >= 0.0)
-                    && fidelity.is_bounded()
+                e_value.is_none_or(|e| (0.0..=MAX_OF_ASK).contains(&e))
+                    && fidelity.is_within(MAX_OF_ASK)
                     && credit.is_none_or(unit)
                     && unit(*liveliness)
                     && unit(*service)
             }
-            Self::Failed { fidelity, .. } => fidelity.is_bounded(),
+            Self::Failed { fidelity, .. } => fidelity.is_within(MAX_OF_ASK),
         }
     }
 }

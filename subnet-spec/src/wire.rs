@@ -7,7 +7,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Digest,
+    Digest, Round,
     challenge::{Ask, DeltaQuery, Fetch},
     envelope::Signed,
     params::Limits,
@@ -22,6 +22,9 @@ pub const BLOB_PROTOCOL: &str = "/athanor/blob/2";
 pub const STATUS_PROTOCOL: &str = "/athanor/status/2";
 /// The subnet's spec: request [`SpecQuery`], response [`SpecResponse`].
 pub const SPEC_PROTOCOL: &str = "/athanor/spec/2";
+
+/// Which transcripts a validator keeps: request [`TranscriptQuery`], response [`TranscriptResponse`].
+pub const TRANSCRIPT_PROTOCOL: &str = "/athanor/transcript/2";
 
 /// Bytes that any envelope may add to its payload.
 const ENVELOPE_BYTES: u64 = 256;
@@ -132,6 +135,41 @@ pub enum SpecResponse {
     Toml(String),
 }
 
+/// A question for the transcript of a closed round. Unsigned: anybody may ask, now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct TranscriptQuery {
+    /// The round; `None` for the last one that was closed.
+    pub round: Option<Round>,
+}
+
+/// A transcript that a validator keeps, to be fetched as a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct TranscriptOffer {
+    /// The round.
+    pub round: Round,
+    /// Root of the transcript's hash tree, which the validator committed to on chain, if it could, after the round.
+    pub root: Digest,
+    /// The blake3 hash of the transcript's bytes.
+    pub blob: Digest,
+    /// Their number.
+    pub bytes: u64,
+    /// The ledger on which the round was closed, where it is kept: its hash and its length in bytes.
+    pub ledger: Option<(Digest, u64)>,
+    /// The oldest round whose transcript is kept.
+    pub oldest: Round,
+}
+
+/// What a node says to a [`TranscriptQuery`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub enum TranscriptResponse {
+    /// Nothing, and why: `UnknownBlob` when the transcript is not kept here.
+    #[codec(index = 0)]
+    Refused(Refusal),
+    /// Where it is.
+    #[codec(index = 1)]
+    Offer(TranscriptOffer),
+}
+
 /// Any request that a node hands to its server, whichever protocol it came by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -171,6 +209,8 @@ pub const MAX_BLOB_REQUEST_BYTES: u64 = ENVELOPE_BYTES;
 
 /// Largest encoded message of [`STATUS_PROTOCOL`], and largest question for a spec, in bytes.
 pub const MAX_STATUS_BYTES: u64 = 128;
+/// Largest encoded message of [`TRANSCRIPT_PROTOCOL`] in bytes.
+pub const MAX_TRANSCRIPT_OFFER_BYTES: u64 = 192;
 /// Largest encoded spec in bytes.
 pub const MAX_SPEC_BYTES: u64 = 64 * 1024;
 

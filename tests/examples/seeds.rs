@@ -7,10 +7,17 @@ use athanor_distill::{
     stream::Example,
 };
 use athanor_model::{HostTensor, Precision, Tensors};
-use athanor_scoring::ledger::Record;
+use athanor_scoring::{
+    allocate::ChainLimits,
+    evidence::TokenObservation,
+    fidelity::FidelitySums,
+    ledger::{AskOutcome, FaultKind, Record},
+    round::{Artifact, Ledger, Purpose, SeenMiner},
+    transcript::{Continuation, Failure, Head, Leaf, Sight, Times, Transcript},
+};
 use athanor_spec::{
-    Answer, Ask, Commitment, DeltaOffer, DeltaQuery, Digest, Epoch, Fetch, Finish, Hotkey, Refusal,
-    Signed,
+    Account, Answer, Ask, BlockNumber, Commitment, DeltaOffer, DeltaQuery, Digest, Epoch, Fetch,
+    Finish, Hotkey, NetUid, Receipt, Refusal, Round, Signed, Uid,
     wire::{AskFrame, BlobRequest, BlobResponse},
 };
 use codec::Encode;
@@ -41,7 +48,7 @@ fn main() -> io::Result<()> {
     };
     for (name, frame) in [
         ("tokens", AskFrame::Tokens(vec![1, 2, 3])),
-        ("answer", AskFrame::Done(signed(answer))),
+        ("answer", AskFrame::Done(signed(answer.clone()))),
         ("refusal", AskFrame::Refused(refusal)),
     ] {
         write("message", name, &frame.encode())?;
@@ -66,6 +73,13 @@ fn main() -> io::Result<()> {
     };
     write("commitment", "miner", &commitment.to_bytes())?;
     write("record", "empty", &Record::new(Epoch(7)).to_bytes())?;
+    let receipt = Receipt {
+        ask: signed(ask()),
+        answer: signed(answer.clone()),
+    };
+    write("receipt", "answered", &receipt.to_bytes())?;
+    write("transcript", "round", &transcript(receipt).to_bytes())?;
+    write("transcript", "ledger", &Ledger::default().to_bytes())?;
     let (before, after) = (weights(0.5), weights(0.5001));
     write("safetensors", "weights", &before)?;
     write("delta", "weights", &[before, after].concat())?;
@@ -130,6 +144,99 @@ fn signed<T>(payload: T) -> Signed<T> {
         nonce: 5,
         signature: [6; 64],
     }
+}
+
+/// A round of one miner, with an ask of each kind.
+fn transcript(receipt: Receipt) -> Transcript {
+    let account = Account {
+        hotkey: Hotkey([7; 32]),
+        registered_at: BlockNumber(3),
+    };
+    let head = Head {
+        genesis: Digest([1; 32]),
+        netuid: NetUid(1),
+        spec: Digest([2; 32]),
+        calibration: Digest([3; 32]),
+        validator: Hotkey([1; 32]),
+        round: Round(9),
+        first_block: BlockNumber(90),
+        block_hash: Digest([4; 32]),
+        ask_blocks: 14,
+        seed: [5; 32],
+        proof: vec![6; 96],
+        limits: ChainLimits::NONE,
+        previous: Some(Digest([7; 32])),
+        ledger: Digest([8; 32]),
+        miners: vec![SeenMiner {
+            account,
+            uid: Uid(2),
+            peer_key: Digest([9; 32]),
+            checkpoint: Digest([2; 32]),
+            committed_at: BlockNumber(80),
+            previous: None,
+            asks: 3,
+            artifact: Artifact::Fetched {
+                tensors: Digest([10; 32]),
+            },
+        }],
+    };
+    let reference = Continuation {
+        tokens: vec![4, 5],
+        finish: Finish::Stop,
+    };
+    let times = Times {
+        first_token_ms: 20,
+        elapsed_ms: 90,
+        own_ms: 0,
+    };
+    let fidelity = FidelitySums::default();
+    let sights = [
+        Sight::OwnTrouble {
+            reason: "the teacher did not continue the prompt".to_owned(),
+            receipt: None,
+        },
+        Sight::Failed {
+            ask: receipt.ask.clone(),
+            failure: Failure {
+                reason: "the answer is to another ask".to_owned(),
+                fault: Some(FaultKind::BadAnswer),
+                answer: Some(receipt.answer.clone()),
+            },
+            times,
+            reference: reference.clone(),
+            outcome: AskOutcome::Failed {
+                fidelity,
+                checkable: false,
+            },
+        },
+        Sight::Answered {
+            receipt,
+            times,
+            reference,
+            tokens: vec![
+                TokenObservation {
+                    margin: 0.0,
+                    gap: 1.0
+                };
+                12
+            ],
+            outcome: AskOutcome::Answered {
+                e_value: Some(0.5),
+                fidelity,
+                credit: Some(1.0),
+                liveliness: 1.0,
+                service: 1.0,
+            },
+        },
+    ];
+    let leaves = (0..).zip(sights).map(|(index, sight)| Leaf {
+        account,
+        purpose: Purpose::Audit,
+        index,
+        shared: None,
+        sight,
+    });
+    Transcript::new(head, leaves.collect())
 }
 
 fn weights(value: f32) -> Vec<u8> {

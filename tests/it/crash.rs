@@ -1,7 +1,11 @@
-//! A validator that is killed at random moments loses nothing and sets weights at most once per epoch.
+//! A validator that is killed at random moments loses nothing, signs nothing twice, and sets weights at most once per epoch.
+//!
+//! In `cargo test` it is killed a few times. The long form is `VALIDATOR_KILLS=100 cargo test -p athanor-tests --test it
+//! killed_validator -- --nocapture`, which prints what it counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env,
     fs::File,
     path::Path,
     process::{Child, Command, Stdio},
@@ -9,12 +13,17 @@ use std::{
 };
 
 use athanor_localnet::{Subnet, settings::Settings};
+use athanor_scoring::{
+    round::Ledger,
+    transcript::{Leaf, Transcript},
+};
 use athanor_spec::{BlockNumber, Epoch, Hotkey};
-use athanor_validator::book::Book;
+use athanor_validator::{archive::Archive, book::Book, verify::rederive};
 use clap::Parser as _;
 use rand::{Rng, SeedableRng};
 
-const KILLS: usize = 6;
+/// Kills of the short form.
+const FEW: usize = 6;
 const SEED: u64 = 11;
 
 /// An outcome that the validator logged as written down: hotkey, round, index.
@@ -23,6 +32,10 @@ type Recorded = (Hotkey, u64, u32);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
     let _alone = crate::ONE_SUBNET.lock().await;
+    let kills = match env::var("VALIDATOR_KILLS") {
+        Ok(kills) => kills.parse().expect("VALIDATOR_KILLS is a number"),
+        Err(_) => FEW,
+    };
     let binary = crate::binary::binary("athanor-validator");
     let settings = Settings::try_parse_from([
         "athanor-localnet",
@@ -44,11 +57,11 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(SEED);
     let mut logged = BTreeSet::new();
     let mut restarts_with_records = 0;
-    for life in 0..=KILLS {
+    for life in 0..=kills {
         let log = work.path().join(format!("life-{life}.log"));
         let mut child = start(&binary, &subnet, &ledger, &log);
         // The last life is long enough for a whole epoch, so that weights are set for certain.
-        let millis = if life == KILLS {
+        let millis = if life == kills {
             36_000
         } else {
             rng.random_range(1_500..11_000)
@@ -80,7 +93,62 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
             "epoch {epoch} has {count} weights extrinsics: {per_epoch:?}"
         );
     }
+    let rounds = assert_whole(&subnet, &ledger);
+    println!(
+        "{kills} kills: {} outcomes logged and all stored, {rounds} rounds closed, weights once in each of {} epochs",
+        logged.len(),
+        per_epoch.len()
+    );
     subnet.shutdown().await.unwrap();
+}
+
+/// Every closed round follows from the one before and its transcript, and no ask was signed with the nonce of another;
+/// how many there are.
+fn assert_whole(subnet: &Subnet, data_dir: &Path) -> usize {
+    let book = Book::open(&data_dir.join("ledger.redb")).unwrap();
+    let archive = Archive::open(data_dir.join("transcripts")).unwrap();
+    let rounds = book.rounds().unwrap();
+    let closed: Vec<_> = rounds
+        .iter()
+        .filter_map(|(head, closed)| Some((head.round, closed.clone()?)))
+        .collect();
+    let mut transcripts = Vec::new();
+    let mut nonces = BTreeSet::new();
+    let mut note = |leaf: &Leaf| {
+        if let Some(ask) = leaf.ask() {
+            assert!(
+                nonces.insert(ask.nonce),
+                "nonce {} was used twice",
+                ask.nonce
+            );
+        }
+    };
+    for (round, _) in &closed {
+        let bytes = std::fs::read(archive.transcript(*round)).unwrap();
+        let transcript = Transcript::from_bytes(&bytes, &subnet.spec.limits).unwrap();
+        transcript.leaves.iter().for_each(&mut note);
+        transcripts.push(transcript);
+    }
+    for (head, _) in rounds.iter().filter(|(_, closed)| closed.is_none()) {
+        let leaves = book.leaves(head.round).unwrap();
+        leaves.iter().for_each(&mut note);
+    }
+    let first = std::fs::read(archive.ledger(closed[0].0)).unwrap();
+    let derived = rederive(
+        Ledger::from_bytes(&first).unwrap(),
+        &transcripts,
+        &subnet.spec,
+    );
+    for ((round, kept), derived) in closed.iter().zip(derived) {
+        assert_eq!(derived.differences, [], "round {round}");
+        assert_eq!(
+            (derived.root, derived.weights),
+            (kept.root, kept.weights.clone())
+        );
+    }
+    let last = closed.last().map(|(_, closed)| closed.ledger);
+    assert_eq!(Some(book.ledger().unwrap().digest()), last);
+    closed.len()
 }
 
 fn start(binary: &Path, subnet: &Subnet, ledger: &Path, log: &Path) -> Child {

@@ -23,6 +23,7 @@ mod rig;
 mod rude;
 mod signer;
 mod subnet;
+mod transcript;
 mod verbs;
 mod weights;
 mod wire;

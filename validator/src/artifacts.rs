@@ -149,6 +149,12 @@ impl Artifacts {
         })
     }
 
+    /// Where the checkpoint with this digest lies, if it is in the cache.
+    pub(crate) fn home(&self, digest: Digest) -> Option<PathBuf> {
+        let home = self.dir.join(digest.to_string());
+        home.is_dir().then_some(home)
+    }
+
     /// The checkpoint with this digest, from the cache or from `peer`.
     pub async fn obtain(
         &self,

@@ -7,7 +7,7 @@ use athanor_scoring::{
     ledger::FaultKind,
     transcript::{Failure, Leaf, Times},
 };
-use athanor_spec::{Answer, Ask, Digest, Finish, Receipt, Signed};
+use athanor_spec::{Answer, Ask, Digest, Finish, Hotkey, Receipt, Signed, SigningContext};
 
 use crate::{
     plan::PlannedAsk,
@@ -45,17 +45,31 @@ pub enum Observation {
     },
 }
 
+/// What an ask is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'a> {
+    /// Token ids end here.
+    pub(crate) vocab_size: u32,
+    /// How long the miner has.
+    pub(crate) deadline: Duration,
+    /// What of that time this validator lost itself.
+    pub(crate) stalls: &'a Stalls,
+}
+
 /// Sends the ask and waits for at most `deadline`.
-pub async fn ask(
+pub(crate) async fn ask(
     client: &Client,
     signer: &Signer,
     miner: &RoundMiner,
     accepted: &[Digest],
     planned: &PlannedAsk,
-    vocab_size: u32,
-    deadline: Duration,
-    stalls: &Stalls,
+    bounds: Bounds<'_>,
 ) -> Observation {
+    let Bounds {
+        vocab_size,
+        deadline,
+        stalls,
+    } = bounds;
     let request = signer.sign(planned.ask.clone());
     let (begun, lost) = (Instant::now(), stalls.lost());
     let asked = client.ask(&miner.peer, request.clone(), deadline).await;
@@ -77,14 +91,13 @@ pub async fn ask(
     };
     match asked {
         Ok(observed) => {
-            match check(
-                signer,
-                miner,
+            let expected = Expected {
+                context: signer.context(),
+                hotkey: &miner.account.hotkey,
                 accepted,
-                &planned.ask,
-                &observed.answer,
                 vocab_size,
-            ) {
+            };
+            match check(&expected, &planned.ask, &observed.answer, now_ms()) {
                 Ok(()) => Observation::Answered {
                     times: times(observed.first_token, observed.elapsed),
                     receipt: Receipt {
@@ -116,31 +129,46 @@ fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-const NOT_COMMITTED: &str = "the answer names a checkpoint that was not committed before the round";
+pub(crate) const NOT_COMMITTED: &str =
+    "the answer names a checkpoint that was not committed before the round";
+
+/// What an answer must come from.
+pub(crate) struct Expected<'a> {
+    /// The chain and subnet.
+    pub(crate) context: &'a SigningContext,
+    /// Who was asked.
+    pub(crate) hotkey: &'a Hotkey,
+    /// Checkpoints that were committed before the round.
+    pub(crate) accepted: &'a [Digest],
+    /// Token ids end here.
+    pub(crate) vocab_size: u32,
+}
 
 /// Everything about an answer that needs no model to check.
 pub(crate) fn check(
-    signer: &Signer,
-    miner: &RoundMiner,
-    accepted: &[Digest],
+    expected: &Expected<'_>,
     ask: &Ask,
     signed: &Signed<Answer>,
-    vocab_size: u32,
+    now_ms: u64,
 ) -> Result<(), &'static str> {
     let answer = &signed.payload;
-    if signed.signer != miner.account.hotkey || signed.verify(signer.context(), now_ms()).is_err() {
+    if signed.signer != *expected.hotkey || signed.verify(expected.context, now_ms).is_err() {
         return Err("the answer is not signed by the hotkey that was asked");
     }
     if answer.request != ask.hash() {
         return Err("the answer is to another ask");
     }
-    if !accepted.contains(&answer.checkpoint) {
+    if !expected.accepted.contains(&answer.checkpoint) {
         return Err(NOT_COMMITTED);
     }
     if answer.tokens.is_empty() || answer.tokens.len() > usize::from(ask.max_new_tokens) {
         return Err("the answer has no tokens, or more than were asked for");
     }
-    if answer.tokens.iter().any(|token| *token >= vocab_size) {
+    if answer
+        .tokens
+        .iter()
+        .any(|token| *token >= expected.vocab_size)
+    {
         return Err("the answer has a token outside of the vocabulary");
     }
     if answer.finish == Finish::Length && answer.tokens.len() < usize::from(ask.max_new_tokens) {
@@ -151,12 +179,10 @@ pub(crate) fn check(
 
 #[cfg(test)]
 mod tests {
-    use athanor_net::PeerAddress;
-    use athanor_spec::{BlockNumber, Hotkey, NetUid, SigningContext, Uid};
+    use athanor_spec::NetUid;
     use sp_core::{Pair as _, sr25519};
 
     use super::*;
-    use crate::book::Account;
 
     const CONTEXT: SigningContext = SigningContext {
         genesis: Digest([1; 32]),
@@ -165,20 +191,7 @@ mod tests {
 
     fn check_answer(change: impl FnOnce(&mut Answer)) -> Result<(), &'static str> {
         let pair = sr25519::Pair::from_seed(&[2; 32]);
-        let miner = RoundMiner {
-            account: Account {
-                hotkey: Hotkey(pair.public().0),
-                registered_at: BlockNumber(1),
-            },
-            uid: Uid(3),
-            peer: PeerAddress {
-                peer_key: Digest([0; 32]),
-                addr: ([127, 0, 0, 1], 1).into(),
-            },
-            checkpoint: Digest([9; 32]),
-            committed_at: BlockNumber(2),
-            previous: None,
-        };
+        let hotkey = Hotkey(pair.public().0);
         let ask = Ask {
             prompt: vec![1],
             max_new_tokens: 3,
@@ -193,8 +206,13 @@ mod tests {
         };
         change(&mut answer);
         let signed = Signed::new(&pair, &CONTEXT, answer, now_ms(), 10_000, 0);
-        let signer = Signer::new(sr25519::Pair::from_seed(&[3; 32]), CONTEXT);
-        check(&signer, &miner, &[Digest([9; 32])], &ask, &signed, 10)
+        let expected = Expected {
+            context: &CONTEXT,
+            hotkey: &hotkey,
+            accepted: &[Digest([9; 32])],
+            vocab_size: 10,
+        };
+        check(&expected, &ask, &signed, now_ms())
     }
 
     #[test]

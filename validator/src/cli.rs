@@ -1,6 +1,10 @@
 //! The command line of `athanor-validator`.
 
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use athanor_chain::WalletError;
 use athanor_model::DeviceChoice;
@@ -20,19 +24,24 @@ use athanor_node::{
     wallet::{WalletCommand, WalletCommandError},
 };
 use athanor_scoring::evidence::{Calibration, CalibrationError};
+use athanor_spec::{Epoch, Uid};
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::{
     calibrate::{self, CalibrateArgs, CalibrateError},
-    config::{RunError, StartError, ValidatorConfig},
+    config::{RunError, StartError, Submission, ValidatorConfig},
     gateway::{GatewayArgs, KeysArgs, KeysError},
     power::{self, PowerArgs, PowerError},
     run,
+    verify::{self, VerifyArgs, VerifyError},
 };
 
 /// The file of settings that is read if none is named, in `~/.athanor`.
 const SETTINGS: &str = "validator.toml";
+
+/// Status of `verify` when something does not hold.
+const DIFFERENT: u8 = 1;
 
 /// How often the log says how the validator stands.
 const SUMMARY_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -68,6 +77,19 @@ pub struct Cli {
 pub enum Command {
     /// Validate until interrupted.
     Run(RunArgs),
+    /// Validate for one round, set weights, and end.
+    Once(RunArgs),
+    /// Validate without sending anything to the chain, and print the weights that would be set.
+    DryRun {
+        /// Rounds after which to end [default: until interrupted].
+        #[arg(long, value_name = "COUNT")]
+        rounds: Option<u64>,
+        /// As of `run`.
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Check a transcript or a receipt: signatures, proofs, prompts, verdicts, weights.
+    Verify(Box<VerifyArgs>),
     /// Fit the audit's table on this machine's engine.
     Calibrate(CalibrateArgs),
     /// Print what a table tells apart, with confidence bounds, measured on other students and prompts than it was fitted on.
@@ -138,6 +160,24 @@ pub struct RunArgs {
         default_value_t = 4096
     )]
     pub replay_memory: u32,
+    /// Address at which transcripts are served to anybody.
+    #[arg(long = "axon.ip", alias = "axon-ip", env = "BT_AXON_IP", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub axon_ip: IpAddr,
+    /// Port at which transcripts are served; 0 takes a free one.
+    #[arg(
+        long = "axon.port",
+        alias = "axon-port",
+        env = "BT_AXON_PORT",
+        value_name = "PORT",
+        default_value_t = 0
+    )]
+    pub axon_port: u16,
+    /// Address that others reach, if it is not the one listened on: it is announced on chain.
+    #[arg(long = "axon.external_ip", aliases = ["axon.external-ip", "axon-external-ip"], env = "BT_AXON_EXTERNAL_IP", value_name = "IP")]
+    pub axon_external_ip: Option<IpAddr>,
+    /// Port that others reach, if it is not the one listened on.
+    #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
+    pub axon_external_port: Option<u16>,
     /// Whether to serve metrics.
     #[command(flatten)]
     pub metrics: MetricsArgs,
@@ -216,6 +256,9 @@ pub enum CliError {
     /// The gateway's keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// Nothing was verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// The calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -225,20 +268,31 @@ pub enum CliError {
 }
 
 /// Runs the command that this process was given to its end.
-pub fn main() -> Result<(), CliError> {
+pub fn main() -> Result<ExitCode, CliError> {
     let settings = Settings::<Cli>::load(SETTINGS)?;
     if let Some(dump) = settings.dump() {
         println!("{dump}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     logging::init(&settings.arguments().logging)?;
     let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
     runtime.block_on(execute(settings.arguments().command.clone()))
 }
 
-async fn execute(command: Command) -> Result<(), CliError> {
+async fn execute(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Run(args) => validate(args).await,
+        // What does not hold was told on standard output; it is no failure to verify.
+        Command::Verify(args) => {
+            return Ok(match verify::run(*args).await? {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(DIFFERENT),
+            });
+        }
+        Command::Run(args) => validate(args, Submission::Chain, None).await,
+        Command::Once(args) => validate(args, Submission::Chain, Some(1)).await,
+        Command::DryRun { rounds, run } => {
+            validate(run, Submission::Dry(show_weights), rounds).await
+        }
         Command::Calibrate(args) => Ok(calibrate::run(&args)?),
         Command::Power(args) => Ok(power::run(&args)?),
         Command::Register(args) => {
@@ -259,7 +313,8 @@ async fn execute(command: Command) -> Result<(), CliError> {
             println!("{}", command.run(&wallet).await?);
             Ok(())
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Packs or unpacks off the async threads, and says what was done.
@@ -273,7 +328,19 @@ async fn packing(
     Ok(())
 }
 
-async fn validate(args: RunArgs) -> Result<(), CliError> {
+/// Prints weights as JSON, one line an epoch.
+fn show_weights(epoch: Epoch, weights: &[(Uid, u16)]) {
+    println!(
+        "{}",
+        serde_json::json!({ "epoch": epoch, "weights": weights })
+    );
+}
+
+async fn validate(
+    args: RunArgs,
+    submission: Submission,
+    rounds: Option<u64>,
+) -> Result<(), CliError> {
     let spec = args.subnet.load()?;
     let calibration = match &args.calibration {
         None => Calibration::shipped(),
@@ -299,6 +366,12 @@ async fn validate(args: RunArgs) -> Result<(), CliError> {
         spec,
         teacher: args.teacher,
         data_dir: args.data_dir,
+        listen: Some(SocketAddr::new(args.axon_ip, args.axon_port)),
+        external: args
+            .axon_external_ip
+            .map(|ip| SocketAddr::new(ip, args.axon_external_port.unwrap_or(0))),
+        submission,
+        rounds,
         device: args.device,
         replay_memory: u64::from(args.replay_memory) << 20,
         calibration,

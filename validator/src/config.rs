@@ -1,12 +1,12 @@
 //! What a validator needs to start, and why it may not.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use athanor_chain::{ConnectError, Endpoints, ReadError};
 use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
-use athanor_spec::{Hotkey, NetUid, Round, SubnetSpec};
+use athanor_spec::{Epoch, Hotkey, NetUid, Round, SubnetSpec, Uid};
 use sp_core::sr25519;
 use thiserror::Error;
 
@@ -32,6 +32,14 @@ pub struct ValidatorConfig {
     pub teacher: PathBuf,
     /// Directory of the ledger and of the artifact cache; created when absent.
     pub data_dir: PathBuf,
+    /// Where transcripts are served to anybody (port 0 takes a free one); `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Where others reach that address, if it is another; port 0 stands for the one that was taken.
+    pub external: Option<SocketAddr>,
+    /// What becomes of weights and of everything else that would go on chain.
+    pub submission: Submission,
+    /// Rounds after which to end; `None`: never.
+    pub rounds: Option<u64>,
     /// Where replays run.
     pub device: DeviceChoice,
     /// Bytes that the students which replays keep loaded may take, and what is remembered of the teacher.
@@ -44,6 +52,22 @@ pub struct ValidatorConfig {
     pub metrics: Metrics,
     /// How users are served; `None`: not at all.
     pub gateway: Option<GatewayConfig>,
+}
+
+/// What becomes of weights and of everything else that would go on chain.
+#[derive(Clone, Copy, Debug)]
+pub enum Submission {
+    /// It goes there.
+    Chain,
+    /// No extrinsic is sent at all: commitments and the axon stay as they are, and weights are shown by this function.
+    Dry(fn(Epoch, &[(Uid, u16)])),
+}
+
+impl Submission {
+    /// Whether no extrinsic is sent.
+    pub fn is_dry(&self) -> bool {
+        matches!(self, Self::Dry(_))
+    }
 }
 
 impl ValidatorConfig {
@@ -127,6 +151,9 @@ pub enum StartError {
     /// The journal of committed weights cannot be used.
     #[error(transparent)]
     Weights(#[from] athanor_chain::JournalError),
+    /// What is to be served cannot be.
+    #[error(transparent)]
+    Blobs(#[from] athanor_net::AddBlobError),
     /// The network's key cannot be read or made.
     #[error(transparent)]
     Identity(#[from] athanor_net::IdentityFileError),

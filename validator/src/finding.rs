@@ -117,9 +117,11 @@ impl AskContext {
                 &self.miner,
                 &accepted,
                 &planned,
-                self.vocab_size,
-                self.deadline,
-                &self.stalls,
+                ask::Bounds {
+                    vocab_size: self.vocab_size,
+                    deadline: self.deadline,
+                    stalls: &self.stalls,
+                },
             ),
             self.teacher.continuation(&planned),
         );

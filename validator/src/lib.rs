@@ -21,9 +21,12 @@ mod random_models;
 pub mod round;
 pub mod run;
 pub mod seed;
+mod shelf;
 pub mod signer;
 mod stall;
 pub mod teacher;
+mod verdict;
+pub mod verify;
 
-pub use config::{RunError, StartError, ValidatorConfig};
+pub use config::{RunError, StartError, Submission, ValidatorConfig};
 pub use run::{Validator, start};

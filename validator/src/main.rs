@@ -3,5 +3,6 @@
 use athanor_validator::cli;
 
 fn main() -> std::process::ExitCode {
-    athanor_cli::report(cli::main())
+    // A command that found something wrong has said so itself; an error has not.
+    cli::main().unwrap_or_else(|error| athanor_cli::report(Err(error)))
 }

@@ -111,6 +111,8 @@ pub struct ActiveRound {
     pub closed: Option<ClosedRound>,
     /// Whether weights were set, or found to be set already.
     pub submitted: bool,
+    /// Whether its root is on chain, or cannot come there any more.
+    pub published: bool,
     queue: VecDeque<PlannedAsk>,
 }
 
@@ -132,6 +134,7 @@ impl ActiveRound {
             outstanding: 0,
             closed,
             submitted: false,
+            published: false,
             queue: plan.into(),
         }
     }

@@ -16,8 +16,8 @@ use std::{
 
 use athanor_chain::{BlockRef, Client as Chain, WeightSetter};
 use athanor_model::{Checkpoint, Tokenizer};
-use athanor_net::{Client as Net, Identity, NetConfig, NetHandle};
-use athanor_spec::{Digest, Hotkey, Round};
+use athanor_net::{BlobStore, Client as Net, Identity, NetConfig, NetHandle};
+use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
 use futures::StreamExt as _;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -35,6 +35,7 @@ use crate::{
     gateway::{self, Gateway, Organic},
     probe,
     round::{ActiveRound, Timetable},
+    shelf::Shelf,
     signer::{self, Signer},
     stall::Stalls,
     teacher::Teacher,
@@ -42,6 +43,7 @@ use crate::{
 
 mod asks;
 mod closing;
+mod publish;
 mod rounds;
 mod users;
 mod weights;
@@ -50,8 +52,10 @@ mod weights;
 const OUTCOME_QUEUE: usize = 256;
 /// Rounds whose single outcomes stay in the ledger.
 const KEPT_ROUNDS: u64 = 256;
-/// Nonces that one run of this process may use; more than it could send in years.
-const NONCES_PER_RUN: u64 = 1 << 40;
+/// Requests of strangers that may wait.
+const INBOUND_QUEUE: usize = 64;
+/// Nonces that one run of this process may use: a thousand a second for some fifty days.
+const NONCES_PER_RUN: u64 = 1 << 32;
 /// How long an unused checkpoint stays in the cache.
 const ARTIFACT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -105,6 +109,11 @@ struct Loop {
     tokenizer: Tokenizer,
     artifacts: Artifacts,
     archive: Archive,
+    shelf: Shelf,
+    /// Public key of this node's peer.
+    peer_key: Digest,
+    /// Where others reach this node, if it is known.
+    external: Option<SocketAddr>,
     stalls: Stalls,
     auditor: Auditor,
     teacher: Teacher,
@@ -117,6 +126,9 @@ struct Loop {
     gateway: Option<Gateway>,
     /// Users' answers that joined the audit in the running round, by miner.
     joined: HashMap<Account, u32>,
+    /// Rounds that were brought to their end since the start, and the last of them.
+    rounds_done: u64,
+    last_done: Option<Round>,
     cancel: CancellationToken,
 }
 
@@ -163,8 +175,16 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         });
     }
     let identity = Identity::open_or_create(&config.data_dir.join("peer.key"))?;
-    let (net, _, network) =
-        athanor_net::start(NetConfig::new(identity, config.spec.limits.clone())).await?;
+    let peer_key = identity.peer_key();
+    let (net, inbound, network) = athanor_net::start(NetConfig {
+        listen: config.listen.into_iter().collect(),
+        kind: NodeKind::Validator,
+        spec: Some(config.spec.clone()),
+        inbound_queue: INBOUND_QUEUE,
+        ..NetConfig::new(identity, config.spec.limits.clone())
+    })
+    .await?;
+    let external = external(&config, &network);
     let archive = Archive::open(config.data_dir.join("transcripts"))?;
     let artifacts = Artifacts::new(
         config.data_dir.join("artifacts"),
@@ -173,6 +193,16 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         config.spec.limits.clone(),
         expected,
     )?;
+    let store = BlobStore::open(
+        &config.data_dir.join("blobs"),
+        config.spec.limits.max_chunk_bytes,
+    )?;
+    let shelf = Shelf::new(
+        store,
+        archive.clone(),
+        artifacts.clone(),
+        network.transcripts(),
+    );
     let auditor = Auditor::spawn(
         &teacher,
         tokenizer.clone(),
@@ -229,6 +259,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     let genesis = chain.genesis();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
     let address = gateway.as_ref().map(Gateway::address);
+    tokio::spawn(shelf.clone().serve(inbound, cancel.clone()));
     let state = Loop {
         in_flight: Arc::new(Semaphore::new(config.spec.round.max_in_flight as usize)),
         config,
@@ -241,6 +272,9 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         tokenizer,
         artifacts,
         archive,
+        shelf,
+        peer_key,
+        external,
         stalls: Stalls::watch(cancel.clone()),
         auditor,
         teacher,
@@ -250,6 +284,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         fetched: HashMap::new(),
         gateway,
         joined: HashMap::new(),
+        rounds_done: 0,
+        last_done: None,
         cancel: cancel.clone(),
     };
     Ok(Validator {
@@ -261,6 +297,23 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     })
 }
 
+/// The address that others reach, as far as it can be known.
+fn external(config: &ValidatorConfig, network: &NetHandle) -> Option<SocketAddr> {
+    let listen = network.local_addr()?;
+    match config.external {
+        // A port of 0 stands for the one that was taken.
+        Some(external) if external.port() == 0 => {
+            Some(SocketAddr::new(external.ip(), listen.port()))
+        }
+        Some(external) => Some(external),
+        None if listen.ip().is_unspecified() => {
+            tracing::info!(%listen, "transcripts are served here; give --axon.external_ip for others to find them");
+            None
+        }
+        None => Some(listen),
+    }
+}
+
 impl Loop {
     async fn run(
         mut self,
@@ -268,6 +321,8 @@ impl Loop {
         mut joining: mpsc::Receiver<Organic>,
     ) -> Result<(), RunError> {
         let mut blocks = self.chain.blocks();
+        self.restock().await;
+        self.announce_axon().await;
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -283,6 +338,13 @@ impl Loop {
                     None => break,
                 },
                 Some(organic) = joining.recv() => self.join_audit(organic),
+            }
+            if self
+                .config
+                .rounds
+                .is_some_and(|rounds| self.rounds_done >= rounds)
+            {
+                break;
             }
         }
         if let Some(gateway) = self.gateway.take() {
@@ -306,7 +368,9 @@ impl Loop {
         };
         self.config.metrics.block(block.number, &schedule);
         let first_of_epoch = schedule.last_epoch_block == block.number;
-        if first_of_epoch || self.weights.waits() || std::mem::take(&mut self.weights_changed) {
+        let follow =
+            first_of_epoch || self.weights.waits() || std::mem::take(&mut self.weights_changed);
+        if follow && !self.config.submission.is_dry() {
             self.follow_weights().await;
         }
         let round = Round(schedule.epoch.0);
@@ -339,6 +403,15 @@ impl Loop {
             .is_some_and(|active| active.should_submit(block.number))
         {
             self.submit(schedule.epoch).await?;
+        }
+        self.publish().await;
+        if let Some(active) = self.round.as_ref()
+            && active.submitted
+            && active.published
+            && self.last_done != Some(active.round)
+        {
+            self.last_done = Some(active.round);
+            self.rounds_done += 1;
         }
         Ok(())
     }

@@ -20,13 +20,13 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// A running total of the time that was lost. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Stalls {
+pub(crate) struct Stalls {
     lost_micros: Arc<AtomicU64>,
 }
 
 impl Stalls {
     /// Measures until cancelled.
-    pub fn watch(cancel: CancellationToken) -> Self {
+    pub(crate) fn watch(cancel: CancellationToken) -> Self {
         let stalls = Self::default();
         let own = stalls.clone();
         tokio::spawn(async move {
@@ -47,7 +47,7 @@ impl Stalls {
     }
 
     /// Time lost since the start.
-    pub fn lost(&self) -> Duration {
+    pub(crate) fn lost(&self) -> Duration {
         Duration::from_micros(self.lost_micros.load(Ordering::Relaxed))
     }
 }

@@ -129,7 +129,7 @@ impl Remembered {
 }
 
 /// The teacher's own continuation of the prompt: at temperature 1, with draws that the miner cannot know.
-fn reference(planned: &PlannedAsk) -> Ask {
+pub(crate) fn reference(planned: &PlannedAsk) -> Ask {
     Ask {
         temperature_milli: 1000,
         seed: planned.reference_seed,

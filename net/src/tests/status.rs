@@ -1,9 +1,12 @@
 //! What nodes tell about themselves.
 
-use athanor_spec::{PROTOCOL_VERSION, wire::NodeKind};
+use athanor_spec::{
+    PROTOCOL_VERSION, Round,
+    wire::{NodeKind, TranscriptOffer},
+};
 
 use super::*;
-use crate::{AskError, CodecError, Serving};
+use crate::{AskError, CodecError, Serving, Transcripts};
 
 async fn telling(seed: u8, spec: SubnetSpec) -> Node {
     node_of(NetConfig {
@@ -81,4 +84,30 @@ async fn a_spec_is_fetched_by_its_digest_and_held_against_it() {
         let judged = crate::status::checked(lie, &spec.digest());
         assert_eq!(judged, Err(CodecError::OtherSpec));
     }
+}
+
+#[tokio::test]
+async fn anybody_learns_where_a_transcript_is() {
+    let validator = telling(196, SubnetSpec::local()).await;
+    let stranger = node(197).await;
+    let offer = |round| TranscriptOffer {
+        round: Round(round),
+        root: Digest([1; 32]),
+        blob: Digest([2; 32]),
+        bytes: 3,
+        ledger: None,
+        oldest: Round(4),
+    };
+    let asked = async |round| {
+        let asked = stranger
+            .client
+            .transcript(&validator.address, round, ENOUGH);
+        asked.await.unwrap()
+    };
+    assert_eq!(asked(None).await, None);
+    let kept: Transcripts = [4, 5].map(|round| (Round(round), offer(round))).into();
+    validator.handle.transcripts().send_replace(kept);
+    assert_eq!(asked(None).await, Some(offer(5)));
+    assert_eq!(asked(Some(Round(4))).await, Some(offer(4)));
+    assert_eq!(asked(Some(Round(6))).await, None);
 }

@@ -1,11 +1,11 @@
 //! The bytes of every message, signing bytes included: changing one is changing a protocol.
 
 use athanor_spec::{
-    DeltaOffer, DeltaQuery, Fetch, NetUid, PROTOCOL_VERSION, Refusal, SigningContext,
+    DeltaOffer, DeltaQuery, Fetch, NetUid, PROTOCOL_VERSION, Refusal, Round, SigningContext,
     envelope::signing_bytes,
     wire::{
         self, AskFrame, BlobRequest, BlobResponse, NodeKind, SpecQuery, SpecResponse, Status,
-        StatusQuery, StatusResponse,
+        StatusQuery, StatusResponse, TranscriptOffer, TranscriptQuery, TranscriptResponse,
     },
 };
 use codec::{Decode, Encode};
@@ -53,6 +53,17 @@ fn sample_status() -> Status {
         checkpoint: Some(Digest([0xbb; 32])),
         free_slots: 8,
         time_ms: 258,
+    }
+}
+
+fn sample_transcript() -> TranscriptOffer {
+    TranscriptOffer {
+        round: Round(258),
+        root: Digest([0xaa; 32]),
+        blob: Digest([0xbb; 32]),
+        bytes: 4096,
+        ledger: Some((Digest([0xcc; 32]), 2048)),
+        oldest: Round(3),
     }
 }
 
@@ -129,6 +140,20 @@ fn samples() -> Vec<(String, Vec<u8>)> {
             }),
         ),
         ("spec", encoded(SpecResponse::Toml("a = 1".to_owned()))),
+        (
+            "transcript-query",
+            encoded(TranscriptQuery {
+                round: Some(Round(258)),
+            }),
+        ),
+        (
+            "transcript-query-last",
+            encoded(TranscriptQuery { round: None }),
+        ),
+        (
+            "transcript-offer",
+            encoded(TranscriptResponse::Offer(sample_transcript())),
+        ),
     ]
     .into_iter()
     .map(|(name, bytes)| (name.to_owned(), bytes))
@@ -138,7 +163,8 @@ fn samples() -> Vec<(String, Vec<u8>)> {
         // A node that cannot tell what was asked refuses all the same.
         assert_eq!(bytes, encoded(BlobResponse::Refused(refusal.clone())));
         assert_eq!(bytes, encoded(StatusResponse::Refused(refusal.clone())));
-        assert_eq!(bytes, encoded(SpecResponse::Refused(refusal)));
+        assert_eq!(bytes, encoded(SpecResponse::Refused(refusal.clone())));
+        assert_eq!(bytes, encoded(TranscriptResponse::Refused(refusal)));
         samples.push((format!("refused-{name}"), bytes));
     }
     samples
@@ -190,6 +216,8 @@ fn every_message_at_its_largest_fits_its_bound() {
     assert!(fetch.max(query) <= wire::MAX_BLOB_REQUEST_BYTES);
     let status = StatusResponse::Status(sample_status()).encoded_size() as u64;
     assert!(status <= wire::MAX_STATUS_BYTES);
+    let offer = TranscriptResponse::Offer(sample_transcript()).encoded_size() as u64;
+    assert!(offer <= wire::MAX_TRANSCRIPT_OFFER_BYTES);
     let spec = SpecResponse::Toml(SubnetSpec::local().to_toml()).encoded_size() as u64;
     assert!(spec <= wire::MAX_SPEC_BYTES);
 }
@@ -226,5 +254,7 @@ proptest! {
         check::<BlobResponse>(&bytes);
         check::<StatusResponse>(&bytes);
         check::<SpecResponse>(&bytes);
+        check::<TranscriptQuery>(&bytes);
+        check::<TranscriptResponse>(&bytes);
     }
 }

@@ -10,11 +10,14 @@ use athanor_model::{
     checkpoint::delta,
     text::{ChatTemplate, Conversation},
 };
-use athanor_scoring::{evidence::Calibration, ledger::Record};
+use athanor_scoring::{
+    evidence::Calibration, ledger::Record, round::Ledger, transcript::Transcript,
+};
 use athanor_spec::{
-    Ask, Commitment, Signed, SubnetSpec,
+    Ask, Commitment, Receipt, Signed, SubnetSpec,
     wire::{
         AskFrame, BlobRequest, BlobResponse, SpecQuery, SpecResponse, StatusQuery, StatusResponse,
+        TranscriptQuery, TranscriptResponse,
     },
 };
 use codec::{Decode, Encode};
@@ -24,7 +27,7 @@ use flate2::{Compression, write::ZlibEncoder};
 pub type Decoder = fn(&[u8]);
 
 /// Every decoder by the name of its target and of its part of the corpus.
-pub const DECODERS: [(&str, Decoder); 13] = [
+pub const DECODERS: [(&str, Decoder); 15] = [
     ("calibration", calibration),
     ("commitment", commitment),
     ("config", config),
@@ -32,12 +35,14 @@ pub const DECODERS: [(&str, Decoder); 13] = [
     ("delta", delta),
     ("manifest", manifest),
     ("message", message),
+    ("receipt", receipt),
     ("record", record),
     ("safetensors", safetensors),
     ("shard", shard),
     ("spec", spec),
     ("template", template),
     ("tokenizer", tokenizer),
+    ("transcript", transcript),
 ];
 
 /// What was decoded encodes to bytes that decode to the same.
@@ -57,6 +62,8 @@ pub fn message(bytes: &[u8]) {
     round_trip::<StatusResponse>(bytes);
     round_trip::<SpecQuery>(bytes);
     round_trip::<SpecResponse>(bytes);
+    round_trip::<TranscriptQuery>(bytes);
+    round_trip::<TranscriptResponse>(bytes);
 }
 
 /// What anybody may have written on chain.
@@ -70,6 +77,30 @@ pub fn commitment(bytes: &[u8]) {
 pub fn record(bytes: &[u8]) {
     if let Ok(record) = Record::from_bytes(bytes) {
         assert!(Record::from_bytes(&record.to_bytes()).is_ok());
+    }
+}
+
+/// What two hotkeys have signed, from a file that anybody may have written.
+pub fn receipt(bytes: &[u8]) {
+    if let Ok(receipt) = Receipt::from_bytes(bytes, &SubnetSpec::local().limits) {
+        assert_eq!(receipt.to_bytes(), bytes);
+    }
+}
+
+/// A validator's round, or the ledger that it began with, from the network.
+pub fn transcript(bytes: &[u8]) {
+    let spec = SubnetSpec::local();
+    if let Ok(transcript) = Transcript::from_bytes(bytes, &spec.limits) {
+        assert_eq!(transcript.to_bytes(), bytes);
+        for index in 0..transcript.leaves.len() {
+            assert!(transcript.inclusion(index).is_some());
+        }
+        // Whatever it says can be closed, and leaves a ledger behind it.
+        let closed = transcript.close(Ledger::default(), &spec);
+        assert!(Ledger::from_bytes(&closed.ledger.to_bytes()).is_ok());
+    }
+    if let Ok(ledger) = Ledger::from_bytes(bytes) {
+        assert!(Ledger::from_bytes(&ledger.to_bytes()).is_ok());
     }
 }
 

@@ -21,7 +21,7 @@ use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::{NetUid, SigningContext, SubnetSpec};
 use athanor_validator::{
-    Validator, ValidatorConfig,
+    Submission, Validator, ValidatorConfig,
     gateway::{GatewayConfig, KeyLimits, KeyStore},
 };
 use serde_json::Value;
@@ -155,6 +155,10 @@ impl Service {
             spec: SubnetSpec::local(),
             teacher: directory.path().join("teacher"),
             data_dir,
+            listen: None,
+            external: None,
+            submission: Submission::Chain,
+            rounds: None,
             device: DeviceChoice::Cpu,
             replay_memory: 1 << 30,
             calibration: Calibration::shipped(),

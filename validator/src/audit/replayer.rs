@@ -13,16 +13,17 @@ use athanor_model::{
     scorer::{Logits, Scorer, Tree},
 };
 use athanor_scoring::{
-    evidence::Calibration,
+    evidence::{Calibration, TokenObservation},
     fidelity::{self, Ending, FidelitySums, Reference, TokenDivergence},
-    grade::{self, Text},
     ledger::AskOutcome,
-    task,
 };
-use athanor_spec::{Finish, SubnetSpec};
+use athanor_spec::{Ask, Finish, SubnetSpec};
 
 use super::{AuditError, Replay, Replayed, TeacherText, cache::Cache, observe};
-use crate::plan::{Content, PlannedAsk};
+use crate::{
+    plan::{Content, PlannedAsk},
+    verdict::{self, Plain},
+};
 
 /// Part of the memory in which the teacher's reading of its own continuations is remembered.
 const REMEMBERED_SHARE: u64 = 8;
@@ -303,36 +304,37 @@ impl Replayer {
             },
             _ => Ending::Limit,
         };
-        let credit = match &planned.content {
-            Content::Continuation => None,
-            // Undecodable tokens are an answer like any other: a wrong one.
-            Content::Task(item) => {
-                let text = self.tokenizer.decode(&answer.tokens).unwrap_or_default();
-                Some(task::grade(item, &text))
-            }
-        };
+        let Plain {
+            credit,
+            liveliness,
+            service,
+        } = verdict::plain(
+            &planned.content,
+            answer,
+            reference,
+            times,
+            &self.tokenizer,
+            &self.spec,
+        );
         let outcome = AskOutcome::Answered {
             e_value,
             fidelity: FidelitySums::of_answer(&own, ending, &forced, grade),
             credit,
-            liveliness: grade::liveliness(
-                Text {
-                    tokens: &answer.tokens,
-                    finish: answer.finish,
-                },
-                Some(Text {
-                    tokens: &reference.tokens,
-                    finish: reference.finish,
-                }),
-                grade,
-            ),
-            service: grade::service(
-                times.charged_ms(),
-                u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX),
-                &self.spec.service,
-            ),
+            liveliness,
+            service,
         };
         Replayed { outcome, tokens }
+    }
+
+    /// What each token of a continuation says about whether the teacher drew it for this ask.
+    pub fn continued(
+        &mut self,
+        ask: &Ask,
+        continuation: &TeacherText,
+    ) -> Result<Vec<TokenObservation>, AuditError> {
+        let (prompt, tokens) = (&ask.prompt, &continuation.tokens);
+        let logits = self.guard(|replayer| replayer.read_reference(prompt, tokens))?;
+        Ok(observe(&logits, tokens, ask.temperature(), ask.seed))
     }
 
     /// The outcome of an ask that got no usable answer: charged as if it had stopped at once.

@@ -17,7 +17,11 @@ use super::{
     fleet::{Candidate, Failure, Fleet, InFlight},
     metrics::{Counted, GatewayMetrics},
 };
-use crate::{ask, book::Account, signer::Signer};
+use crate::{
+    ask,
+    book::Account,
+    signer::{Signer, now_ms},
+};
 
 /// Miners that one answer may be asked of, one after the other.
 const MOST_ASKED: usize = 4;
@@ -210,14 +214,13 @@ impl Draw {
                 return Err(ApiError::Broken { why });
             }
         };
-        let checked = ask::check(
-            &self.asking.signer,
-            &candidate.miner,
-            &candidate.digests(),
-            &self.ask,
-            &observed.answer,
-            self.asking.vocab_size,
-        );
+        let expected = ask::Expected {
+            context: self.asking.signer.context(),
+            hotkey: &candidate.miner.account.hotkey,
+            accepted: &candidate.digests(),
+            vocab_size: self.asking.vocab_size,
+        };
+        let checked = ask::check(&expected, &self.ask, &observed.answer, now_ms());
         if let Err(reason) = checked {
             let why = reason.to_string();
             tracing::debug!(uid = %candidate.miner.uid, why, "a miner's answer to a user is not one");

@@ -32,6 +32,8 @@ impl Loop {
         if let Some(active) = self.round.as_mut() {
             active.closed = Some(closed.clone());
         }
+        // Before the weights: whoever sees them can check them.
+        self.restock().await;
         let submitted = self.set_weights(epoch, closed.weights).await;
         if let Some(active) = self.round.as_mut() {
             active.submitted = submitted;

@@ -4,11 +4,16 @@ use athanor_chain::{Progress, Tick, WeightsSet};
 use athanor_spec::{Epoch, Uid, telemetry::Event};
 
 use super::Loop;
+use crate::config::Submission;
 
 impl Loop {
     /// Sets or commits weights; whether nothing more is to be done in this epoch.
     pub(super) async fn set_weights(&mut self, epoch: Epoch, weights: Vec<(Uid, u16)>) -> bool {
         use athanor_chain::SetWeightsError::{AlreadySet, NoPermit};
+        if let Submission::Dry(show) = self.config.submission {
+            show(epoch, &weights);
+            return true;
+        }
         if weights.iter().all(|(_, weight)| *weight == 0) {
             tracing::info!(%epoch, "no miner has earned anything yet: no weights are set");
             return true;

@@ -1,0 +1,377 @@
+//! What a transcript claims and anybody can check without a model.
+
+use athanor_scoring::{
+    ledger::AskOutcome,
+    round::Purpose,
+    transcript::{Failure, Head, Leaf, Sight, Times, Transcript},
+};
+use athanor_spec::{
+    Answer, Ask, Digest, Receipt, Signed, envelope::MAX_CLOCK_SKEW_MS, receipt::ReceiptError,
+};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::{Grounds, context_of};
+use crate::{
+    ask::{self, Expected},
+    plan::{Content, PlannedAsk},
+    seed::{self, SeedInput},
+    verdict,
+};
+
+/// A claim that does not hold.
+#[derive(Clone, Debug, PartialEq, Error, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Difference {
+    /// Another spec was in force.
+    #[error("the round was held under spec {found}, not {expected}")]
+    Spec {
+        /// In the transcript.
+        found: Digest,
+        /// Given here.
+        expected: Digest,
+    },
+    /// Another calibration was in force.
+    #[error("the round was held with calibration {found}, not {expected}")]
+    Calibration {
+        /// In the transcript.
+        found: Digest,
+        /// Given here.
+        expected: Digest,
+    },
+    /// The seed is not the VRF's output.
+    #[error("the VRF's proof does not give the round's seed")]
+    Seed,
+    /// The root is not the one on chain.
+    #[error("the root {root} is neither on chain nor anchored by the root {on_chain} that is")]
+    Root {
+        /// Of the transcript.
+        root: Digest,
+        /// On chain.
+        on_chain: Digest,
+    },
+    /// Somebody was asked who is not a miner of the round.
+    #[error("the account is not one of the round's miners")]
+    Stranger,
+    /// The round's seed gives no such ask.
+    #[error("the round's seed gives no ask of this index")]
+    NotPlanned,
+    /// The ask is not the one that the seed gives.
+    #[error("the ask is not the one that the round's seed gives")]
+    OtherPrompt,
+    /// The ask is not signed by the validator.
+    #[error("the ask is not signed by the validator whose round it is")]
+    Asker,
+    /// The answer is not signed by the miner.
+    #[error("the answer is not signed by the miner that was asked")]
+    Answerer,
+    /// A signature or the pairing of ask and answer is wrong.
+    #[error("{reason}")]
+    Receipt {
+        /// In words.
+        reason: String,
+    },
+    /// The answer is from a checkpoint that was not committed.
+    #[error(
+        "the answer's checkpoint was not committed before the round, and it was taken all the same"
+    )]
+    Uncommitted,
+    /// The times contradict the signatures.
+    #[error("the times that were measured contradict the signed ones")]
+    Times,
+    /// A number of the verdict is not what follows from what was recorded.
+    #[error("`{field}` is {found}, but {expected} follows from what was recorded")]
+    Verdict {
+        /// Which.
+        field: &'static str,
+        /// In the transcript.
+        found: String,
+        /// Recomputed.
+        expected: String,
+    },
+    /// A fault that the recorded answer does not show.
+    #[error("the recorded answer does not show the fault: {found}")]
+    Fault {
+        /// What it shows.
+        found: String,
+    },
+    /// A token's margin is another in the replay.
+    #[error("token {token}: the margin is {found}, the replay gives {replayed}")]
+    Margin {
+        /// Position in the answer.
+        token: usize,
+        /// In the transcript.
+        found: f32,
+        /// In the replay.
+        replayed: f32,
+    },
+    /// A sum of the divergence is another in the replay.
+    #[error("{sum} is {found} nats, the replay gives {replayed}")]
+    Loss {
+        /// Which.
+        sum: &'static str,
+        /// In the transcript.
+        found: f64,
+        /// In the replay.
+        replayed: f64,
+    },
+    /// The teacher does not continue the prompt as recorded.
+    #[error("token {token} of the teacher's continuation is not its draw: the margin is {margin}")]
+    Reference {
+        /// Position.
+        token: usize,
+        /// In nats.
+        margin: f32,
+    },
+    /// A transcript is missing between two, or one is of another line.
+    #[error("round {round} does not follow the transcript before it")]
+    Line {
+        /// Which.
+        round: athanor_spec::Round,
+    },
+    /// The ledger before a round is another.
+    #[error(
+        "round {round} was closed on ledger {found}, but {derived} follows from the rounds before"
+    )]
+    Ledger {
+        /// Which.
+        round: athanor_spec::Round,
+        /// In the transcript.
+        found: Digest,
+        /// Derived.
+        derived: Digest,
+    },
+    /// The chain holds weights that follow from none of the rounds.
+    #[error("the weights on chain follow from none of the rounds")]
+    Weights,
+}
+
+/// What is wrong with a head.
+pub(super) fn head(head: &Head, grounds: &Grounds) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let (spec, calibration) = (grounds.spec.digest(), grounds.calibration.digest());
+    if head.spec != spec {
+        found.push(Difference::Spec {
+            found: head.spec,
+            expected: spec,
+        });
+    }
+    if head.calibration != calibration {
+        found.push(Difference::Calibration {
+            found: head.calibration,
+            expected: calibration,
+        });
+    }
+    let input = SeedInput {
+        genesis: head.genesis,
+        netuid: head.netuid,
+        spec: head.spec,
+        round: head.round,
+        block_hash: head.block_hash,
+    };
+    if seed::verify(&head.validator, &input, &head.proof) != Some(head.seed) {
+        found.push(Difference::Seed);
+    }
+    found
+}
+
+/// What is wrong with a leaf, as far as no model is needed.
+pub(super) fn leaf(
+    transcript: &Transcript,
+    leaf: &Leaf,
+    planned: Option<&PlannedAsk>,
+    grounds: &Grounds,
+) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let head = &transcript.head;
+    let Some(miner) = head.miner(&leaf.account) else {
+        return vec![Difference::Stranger];
+    };
+    let audit = leaf.purpose == Purpose::Audit;
+    if audit && planned.is_none() {
+        found.push(Difference::NotPlanned);
+    }
+    if audit && planned.is_some_and(|planned| planned.shared != leaf.shared) {
+        found.push(Difference::OtherPrompt);
+    }
+    if let Some(ask) = leaf.ask() {
+        if ask.signer != head.validator || ask.verify_signature(&context_of(transcript)).is_err() {
+            found.push(Difference::Asker);
+        }
+        if audit && planned.is_some_and(|planned| planned.ask != ask.payload) {
+            found.push(Difference::OtherPrompt);
+        }
+    }
+    let accepted: Vec<Digest> = [miner.checkpoint]
+        .into_iter()
+        .chain(miner.previous)
+        .collect();
+    let context = context_of(transcript);
+    let expected = Expected {
+        context: &context,
+        hotkey: &leaf.account.hotkey,
+        accepted: &accepted,
+        vocab_size: grounds.spec.subnet.vocab_size,
+    };
+    match &leaf.sight {
+        Sight::OwnTrouble { .. } => {}
+        Sight::Failed {
+            ask,
+            failure,
+            times,
+            outcome,
+            ..
+        } => found.extend(failed(&expected, ask, failure, times, outcome, planned)),
+        Sight::Answered {
+            receipt,
+            times,
+            reference,
+            tokens,
+            outcome,
+        } => {
+            found.extend(answered(&expected, receipt, times));
+            let AskOutcome::Answered {
+                e_value,
+                credit,
+                liveliness,
+                service,
+                ..
+            } = outcome
+            else {
+                let (found_, expected) = ("failed".to_owned(), "answered".to_owned());
+                found.push(verdict_difference("outcome", found_, expected));
+                return found;
+            };
+            let ask = &receipt.ask.payload;
+            let sampled = ask.temperature_milli > 0;
+            let evidence = grounds
+                .calibration
+                .covers(ask.temperature_milli)
+                .then(|| grounds.calibration.request_e_value(tokens));
+            let counted = match sampled {
+                true => receipt.answer.payload.tokens.len(),
+                false => 0,
+            };
+            if tokens.len() != counted {
+                let (found_, expected) = (tokens.len().to_string(), counted.to_string());
+                found.push(verdict_difference("tokens", found_, expected));
+            }
+            found.extend(same("e_value", *e_value, evidence));
+            let content = planned.map_or(&Content::Continuation, |planned| &planned.content);
+            let plain = verdict::plain(
+                content,
+                &receipt.answer.payload,
+                reference,
+                times,
+                &grounds.tokenizer,
+                &grounds.spec,
+            );
+            found.extend(same("credit", *credit, plain.credit));
+            found.extend(same(
+                "liveliness",
+                Some(*liveliness),
+                Some(plain.liveliness),
+            ));
+            found.extend(same("service", Some(*service), Some(plain.service)));
+        }
+    }
+    found
+}
+
+/// To the bit.
+fn same(field: &'static str, found: Option<f64>, expected: Option<f64>) -> Option<Difference> {
+    let bits = |value: Option<f64>| value.map(f64::to_bits);
+    (bits(found) != bits(expected)).then(|| {
+        let text = |value: Option<f64>| value.map_or("none".to_owned(), |value| value.to_string());
+        verdict_difference(field, text(found), text(expected))
+    })
+}
+
+fn verdict_difference(field: &'static str, found: String, expected: String) -> Difference {
+    Difference::Verdict {
+        field,
+        found,
+        expected,
+    }
+}
+
+fn answered(expected: &Expected<'_>, receipt: &Receipt, times: &Times) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if receipt.answer.signer != *expected.hotkey {
+        found.push(Difference::Answerer);
+    }
+    if let Err(error) = receipt.check(expected.context) {
+        found.push(of_receipt(error));
+    }
+    if !expected
+        .accepted
+        .contains(&receipt.answer.payload.checkpoint)
+    {
+        found.push(Difference::Uncommitted);
+    }
+    if !plausible(&receipt.ask, &receipt.answer, times) {
+        found.push(Difference::Times);
+    }
+    found
+}
+
+/// The difference that a receipt's error is.
+pub(super) fn of_receipt(error: ReceiptError) -> Difference {
+    Difference::Receipt {
+        reason: error.to_string(),
+    }
+}
+
+/// An answer is signed between the sending of its ask and its arrival, give or take what clocks may differ by.
+fn plausible(ask: &Signed<Ask>, answer: &Signed<Answer>, times: &Times) -> bool {
+    let earliest = ask.issued_ms.saturating_sub(MAX_CLOCK_SKEW_MS);
+    let latest = ask
+        .issued_ms
+        .saturating_add(times.elapsed_ms.into())
+        .saturating_add(MAX_CLOCK_SKEW_MS);
+    (earliest..=latest).contains(&answer.issued_ms)
+        && times.first_token_ms <= times.elapsed_ms
+        && times.own_ms <= times.elapsed_ms
+}
+
+fn failed(
+    expected: &Expected<'_>,
+    ask: &Signed<Ask>,
+    failure: &Failure,
+    times: &Times,
+    outcome: &AskOutcome,
+    planned: Option<&PlannedAsk>,
+) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if failure.fault.is_some() {
+        let shown = match &failure.answer {
+            None => Err("there is none".to_owned()),
+            Some(answer) => {
+                let arrived = ask.issued_ms.saturating_add(times.elapsed_ms.into());
+                match ask::check(expected, &ask.payload, answer, arrived) {
+                    Ok(()) => Err("it is well-formed".to_owned()),
+                    Err(reason) if reason == failure.reason => Ok(()),
+                    Err(reason) => Err(reason.to_owned()),
+                }
+            }
+        };
+        if let Err(shown) = shown {
+            found.push(Difference::Fault { found: shown });
+        }
+    }
+    match (outcome, planned) {
+        (AskOutcome::Failed { checkable, .. }, Some(planned)) => {
+            let expected = matches!(planned.content, Content::Task(_));
+            if *checkable != expected {
+                let (found_, expected) = (checkable.to_string(), expected.to_string());
+                found.push(verdict_difference("checkable", found_, expected));
+            }
+        }
+        (AskOutcome::Failed { .. }, None) => {}
+        (AskOutcome::Answered { .. }, _) => {
+            let (found_, expected) = ("answered".to_owned(), "failed".to_owned());
+            found.push(verdict_difference("outcome", found_, expected));
+        }
+    }
+    found
+}
