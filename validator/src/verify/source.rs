@@ -107,7 +107,7 @@ impl Source {
         let transcript = match Transcript::from_bytes(&bytes, &self.limits) {
             Ok(transcript) => transcript,
             Err(transcript) => {
-                return match Receipt::from_bytes(&bytes, &self.limits) {
+                return match Receipt::from_bytes(&receipt_bytes(bytes), &self.limits) {
                     Ok(receipt) => Ok(Exhibit::Receipt(Box::new(receipt))),
                     Err(receipt) => Err(VerifyError::Neither {
                         path: path.clone(),
@@ -432,10 +432,32 @@ fn read_ledger(path: &Path) -> Result<Ledger, VerifyError> {
     })
 }
 
+/// The bytes of a receipt as a gateway's client may have kept it: as they are, in hexadecimal digits, or in JSON.
+fn receipt_bytes(bytes: Vec<u8>) -> Vec<u8> {
+    let json = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+    let named = json.as_ref().and_then(|json| json["receipt"].as_str());
+    let text = named.or_else(|| std::str::from_utf8(&bytes).ok());
+    text.and_then(|text| hex::decode(text.trim()).ok())
+        .unwrap_or(bytes)
+}
+
 /// A file's bytes.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, VerifyError> {
     std::fs::read(path).map_err(|source| VerifyError::File {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_read_however_it_was_kept() {
+        let check = |kept: &[u8]| assert_eq!(receipt_bytes(kept.to_vec()), [1, 0xab]);
+        check(&[1, 0xab]);
+        check(b"01ab\n");
+        check(br#"{"id": "x", "receipt": "01ab"}"#);
+    }
 }
