@@ -15,20 +15,32 @@ use super::{hedge::HedgeParams, receipts::ReceiptsError};
 /// The file of keys, in the data directory.
 const KEYS: &str = "gateway-keys.json";
 
+// The ids keep these options apart from others of one name, such as the address of the metrics.
 /// Whether, where and how to serve users; off unless an address is given.
 #[derive(Clone, Debug, Args)]
 pub struct GatewayArgs {
     /// Serve an OpenAI-compatible API at http://ADDR/v1: PORT for this machine alone, or IP:PORT; port 0 takes a free one.
-    #[arg(long = "gateway.addr", alias = "gateway-addr", value_name = "ADDR", value_parser = address)]
+    #[arg(id = "gateway_addr", long = "gateway.addr", alias = "gateway-addr", value_name = "ADDR", value_parser = address)]
     pub addr: Option<SocketAddr>,
     /// The API's keys, as `athanor-validator keys` writes them [default: gateway-keys.json in the data directory].
-    #[arg(long = "gateway.keys", alias = "gateway-keys", value_name = "FILE")]
+    #[arg(
+        id = "gateway_keys",
+        long = "gateway.keys",
+        alias = "gateway-keys",
+        value_name = "FILE"
+    )]
     pub keys: Option<PathBuf>,
     /// Origin whose pages may ask from a browser, such as https://chat.example.org; `*` for all [default: none].
-    #[arg(long = "gateway.cors", alias = "gateway-cors", value_name = "ORIGIN")]
+    #[arg(
+        id = "gateway_cors",
+        long = "gateway.cors",
+        alias = "gateway-cors",
+        value_name = "ORIGIN"
+    )]
     pub cors: Option<String>,
     /// Requests that are answered at once, over all keys.
     #[arg(
+        id = "gateway_requests",
         long = "gateway.requests",
         alias = "gateway-requests",
         value_name = "N",
@@ -37,6 +49,7 @@ pub struct GatewayArgs {
     pub requests: usize,
     /// Receipts that are kept; the oldest go first.
     #[arg(
+        id = "gateway_receipts",
         long = "gateway.receipts",
         alias = "gateway-receipts",
         value_name = "N",
@@ -45,7 +58,7 @@ pub struct GatewayArgs {
     pub receipts: u64,
     /// A second miner is asked when the first token takes longer than this quantile of the latest ones took.
     #[arg(
-        long = "gateway.hedge_quantile",
+        id = "gateway_hedge_quantile", long = "gateway.hedge_quantile",
         alias = "gateway-hedge-quantile",
         value_name = "Q",
         default_value_t = 0.95,
@@ -54,7 +67,7 @@ pub struct GatewayArgs {
     pub hedge_quantile: f64,
     /// Second asks per request at most, in the long run; 0 for none.
     #[arg(
-        long = "gateway.hedge_share",
+        id = "gateway_hedge_share", long = "gateway.hedge_share",
         alias = "gateway-hedge-share",
         value_name = "SHARE",
         default_value_t = 0.05,
