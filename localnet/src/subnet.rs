@@ -16,6 +16,7 @@ use athanor_model::{
     Checkpoint, DeviceChoice,
     engine::{self, EngineConfig},
 };
+use athanor_net::Ways;
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::SubnetSpec;
@@ -212,7 +213,7 @@ impl Setup<'_> {
             chain: self.client.clone(),
             hotkey: participant.hotkey.pair.clone().into(),
             spec: self.spec.clone(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            ways: Ways::listening((Ipv4Addr::LOCALHOST, 0)),
             external: None,
             data_dir: self.data_dir.join("miners").join(&participant.name),
             model: self.models.students[&participant.name].clone(),
@@ -326,7 +327,7 @@ impl Setup<'_> {
                 spec: self.spec.clone(),
                 teacher: self.teacher.dir.clone(),
                 data_dir: self.validator_dir(&participant.name),
-                listen: Some((Ipv4Addr::LOCALHOST, 0).into()),
+                ways: Ways::listening((Ipv4Addr::LOCALHOST, 0)),
                 external: None,
                 submission: Submission::Chain,
                 rounds: None,

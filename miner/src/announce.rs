@@ -1,13 +1,14 @@
 //! Saying on chain where the miner is and what it serves.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use athanor_chain::{Client, Neuron, Signer};
+use athanor_chain::Neuron;
 use athanor_net::{NetHandle, PeerAddress};
-use athanor_spec::{BlockNumber, NetUid};
-use tokio::sync::watch;
 
 use crate::{MinerConfig, StartError, publish::record, store::Kept};
+
+/// How long relays and bootstrap peers may take to tell where the miner is.
+const FIND_OUT: Duration = Duration::from_secs(30);
 
 /// Says on chain where the miner is and what it serves, as far as the chain does not know.
 pub(crate) async fn announce(
@@ -36,68 +37,31 @@ pub(crate) async fn announce(
     Ok(())
 }
 
-/// The address that others reach, as far as it can be known.
-pub(crate) fn external_address(
+/// The address that others reach: what the operator says, else what is known or found out. `current` is what the chain says.
+pub(crate) async fn external_address(
     config: &MinerConfig,
     net: &NetHandle,
+    current: Option<SocketAddr>,
 ) -> Result<SocketAddr, StartError> {
-    let listen = net.local_addr().unwrap_or(config.listen);
-    match config.external {
-        // A port of 0 stands for the one that was taken.
-        Some(external) if external.port() == 0 => Ok(SocketAddr::new(external.ip(), listen.port())),
-        Some(external) => Ok(external),
-        None if listen.ip().is_unspecified() => Err(StartError::NoExternalAddress { listen }),
-        None => Ok(listen),
+    if let Some(told) = told(config.external, net.local_addr()) {
+        net.announce(told).await;
+        return Ok(told);
     }
+    let asks_others = !config.ways.relays.is_empty() || !config.ways.bootstrap.is_empty();
+    let within = if asks_others {
+        FIND_OUT
+    } else {
+        Duration::ZERO
+    };
+    let found = net.whereabouts().wait(current, within).await;
+    found.ok_or(StartError::NoExternalAddress)
 }
 
-/// Blocks after which an announcement that failed is tried again: the chain takes one in fifty.
-const AGAIN_AFTER: u32 = 10;
-
-/// The address on chain, kept true.
-pub(crate) struct Axon {
-    wanted: watch::Receiver<SocketAddr>,
-    /// What the chain says, as far as is known.
-    on_chain: Option<SocketAddr>,
-    not_before: BlockNumber,
-}
-
-impl Axon {
-    /// The chain has this address.
-    pub(crate) fn announced(address: SocketAddr, wanted: watch::Receiver<SocketAddr>) -> Self {
-        Self {
-            wanted,
-            on_chain: Some(address),
-            not_before: BlockNumber(0),
-        }
-    }
-
-    /// What the chain says was read anew.
-    pub(crate) fn seen(&mut self, on_chain: Option<SocketAddr>) {
-        self.on_chain = on_chain;
-    }
-
-    /// Announces the address if the chain has another one.
-    pub(crate) async fn keep(
-        &mut self,
-        chain: &Client,
-        hotkey: &Signer,
-        netuid: NetUid,
-        block: BlockNumber,
-    ) {
-        let wanted = *self.wanted.borrow();
-        if self.on_chain == Some(wanted) || block < self.not_before {
-            return;
-        }
-        match chain.serve_axon(hotkey, netuid, wanted).await {
-            Ok(_) => {
-                tracing::info!(address = %wanted, "announced");
-                self.on_chain = Some(wanted);
-            }
-            Err(error) => {
-                tracing::warn!(%error, address = %wanted, "the address was not announced; trying again");
-                self.not_before = BlockNumber(block.0.saturating_add(AGAIN_AFTER));
-            }
-        }
-    }
+/// What the operator says, with the port that was taken where that is left open.
+pub fn told(external: Option<SocketAddr>, listens: Option<SocketAddr>) -> Option<SocketAddr> {
+    let listens = listens.map_or(0, |addr| addr.port());
+    external.map(|told| match told.port() {
+        0 => SocketAddr::new(told.ip(), listens),
+        _ => told,
+    })
 }

@@ -156,7 +156,7 @@ fn refusal(error: SubmitError) -> Refusal {
         | SubmitError::Empty
         | SubmitError::UnknownToken { .. }
         | SubmitError::Temperature { .. } => Refusal::OutOfBounds,
-        _ => Refusal::NotServing,
+        _ => Refusal::RESTARTING,
     }
 }
 
@@ -175,8 +175,8 @@ fn outcome(
         }),
         Ok(Err(error)) => {
             tracing::error!(%error, "the engine failed an answer");
-            Err(Refusal::NotServing)
+            Err(Refusal::RESTARTING)
         }
-        Err(_) => Err(Refusal::NotServing),
+        Err(_) => Err(Refusal::RESTARTING),
     }
 }

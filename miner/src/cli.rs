@@ -4,8 +4,10 @@ mod arguments;
 mod bench;
 mod check;
 mod model;
+mod relay;
 mod rollback;
 mod status;
+mod tunable;
 
 use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -24,13 +26,14 @@ use athanor_node::{
     Feed, Metrics, NodeArgs, Settings,
     args::SpecFileError,
     backup::BackupError,
+    blocking,
     feed::FeedError,
     lock::{self, Lock, LockError},
     logging::{LogLevel, LoggingError},
     metrics::{self, MetricsError, Phase},
     overview::OverviewError,
     register::RegisterCommandError,
-    settings::SettingsError,
+    settings::{self, SettingsError},
     shutdown,
     signer::{RemoteArgs, SignerError},
     wallet::WalletCommandError,
@@ -41,6 +44,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use arguments::Arguments;
 use arguments::{Command, RunArgs};
+use tunable::TunableArgs;
 
 /// How long work that cannot be interrupted may hold up the exit.
 pub(crate) const LAST_WORK: Duration = Duration::from_secs(2);
@@ -99,6 +103,8 @@ pub(crate) enum CliError {
     #[error("the teacher's tokenizer cannot be used: {0}")]
     Tokenizer(CheckpointError),
     #[error(transparent)]
+    Identity(#[from] athanor_net::IdentityFileError),
+    #[error(transparent)]
     Net(#[from] athanor_net::StartError),
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -136,36 +142,24 @@ pub(crate) async fn run(
         }
         Command::Status(arguments) => status::run(&arguments).await?,
         Command::Rollback(arguments) => rollback::run(&arguments).await?,
-        Command::Bench(arguments) => {
-            let report = tokio::task::spawn_blocking(move || bench::run(&arguments)).await;
-            match report {
-                Ok(report) => report?,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
-        }
+        Command::Bench(arguments) => blocking(move || bench::run(&arguments)).await?,
         Command::Register(arguments) => arguments.run().await?,
         Command::Overview(arguments) => arguments.run().await?,
-        Command::Backup(arguments) => packing(move || arguments.backup(arguments::DATA)).await?,
-        Command::Restore(arguments) => packing(move || arguments.restore(arguments::DATA)).await?,
+        Command::Backup(arguments) => blocking(move || arguments.backup(arguments::DATA)).await?,
+        Command::Restore(arguments) => blocking(move || arguments.restore(arguments::DATA)).await?,
         Command::Signer(arguments) => {
             let stop = shutdown::signal().map_err(CliError::Signals)?;
             arguments.run(stop).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Relay(arguments) => {
+            relay::run(arguments).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Wallet { wallet, command } => command.run(&wallet).await?,
     };
     println!("{text}");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Packs or unpacks off the async threads, and gives what was done.
-async fn packing(
-    work: impl FnOnce() -> Result<String, BackupError> + Send + 'static,
-) -> Result<String, CliError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(told) => Ok(told?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }
 
 /// What every command that talks to the chain needs.
@@ -207,6 +201,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Signals)?;
     let node = Node::open(&arguments.node, &arguments.remote).await?;
     let data_dir = arguments.data_dir(&node.spec);
+    let tunables = arguments.tunable.tunables();
     let seed = seed_of(&node.hotkey.hotkey());
     // Held until the end of this function.
     let _locks = (lock::directory(&data_dir)?, node.lock()?);
@@ -219,7 +214,7 @@ async fn serve(
             shard: None,
             seed,
             device: arguments.distill_device.unwrap_or(arguments.device),
-            duty: arguments.distill_duty,
+            duty: tunables.duty.unwrap_or(1.0),
             judge_every: arguments.distill_judge_every,
         }),
     };
@@ -237,8 +232,8 @@ async fn serve(
         chain: node.chain,
         hotkey: node.hotkey,
         spec: node.spec,
-        listen: arguments.listen(),
-        external: arguments.external(),
+        ways: arguments.ways(),
+        external: tunables.external,
         data_dir,
         model: files.model.dir,
         device: arguments.device,
@@ -247,8 +242,8 @@ async fn serve(
             queue: arguments.engine_queue,
             weights: arguments.weights,
         },
-        allowance: arguments.allowance(),
-        upkeep: arguments.upkeep(),
+        allowance: tunables.allowance,
+        upkeep: tunables.upkeep,
         distill,
         behaviour: athanor_miner::Behaviour::Honest,
         feed,
@@ -275,20 +270,6 @@ async fn serve(
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Settings that a running miner takes over; the others need a new start.
-const RELOADED: [&str; 10] = [
-    "allowance.rate",
-    "allowance.burst",
-    "allowance.floor",
-    "axon.external_ip",
-    "axon.external_port",
-    "data.quota",
-    "distill.duty",
-    "drain.seconds",
-    "logging.debug",
-    "logging.trace",
-];
-
 /// Reads the settings again and takes over what can be, and says in the log what that is. Settings that are wrong change
 /// nothing.
 fn reload(settings: &mut Settings<Arguments>, miner: &Miner, log_level: &LogLevel) {
@@ -303,15 +284,17 @@ fn reload(settings: &mut Settings<Arguments>, miner: &Miner, log_level: &LogLeve
         return tracing::info!("SIGHUP: no setting has changed");
     }
     if let Command::Run(arguments) = &settings.arguments().command {
-        miner.retune(&arguments.tunables());
+        miner.retune(&arguments.tunable.tunables());
     }
     if let Err(error) = log_level.change(&settings.arguments().logging) {
         tracing::error!(%error, "SIGHUP: the log stays as it was");
     }
+    let mut taken_over = settings::keys_of::<TunableArgs>();
+    taken_over.extend(LogLevel::SETTINGS.map(str::to_owned));
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
     for it in &changed {
         let (before, after) = (value(&it.before), value(&it.after));
-        match RELOADED.contains(&it.key.as_str()) {
+        match taken_over.contains(&it.key) {
             true => tracing::info!(setting = it.key, before, after, "SIGHUP: changed"),
             false => tracing::warn!(
                 setting = it.key,
@@ -324,10 +307,7 @@ fn reload(settings: &mut Settings<Arguments>, miner: &Miner, log_level: &LogLeve
 }
 
 async fn open_source(teacher: Checkpoint) -> Result<Arc<Source>, CliError> {
-    match tokio::task::spawn_blocking(move || Source::open(&teacher)).await {
-        Ok(source) => Ok(Arc::new(source?)),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    Ok(Arc::new(blocking(move || Source::open(&teacher)).await?))
 }
 
 /// A seed of its own for every hotkey, so that no two miners train alike.

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use athanor_chain::{Client, CommitError, ReadError, ServeError, Signer};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
 use athanor_model::{DeviceChoice, WeightFormat, engine::LoadError};
-use athanor_net::IdentityFileError;
+use athanor_net::{IdentityFileError, Ways};
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use thiserror::Error;
@@ -23,9 +23,10 @@ pub struct MinerConfig {
     pub hotkey: Signer,
     /// The subnet's spec, which also names the subnet.
     pub spec: SubnetSpec,
-    /// Where to accept connections; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The address announced on chain. `None`: the one listened on.
+    /// Where to accept connections (port 0 takes a free one), and how to be found.
+    pub ways: Ways,
+    /// The address announced on chain; port 0 stands for the one listened on. `None`: the one listened on, or where that is
+    /// every one, what relays and bootstrap peers find out.
     pub external: Option<SocketAddr>,
     /// The miner's own directory: its peer identity, its checkpoints, its trainer's state.
     pub data_dir: PathBuf,
@@ -76,7 +77,7 @@ pub struct Tunables {
     pub allowance: Allowance,
     /// How the service is kept.
     pub upkeep: Upkeep,
-    /// The address announced on chain. `None`: as it is.
+    /// See [`MinerConfig::external`].
     pub external: Option<SocketAddr>,
     /// Share of the time that training takes, in (0, 1]. `None`: as it is.
     pub duty: Option<f64>,
@@ -149,12 +150,10 @@ pub enum StartError {
     Net(#[from] athanor_net::StartError),
     /// Every interface is listened on, but which address others reach is unknown.
     #[error(
-        "{listen} is not an address that others can reach: say which is, with --axon.external_ip"
+        "which address others reach is not known, and no relay or bootstrap peer has told: say it with --axon.external_ip, \
+         or name one that is up with --net.relays or --net.bootstrap"
     )]
-    NoExternalAddress {
-        /// Where connections are accepted.
-        listen: SocketAddr,
-    },
+    NoExternalAddress,
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ReadError),

@@ -50,7 +50,7 @@ impl Disk {
         CheckpointRefused::check(&first, spec)?;
         let blobs = BlobStore::open(&data_dir.join("trees"), spec.limits.max_chunk_bytes)
             .map_err(CheckpointRefused::from)?;
-        let mut store = Store::open(data_dir.join("checkpoints"), blobs.clone())?;
+        let mut store = Store::open(data_dir, blobs.clone())?;
 
         // A miner that was given this model before goes on from what it made of it.
         let mark = data_dir.join("model.digest");
@@ -107,7 +107,7 @@ fn wished(store: &Store, data_dir: &Path) -> Result<Option<Checkpoint>, StartErr
         Some(kept) => Ok(Some(kept)),
         None => Err(RollbackError::NotKept {
             checkpoint,
-            directory: data_dir.join("checkpoints"),
+            directory: store::checkpoints(data_dir),
         }
         .into()),
     }

@@ -33,6 +33,7 @@ mod status;
 mod store;
 mod tally;
 
+pub use announce::told;
 pub use backend::{Backend, Draft};
 pub use behaviour::{Behaviour, Drafting};
 pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError, Tunables, Upkeep};
@@ -40,7 +41,7 @@ pub use distillery::Progress;
 pub use miner::{Miner, RunError, start};
 pub use publish::{PublishError, Publisher};
 pub use status::Status;
-pub use store::CheckpointRefused;
+pub use store::{CheckpointRefused, checkpoints};
 pub use tally::{Counts, Refused};
 
 #[cfg(test)]

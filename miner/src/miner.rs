@@ -8,7 +8,8 @@ use std::{
 
 use athanor_chain::{BlocksError, Metagraph, ReadError};
 use athanor_model::engine::{self, EngineConfig, LoadError};
-use athanor_net::{Client, Inbound, NetConfig, NetHandle, PeerAddress};
+use athanor_net::{Inbound, NetConfig, NetHandle, PeerAddress};
+use athanor_node::{axon::Axon, blocking};
 use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
 use thiserror::Error;
 use tokio::{
@@ -20,7 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Backend, CheckpointRefused, MinerConfig, Publisher, StartError, Tunables,
     admission::{Allowance, Roster},
-    announce::{Axon, announce, external_address},
+    announce::{announce, external_address, told},
     canary::Trial,
     control::Control,
     disk::Disk,
@@ -48,8 +49,6 @@ pub struct Miner {
     tuning: Tuning,
     stop: DropGuard,
     tasks: JoinSet<Result<(), RunError>>,
-    /// The network ends with its last client.
-    _client: Client,
     net: NetHandle,
 }
 
@@ -139,20 +138,20 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
                     dir: checkpoint.dir.clone(),
                     source,
                 })?;
-            Ok(Backend::new(engine::spawn(&checkpoint, settings)?, end))
+            Ok::<_, StartError>(Backend::new(engine::spawn(&checkpoint, settings)?, end))
         }
     })
     .await?;
 
-    let (client, inbound, net) = athanor_net::start(NetConfig {
-        listen: vec![config.listen],
+    let network = NetConfig {
         inbound_queue: INBOUND_QUEUE,
         kind: NodeKind::Miner,
         spec: Some(config.spec.clone()),
         ..NetConfig::new(disk.identity.clone(), config.spec.limits.clone())
-    })
-    .await?;
-    let addr = external_address(&config, &net)?;
+    };
+    let network = network.with_ways(config.ways.clone(), config.chain.signing_context(netuid));
+    let (_, inbound, net) = athanor_net::start(network).await?;
+    let addr = external_address(&config, &net, neuron.axon).await?;
     let address = PeerAddress {
         peer_key: disk.identity.peer_key(),
         addr,
@@ -171,7 +170,6 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         disk,
         backend,
         inbound,
-        client,
         net,
         control,
         address,
@@ -186,7 +184,6 @@ struct Parts {
     disk: Disk,
     backend: Backend,
     inbound: Inbound,
-    client: Client,
     net: NetHandle,
     control: Control,
     address: PeerAddress,
@@ -200,7 +197,6 @@ impl Parts {
             disk,
             backend,
             inbound,
-            client,
             net,
             control,
             address,
@@ -212,11 +208,12 @@ impl Parts {
         config.metrics.block(metagraph.block, &metagraph.schedule);
         config.metrics.neuron(neuron);
         let (publisher, candidates) = Publisher::new();
-        let (tuning, tuned) = tuning(&config, address.addr);
+        let tuning = Tuning::new(&config, &net);
         let (orders_sender, orders) = mpsc::channel(1);
         let (standing_sender, standing) = watch::channel(Standing {
             block: metagraph.block,
             committed: Some(disk.serving.digest()),
+            axon: Some(address.addr),
             ..Standing::default()
         });
         let started_ms = now_ms();
@@ -239,8 +236,14 @@ impl Parts {
             let trial = Trial::new(settings.source.clone(), &worker.trainer, disk.first.clone());
             let (sender, retrains) = mpsc::channel(1);
             retrain = Some(sender);
-            let distillery =
-                Distillery::start(settings, worker, trial, audience, retrains, tuned.duty)?;
+            let distillery = Distillery::start(
+                settings,
+                worker,
+                trial,
+                audience,
+                retrains,
+                tuning.duty.subscribe(),
+            )?;
             tasks.spawn(distillery.run(stop.clone()));
         }
 
@@ -257,12 +260,13 @@ impl Parts {
             device: config.device,
             data_dir: config.data_dir.clone(),
             run: disk.run,
-            quota: tuned.quota,
+            quota: tuning.quota.subscribe(),
             candidates,
             orders,
             retrain,
             standing: standing_sender,
-            axon: Axon::announced(address.addr, tuned.external.clone()),
+            axon: Axon::new(Some(address.addr), tuning.external.subscribe()),
+            whereabouts: net.whereabouts(),
             roster: roster_sender,
             roster_block: metagraph.block,
             schedule: metagraph.schedule,
@@ -273,6 +277,7 @@ impl Parts {
         };
         tasks.spawn(follower.run(stop.clone()));
 
+        let metrics = config.metrics;
         let service = ServiceConfig {
             hotkey: config.hotkey,
             context: config.chain.signing_context(config.spec.subnet.netuid),
@@ -282,8 +287,8 @@ impl Parts {
             blobs: disk.blobs,
             slots: config.engine.slots,
             queue: config.engine.queue,
-            allowance: tuned.allowance,
-            drain: tuned.drain,
+            allowance: tuning.allowance.subscribe(),
+            drain: tuning.drain.subscribe(),
             roster,
             feed: config.feed,
             serving: net.serving(),
@@ -296,9 +301,12 @@ impl Parts {
                 }
             })?;
         let tally = service.tally();
+        metrics.serves({
+            let (tally, backend) = (tally.clone(), backend.clone());
+            move || tally.counts().served(backend.in_flight())
+        });
         let report = Report {
             hotkey,
-            address: tuned.external,
             started_ms,
             backend: backend.clone(),
             tally: tally.clone(),
@@ -329,52 +337,32 @@ impl Parts {
             tuning,
             stop: stop.drop_guard(),
             tasks,
-            _client: client,
             net,
         })
     }
 }
 
-/// Where what may change is changed ...
+/// What may change while the miner runs; who is concerned watches it.
 struct Tuning {
     allowance: watch::Sender<Allowance>,
     drain: watch::Sender<Duration>,
     quota: watch::Sender<Option<u64>>,
     duty: watch::Sender<f64>,
-    external: watch::Sender<SocketAddr>,
+    /// The address that the operator says, if any.
+    external: watch::Sender<Option<SocketAddr>>,
 }
 
-/// ... and where it is seen.
-struct Tuned {
-    allowance: watch::Receiver<Allowance>,
-    drain: watch::Receiver<Duration>,
-    quota: watch::Receiver<Option<u64>>,
-    duty: watch::Receiver<f64>,
-    external: watch::Receiver<SocketAddr>,
-}
-
-fn tuning(config: &MinerConfig, external: SocketAddr) -> (Tuning, Tuned) {
-    let duty = config.distill.as_ref().map_or(1.0, |it| it.duty);
-    let allowance = watch::channel(config.allowance);
-    let drain = watch::channel(config.upkeep.drain);
-    let quota = watch::channel(config.upkeep.quota);
-    let duty = watch::channel(duty);
-    let external = watch::channel(external);
-    let tuning = Tuning {
-        allowance: allowance.0,
-        drain: drain.0,
-        quota: quota.0,
-        duty: duty.0,
-        external: external.0,
-    };
-    let tuned = Tuned {
-        allowance: allowance.1,
-        drain: drain.1,
-        quota: quota.1,
-        duty: duty.1,
-        external: external.1,
-    };
-    (tuning, tuned)
+impl Tuning {
+    fn new(config: &MinerConfig, net: &NetHandle) -> Self {
+        let duty = config.distill.as_ref().map_or(1.0, |it| it.duty);
+        Self {
+            allowance: watch::Sender::new(config.allowance),
+            drain: watch::Sender::new(config.upkeep.drain),
+            quota: watch::Sender::new(config.upkeep.quota),
+            duty: watch::Sender::new(duty),
+            external: watch::Sender::new(told(config.external, net.local_addr())),
+        }
+    }
 }
 
 impl Miner {
@@ -418,16 +406,8 @@ impl Miner {
         if let Some(duty) = duty {
             tuning.duty.send_replace(duty);
         }
-        if let Some(external) = external {
-            tuning.external.send_modify(|announced| {
-                // A port of 0 stands for the one that was taken.
-                let port = match external.port() {
-                    0 => announced.port(),
-                    port => port,
-                };
-                *announced = SocketAddr::new(external.ip(), port);
-            });
-        }
+        let told = told(external, self.net.local_addr());
+        tuning.external.send_replace(told);
     }
 
     /// Waits until a part of the miner fails, and says which; never returns while all goes well. May be called again.
@@ -471,14 +451,4 @@ impl Miner {
 
 fn context_tokens(config: &MinerConfig) -> usize {
     (config.spec.limits.max_prompt_tokens + config.spec.limits.max_new_tokens) as usize
-}
-
-/// Runs disk and model work off the async threads; a panic there is passed on.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
-) -> Result<T, StartError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

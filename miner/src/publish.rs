@@ -14,7 +14,8 @@ use std::{
 
 use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError, Signer};
 use athanor_model::{Checkpoint, DeviceChoice};
-use athanor_node::{Feed, Metrics};
+use athanor_net::Whereabouts;
+use athanor_node::{Feed, Metrics, axon::Axon};
 use athanor_spec::{
     BlockNumber, Commitment, Digest, SubnetSpec,
     telemetry::{Event, HeldOut},
@@ -30,13 +31,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backend, CheckpointRefused, RunError,
     admission::Roster,
-    announce::Axon,
     canary::{self, CanaryError, Trial},
     history::History,
     quota::collect,
     rollback::{self, Order, RollbackError},
     serve::now_ms,
-    store::{Kept, Store},
+    store::{self, Kept, Store},
 };
 
 /// Blocks between two readings of the metagraph: a validator that just got its permit waits no longer than this.
@@ -202,6 +202,7 @@ pub(crate) struct Follower {
     pub(crate) metrics: Metrics,
     // State.
     pub(crate) axon: Axon,
+    pub(crate) whereabouts: Whereabouts,
     pub(crate) roster_block: BlockNumber,
     /// The subnet's schedule at that block.
     pub(crate) schedule: EpochSchedule,
@@ -216,6 +217,8 @@ pub(crate) struct Follower {
 pub(crate) struct Standing {
     /// The last block that it saw.
     pub(crate) block: BlockNumber,
+    /// The address that the chain has of it.
+    pub(crate) axon: Option<std::net::SocketAddr>,
     /// The checkpoint that is committed on chain.
     pub(crate) committed: Option<Digest>,
     /// The block from which on it is served, if it is not yet.
@@ -289,7 +292,9 @@ impl Follower {
 
     fn tell_standing(&self) {
         let committed = self.stage.committed.as_ref();
+        let axon = self.axon.on_chain();
         self.standing.send_modify(|standing| {
+            standing.axon = axon;
             if let Some((kept, _)) = committed {
                 standing.committed = Some(kept.digest());
             }
@@ -322,9 +327,9 @@ impl Follower {
         let serving = self.stage.committed.is_none().then_some(serving);
         match rollback::target(order.to, serving, &self.history) {
             Ok(to) => {
-                let dir = self.data_dir.join("checkpoints").join(to.to_string());
+                let directory = store::checkpoints(&self.data_dir);
+                let dir = directory.join(to.to_string());
                 if !dir.exists() {
-                    let directory = self.data_dir.join("checkpoints");
                     let error = RollbackError::NotKept {
                         checkpoint: to,
                         directory,
@@ -414,8 +419,9 @@ impl Follower {
         self.standing
             .send_modify(|standing| standing.block = block.number);
         let netuid = self.spec.subnet.netuid;
+        let found = self.whereabouts.now(self.axon.on_chain());
         self.axon
-            .keep(&self.chain, &self.hotkey, netuid, block.number)
+            .keep(&self.chain, &self.hotkey, netuid, found, block.number)
             .await;
         if self.stage.ready.is_none() && self.stage.committed.is_none() {
             return Ok(());

@@ -90,7 +90,7 @@ pub fn stopped(data_dir: &Path, to: Option<Digest>) -> Result<Digest, RollbackEr
     let path = history_path(data_dir);
     let history = History::open(path.clone()).map_err(at(&path))?;
     let checkpoint = target(to, history.current(), &history)?;
-    let directory = data_dir.join("checkpoints");
+    let directory = store::checkpoints(data_dir);
     let kept = store::open(&directory.join(checkpoint.to_string()));
     if kept.map(|kept| kept.digest()).ok() != Some(checkpoint.0) {
         return Err(RollbackError::NotKept {

@@ -2,12 +2,7 @@
 //!
 //! [`crate::start`] runs one beside everything else that a miner does. Alone it is what benchmarks and tests measure.
 
-use std::{
-    io,
-    path::Path,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use athanor_chain::Signer;
 use athanor_net::{BlobStore, Inbound, Serving};
@@ -18,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Backend, Behaviour, Counts,
-    admission::{Admission, Allowance, Roster},
+    admission::{Allowance, Roster},
     deltas::Deltas,
-    serve::{Front, FrontConfig, Server, Watermark, not_before, now_ms},
+    serve::{Front, Watermark, now_ms},
     tally::Tally,
 };
 
@@ -57,7 +52,6 @@ pub struct ServiceConfig {
 /// A service that is ready to run.
 pub struct Service {
     front: Front,
-    tally: Arc<Tally>,
 }
 
 impl Service {
@@ -71,47 +65,18 @@ impl Service {
         watermark: &Path,
         deltas: Option<Deltas>,
     ) -> io::Result<Self> {
-        let watermark = Watermark::open(watermark)?;
-        let started_ms = now_ms();
-        let not_before_ms = not_before(&watermark, started_ms);
-        let tally = Arc::new(Tally::default());
-        let allowance = *config.allowance.borrow();
-        let server = Server {
-            hotkey: config.hotkey,
-            context: config.context,
-            backend: config.backend,
-            behaviour: config.behaviour,
-            blobs: config.blobs,
-            deltas,
-            feed: config.feed,
-            tally: tally.clone(),
-            // Answers of an earlier run bear smaller numbers.
-            nonce: AtomicU64::new(started_ms << 20),
-        };
-        let front = Front::new(
-            Arc::new(server),
-            Admission::new(config.spec, allowance, not_before_ms),
-            FrontConfig {
-                slots: config.slots,
-                queue: config.queue,
-                drain: config.drain,
-                allowance: config.allowance,
-                roster: config.roster,
-                watermark,
-                serving: config.serving,
-            },
-        );
-        Ok(Self { front, tally })
+        let front = Front::new(config, deltas, Watermark::open(watermark)?, now_ms());
+        Ok(Self { front })
     }
 
     /// What it does, from the start on.
     pub fn counts(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
-        let tally = self.tally.clone();
+        let tally = self.tally();
         move || tally.counts()
     }
 
     pub(crate) fn tally(&self) -> Arc<Tally> {
-        self.tally.clone()
+        self.front.tally()
     }
 
     /// Serves until told to stop, then until what was admitted is answered or the time for it is over.

@@ -24,8 +24,8 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Who is paid.
     pub hotkey: Hotkey,
-    /// The address that it announced.
-    pub address: SocketAddr,
+    /// The address that the chain has of it, as far as this process knows.
+    pub address: Option<SocketAddr>,
     /// The last block that it saw.
     pub block: u32,
     /// The checkpoint that answers are drawn from.
@@ -48,7 +48,6 @@ pub struct Status {
 #[derive(Clone)]
 pub(crate) struct Report {
     pub(crate) hotkey: Hotkey,
-    pub(crate) address: watch::Receiver<SocketAddr>,
     pub(crate) started_ms: u64,
     pub(crate) backend: Backend,
     pub(crate) tally: Arc<Tally>,
@@ -65,7 +64,7 @@ impl Report {
             pid: std::process::id(),
             uptime_ms: now_ms().saturating_sub(self.started_ms),
             hotkey: self.hotkey,
-            address: *self.address.borrow(),
+            address: standing.axon,
             block: standing.block.0,
             serving: self.backend.checkpoint(),
             committed: standing.committed,

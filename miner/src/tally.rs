@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use athanor_node::metrics::Served;
 use athanor_spec::Refusal;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,39 @@ pub struct Counts {
     pub refused: Refused<u64>,
 }
 
+impl Counts {
+    /// The same for whoever watches; `in_flight` answers are being drawn.
+    pub(crate) fn served(&self, in_flight: usize) -> Served {
+        let Refused {
+            bad_signature,
+            expired,
+            replayed,
+            not_allowed,
+            out_of_bounds,
+            overloaded,
+            unknown_blob,
+            not_serving,
+        } = self.refused;
+        Served {
+            answered: self.answered,
+            tokens: self.tokens,
+            cancelled: self.cancelled,
+            slices: self.slices,
+            refused: vec![
+                ("bad_signature", bad_signature),
+                ("expired", expired),
+                ("replayed", replayed),
+                ("not_allowed", not_allowed),
+                ("out_of_bounds", out_of_bounds),
+                ("overloaded", overloaded),
+                ("unknown_blob", unknown_blob),
+                ("not_serving", not_serving),
+            ],
+            in_flight,
+        }
+    }
+}
+
 impl Tally {
     pub(crate) fn answered(&self, tokens: usize) {
         add(&self.answered, 1);
@@ -75,7 +109,7 @@ impl Tally {
             Refusal::OutOfBounds => &refused.out_of_bounds,
             Refusal::Overloaded { .. } => &refused.overloaded,
             Refusal::UnknownBlob => &refused.unknown_blob,
-            Refusal::NotServing => &refused.not_serving,
+            Refusal::NotServing { .. } => &refused.not_serving,
         };
         add(counter, 1);
     }

@@ -12,7 +12,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 
-use crate::{NetConfig, acceptor, gate, streams};
+use crate::{NetConfig, RelayLimits, acceptor, gate, streams};
 
 /// Connections that others may hold open here: far above the validators of a subnet, far below a process's files.
 const MAX_INCOMING: u32 = 512;
@@ -28,13 +28,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Answers that a search takes at most, and the copies of a routing entry: a subnet has 256 members.
 const REPLICATION: NonZeroUsize = NonZeroUsize::new(8).expect("8 > 0");
-/// What one relayed connection may carry: answers, and a checkpoint's manifest. A checkpoint itself needs the direct
-/// connection that hole punching makes.
-const CIRCUIT_BYTES: u64 = 16 << 20;
 /// How long a relayed connection may last.
 const CIRCUIT_DURATION: Duration = Duration::from_secs(600);
-/// Relayed connections at once, over all peers and of one.
-const MAX_CIRCUITS: usize = 64;
+/// Relayed connections at once, over all peers, and those that one peer may have begun: a subnet's validators all come to a
+/// miner behind a router.
+const MAX_CIRCUITS: usize = 256;
 const MAX_CIRCUITS_PER_PEER: usize = 8;
 
 /// The composed behaviour.
@@ -71,7 +69,7 @@ impl Behaviour {
                 .with_agent_version(concat!("athanor/", env!("CARGO_PKG_VERSION")).to_owned());
         let listens = !config.listen.is_empty() || !config.relays.is_empty();
         // A relay is a public node, so it can also tell others whether they are.
-        let serves_others = config.relay_server;
+        let serves_others = config.relay_server.is_some();
         Self {
             gate: gate::Behaviour::new(),
             limits: connection_limits::Behaviour::new(connections),
@@ -84,8 +82,9 @@ impl Behaviour {
             relay_client,
             dcutr: Some(dcutr::Behaviour::new(local)).into(),
             autonat: listens.then(autonat::v2::client::Behaviour::default).into(),
-            relay: serves_others
-                .then(|| relay::Behaviour::new(local, relay_config()))
+            relay: config
+                .relay_server
+                .map(|limits| relay::Behaviour::new(local, relay_config(limits)))
                 .into(),
             autonat_server: serves_others
                 .then(autonat::v2::server::Behaviour::default)
@@ -122,11 +121,11 @@ fn kademlia(
     kad::Behaviour::with_config(local, store, config)
 }
 
-fn relay_config() -> relay::Config {
+fn relay_config(limits: RelayLimits) -> relay::Config {
     relay::Config {
         max_circuits: MAX_CIRCUITS,
         max_circuits_per_peer: MAX_CIRCUITS_PER_PEER,
-        max_circuit_bytes: CIRCUIT_BYTES,
+        max_circuit_bytes: limits.circuit_bytes,
         max_circuit_duration: CIRCUIT_DURATION,
         ..relay::Config::default()
     }

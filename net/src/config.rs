@@ -18,6 +18,7 @@ use crate::{
     status::{About, Serving, Transcripts},
     streams::Connected,
     transport,
+    whereabouts::{Reachability, Whereabouts},
 };
 
 /// Commands that may wait for the event loop; senders wait beyond that.
@@ -47,11 +48,89 @@ pub struct NetConfig {
     /// Relays through which others reach this node behind its router, each with its peer id. Asks to a peer that cannot
     /// be dialled try them too.
     pub relays: Vec<Multiaddr>,
-    /// Whether to be a relay for others, within limits, and to tell others whether they can be reached.
-    pub relay_server: bool,
+    /// What to carry for others as their relay; a relay also tells others whether they can be reached. `None`: no relay.
+    pub relay_server: Option<RelayLimits>,
+}
+
+/// What a relay carries for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// Bytes that one relayed connection may carry, both ways together; 0: any number.
+    pub circuit_bytes: u64,
+}
+
+impl Default for RelayLimits {
+    /// Answers, and a small checkpoint: a large one needs the direct connection that hole punching makes.
+    fn default() -> Self {
+        Self {
+            circuit_bytes: 16 << 20,
+        }
+    }
+}
+
+/// How a node is reached and finds others, as its operator chooses; the rest of a [`NetConfig`] follows from what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// See [`NetConfig::listen`].
+    pub listen: Vec<SocketAddr>,
+    /// See [`NetConfig::quic`].
+    pub quic: bool,
+    /// Whether peers that are not where the chain says are looked for among the others.
+    pub discovery: bool,
+    /// See [`NetConfig::bootstrap`].
+    pub bootstrap: Vec<Multiaddr>,
+    /// See [`NetConfig::relays`].
+    pub relays: Vec<Multiaddr>,
+    /// See [`NetConfig::relay_server`].
+    pub relay_server: Option<RelayLimits>,
+}
+
+impl Ways {
+    /// Those of a node that listens at one address.
+    pub fn listening(at: impl Into<SocketAddr>) -> Self {
+        Self {
+            listen: vec![at.into()],
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Ways {
+    /// Everything that needs nothing: QUIC and discovery.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            quic: true,
+            discovery: true,
+            bootstrap: Vec::new(),
+            relays: Vec::new(),
+            relay_server: None,
+        }
+    }
 }
 
 impl NetConfig {
+    /// The same node with these ways, on the subnet that `network` names.
+    pub fn with_ways(self, ways: Ways, network: SigningContext) -> Self {
+        let Ways {
+            listen,
+            quic,
+            discovery,
+            bootstrap,
+            relays,
+            relay_server,
+        } = ways;
+        Self {
+            listen,
+            quic,
+            discovery: discovery.then_some(network),
+            bootstrap,
+            relays,
+            relay_server,
+            ..self
+        }
+    }
+
     /// A node that only dials addresses that it is given; the rest is switched on field by field.
     pub fn new(identity: Identity, limits: Limits) -> Self {
         Self {
@@ -65,7 +144,7 @@ impl NetConfig {
             discovery: None,
             bootstrap: Vec::new(),
             relays: Vec::new(),
-            relay_server: false,
+            relay_server: None,
         }
     }
 }
@@ -92,19 +171,11 @@ pub enum StartError {
     },
 }
 
-/// Where others reach a node, as far as it knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reachability {
-    /// Addresses that were announced by [`NetHandle::announce`] or that another peer has reached this node at.
-    pub direct: Vec<SocketAddr>,
-    /// Addresses through relays, with their peer ids.
-    pub relayed: Vec<Multiaddr>,
-}
-
 /// The running network. Dropping it ends the network; [`NetHandle::shutdown`] ends it in order.
 #[derive(Debug)]
 pub struct NetHandle {
     local_addrs: Vec<SocketAddr>,
+    has_relays: bool,
     reachability: watch::Receiver<Reachability>,
     serving: watch::Sender<Serving>,
     transcripts: watch::Sender<Transcripts>,
@@ -127,6 +198,14 @@ impl NetHandle {
     /// Where others reach this node; changes when a router gives it another address, or a relay comes or goes.
     pub fn reachability(&self) -> watch::Receiver<Reachability> {
         self.reachability.clone()
+    }
+
+    /// What this node can tell the chain of where it is; changes with [`NetHandle::reachability`].
+    pub fn whereabouts(&self) -> Whereabouts {
+        let listens = self.local_addr();
+        // Who listens everywhere, or has a relay, knows no address by which others would come.
+        let fixed = listens.filter(|addr| !addr.ip().is_unspecified() && !self.has_relays);
+        Whereabouts::new(fixed, self.reachability())
     }
 
     /// Tells peers that this node is reached at an address, because the operator says so.
@@ -166,6 +245,7 @@ impl NetHandle {
 pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), StartError> {
     let kept = kept(&config, Instant::now())?;
     let mut swarm = transport::swarm(&config)?;
+    let has_relays = !config.relays.is_empty();
     let mut local_addrs = Vec::new();
     for addr in config.listen {
         let listening = transport::listen(&mut swarm, addr, config.quic).await;
@@ -206,6 +286,7 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
         Inbound::new(request_queue),
         NetHandle {
             local_addrs,
+            has_relays,
             reachability,
             serving,
             transcripts,

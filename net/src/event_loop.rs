@@ -4,6 +4,7 @@
 //! ignored, and what a peer sends or breaks is an event like any other.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -75,6 +76,8 @@ pub(crate) struct EventLoop {
     quic: bool,
     discovery: Option<Discovery>,
     kept: Vec<Kept>,
+    /// Addresses at which this node is reached, by what the operator says or chosen peers have tried.
+    vouched: BTreeSet<SocketAddr>,
     // Messaging.
     commands: mpsc::Receiver<Command>,
     faults: mpsc::Receiver<Report>,
@@ -102,6 +105,7 @@ impl EventLoop {
             quic: settings.quic,
             discovery: settings.discovery.map(|network| Discovery::new(&network)),
             kept,
+            vouched: BTreeSet::new(),
             commands: wiring.commands,
             faults,
             reachable: wiring.reachable,
@@ -120,23 +124,12 @@ impl EventLoop {
             tokio::select! {
                 () = &mut until_stopped => break,
                 _ = ticks.tick(), if !self.kept.is_empty() => self.keep_in_touch(Instant::now()),
-                more = self.turn() => if !more { break },
+                Some(command) = self.commands.recv() => self.on_command(command),
+                Some(report) = self.faults.recv() => self.on_fault(report),
+                event = self.swarm.select_next_some() => self.on_event(event),
             }
         }
         self.drain().await;
-    }
-
-    /// One command or one event; false when no handle is left.
-    async fn turn(&mut self) -> bool {
-        tokio::select! {
-            command = self.commands.recv() => match command {
-                Some(command) => self.on_command(command),
-                None => return false,
-            },
-            Some(report) = self.faults.recv() => self.on_fault(report),
-            event = self.swarm.select_next_some() => self.on_event(event),
-        }
-        true
     }
 
     /// Lets the responses that were given arrive, within the deadline, and takes leave of all peers.
@@ -174,6 +167,7 @@ impl EventLoop {
                 for address in transport::addresses(addr, self.quic) {
                     self.swarm.add_external_address(address);
                 }
+                self.vouched.insert(addr);
                 self.publish_reachability();
             }
             Command::Connections(reply) => {
@@ -270,6 +264,7 @@ impl EventLoop {
             BehaviourEvent::Autonat(event) => {
                 let reached = event.result.is_ok();
                 tracing::debug!(address = %event.tested_addr, by = %event.server, reached, "tested");
+                self.on_tested(&event.tested_addr, event.server, reached);
             }
             _ => {}
         }
@@ -323,18 +318,31 @@ impl EventLoop {
         }
     }
 
-    fn publish_reachability(&self) {
+    /// A peer tried to reach this node. What the chain is told hangs on it, so only peers that the operator chose count.
+    fn on_tested(&mut self, address: &Multiaddr, by: PeerId, reached: bool) {
+        let Some(addr) = transport::socket_addr(address) else {
+            return;
+        };
+        if reached && self.kept.iter().any(|kept| kept.peer == by) {
+            self.vouched.insert(addr);
+        }
+        self.publish_reachability();
+    }
+
+    fn publish_reachability(&mut self) {
         let mut reachability = Reachability::default();
+        let mut known = BTreeSet::new();
         for address in self.swarm.external_addresses() {
             match transport::socket_addr(address) {
-                Some(addr) if !reachability.direct.contains(&addr) => {
-                    reachability.direct.push(addr)
+                Some(addr) => {
+                    known.insert(addr);
                 }
-                Some(_) => {}
                 None => reachability.relayed.push(address.clone()),
             }
         }
-        reachability.direct.sort_unstable();
+        // What is no address of this node any more has to be tried anew.
+        self.vouched.retain(|addr| known.contains(addr));
+        reachability.direct = self.vouched.iter().copied().collect();
         reachability.relayed.sort_unstable();
         self.reachable.send_if_modified(|known| {
             let changed = *known != reachability;

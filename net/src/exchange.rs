@@ -158,7 +158,7 @@ impl Context {
             reply,
         };
         if self.stop.is_cancelled() {
-            request.reply.send(Response::Refused(Refusal::NotServing));
+            request.reply.send(Response::Refused(Refusal::RESTARTING));
             return outbox;
         }
         match self.inbound.try_send(request) {
@@ -169,7 +169,7 @@ impl Context {
                     .send(Response::Refused(overloaded(RETRY_AFTER)));
             }
             Err(mpsc::error::TrySendError::Closed(request)) => {
-                request.reply.send(Response::Refused(Refusal::NotServing));
+                request.reply.send(Response::Refused(Refusal::RESTARTING));
             }
         }
         outbox

@@ -36,11 +36,12 @@ mod status;
 mod streams;
 mod transfer;
 mod transport;
+mod whereabouts;
 
 pub use ask::{AskStream, Observed};
 pub use blobs::{AddBlobError, BlobStore};
 pub use client::{AskError, Client, PeerAddress};
-pub use config::{NetConfig, NetHandle, Reachability, StartError, start};
+pub use config::{NetConfig, NetHandle, RelayLimits, StartError, Ways, start};
 pub use fetch::{Dropped, FetchError, Fetched};
 pub use frame::CodecError;
 pub use identity::{BadPeerKey, Identity, IdentityFileError, peer_id};
@@ -49,6 +50,8 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use outbox::Responder;
 pub use status::{Serving, Transcripts};
 pub use streams::Connected;
+pub use transport::address_of;
+pub use whereabouts::{Reachability, Whereabouts};
 
 #[cfg(test)]
 mod tests;

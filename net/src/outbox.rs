@@ -157,7 +157,7 @@ mod tests {
     async fn the_response_comes_last_and_once() {
         let (mut responder, mut outbox) = exchange(5);
         responder.tokens(&[1]);
-        let refused = Response::Refused(Refusal::NotServing);
+        let refused = Response::Refused(Refusal::RESTARTING);
         responder.send(refused.clone());
         assert_eq!(outbox.next().await, Piece::Last(Box::new(refused)));
     }

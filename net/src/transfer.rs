@@ -28,7 +28,7 @@ const SLICE_TIMEOUT: Duration = Duration::from_secs(10);
 const SLICE: u32 = 224 * 1024;
 /// Slices of one provider in flight at most: enough to fill a connection while some are read there and verified here.
 const MAX_WINDOW: usize = 8;
-/// Times that a provider may be too busy in a row before it is dropped.
+/// Times that a provider may be too busy, or about to start again, in a row before it is dropped.
 const MAX_OVERLOADS: u32 = 20;
 
 struct Provider {
@@ -228,9 +228,9 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
             return Err(error);
         }
         match error {
-            FetchError::Ask(AskError::Refused(Refusal::Overloaded { retry_after_ms }))
-                if provider.overloads < MAX_OVERLOADS =>
-            {
+            FetchError::Ask(AskError::Refused(
+                Refusal::Overloaded { retry_after_ms } | Refusal::NotServing { retry_after_ms },
+            )) if provider.overloads < MAX_OVERLOADS => {
                 provider.overloads += 1;
                 provider.window = (provider.window / 2).max(1);
                 let pause = Duration::from_millis(retry_after_ms.into()).min(SLICE_TIMEOUT);

@@ -4,13 +4,14 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, Swarm, SwarmBuilder, TransportError,
+    Multiaddr, PeerId, Swarm, SwarmBuilder, TransportError,
     core::{transport::ListenerId, upgrade::Version},
     multiaddr::Protocol,
     noise,
     swarm::SwarmEvent,
     tcp, yamux,
 };
+use socket2::{Domain, Socket, Type};
 
 use crate::{NetConfig, StartError, acceptor::MAX_STREAMS_PER_PEER, behaviour::Behaviour};
 
@@ -80,11 +81,27 @@ pub(crate) async fn listen(
 /// The address with a port that nobody holds, or the error of who does.
 fn free_port(addr: SocketAddr, quic: bool) -> io::Result<SocketAddr> {
     // libp2p listens with SO_REUSEPORT, which would share a port with another process of the same user in silence.
-    let addr = std::net::TcpListener::bind(addr)?.local_addr()?;
+    let tcp = hold(addr, Type::STREAM)?;
+    tcp.listen(1)?;
+    let addr = tcp.local_addr()?.as_socket().unwrap_or(addr);
     if quic {
-        drop(std::net::UdpSocket::bind(addr)?);
+        drop(hold(addr, Type::DGRAM)?);
     }
     Ok(addr)
+}
+
+/// A socket at an address. One for IPv6 is for IPv6 alone, as libp2p's are, so that `0.0.0.0` and `::` can share a port.
+fn hold(addr: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), kind, None)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        // Connections of an earlier run that are still closing are in nobody's way.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&addr.into())?;
+    Ok(socket)
 }
 
 async fn listen_once(swarm: &mut Swarm<Behaviour>, addr: SocketAddr, quic: bool) -> io::Result<()> {
@@ -131,6 +148,16 @@ pub(crate) fn addresses(addr: SocketAddr, quic: bool) -> Vec<Multiaddr> {
     } else {
         vec![tcp]
     }
+}
+
+/// Where a peer is dialled, with its peer id: over QUIC, else over TCP.
+pub fn address_of(addr: SocketAddr, peer: PeerId, quic: bool) -> Multiaddr {
+    let address = if quic {
+        quic_address(addr)
+    } else {
+        tcp_address(addr)
+    };
+    address.with(Protocol::P2p(peer))
 }
 
 fn tcp_address(addr: SocketAddr) -> Multiaddr {

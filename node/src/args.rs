@@ -3,14 +3,18 @@
 //! Options are spelt as bittensor's own tools spell them (`--wallet.name`), with dashes as an alias (`--wallet-name`). A
 //! flag wins over its `BT_*` environment variable, and that over the default.
 
+mod axon;
 mod logging;
 mod metrics;
+mod network;
 mod subnet;
 mod subtensor;
 mod wallet;
 
+pub use axon::{AxonArgs, ExternalArgs};
 pub use logging::LoggingArgs;
 pub use metrics::MetricsArgs;
+pub use network::NetworkArgs;
 pub use subnet::{SpecFileError, SubnetArgs};
 pub use subtensor::SubtensorArgs;
 pub use wallet::WalletArgs;

@@ -5,7 +5,9 @@
 
 mod amount;
 pub mod args;
+pub mod axon;
 pub mod backup;
+mod blocking;
 pub mod feed;
 pub mod http;
 pub mod lock;
@@ -18,7 +20,11 @@ pub mod shutdown;
 pub mod signer;
 pub mod wallet;
 
-pub use args::{LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, SubtensorArgs, WalletArgs};
+pub use args::{
+    AxonArgs, ExternalArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs,
+    SubtensorArgs, WalletArgs,
+};
+pub use blocking::blocking;
 pub use feed::Feed;
 pub use metrics::Metrics;
 pub use settings::{ConfigArgs, Settings};

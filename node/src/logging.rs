@@ -32,6 +32,9 @@ pub enum LoggingError {
 pub struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
 
 impl LogLevel {
+    /// The settings that [`LogLevel::change`] takes over.
+    pub const SETTINGS: [&'static str; 2] = ["logging.debug", "logging.trace"];
+
     /// Logs as much as `arguments` say from now on; whether it is JSON stays as it was.
     pub fn change(&self, arguments: &LoggingArgs) -> Result<(), LoggingError> {
         Ok((self.0)(filter(arguments)?)?)

@@ -36,6 +36,7 @@ impl Default for Metrics {
         Self(Arc::new(State {
             started: Instant::now(),
             chain: OnceLock::new(),
+            served: OnceLock::new(),
             seen: Mutex::default(),
             weights_set: Family::default(),
             weights_failed: Family::default(),
@@ -49,6 +50,7 @@ impl Default for Metrics {
 struct State {
     started: Instant,
     chain: OnceLock<Client>,
+    served: OnceLock<Box<dyn Fn() -> Served + Send + Sync>>,
     seen: Mutex<Seen>,
     weights_set: Family<Form, Counter>,
     weights_failed: Family<Reason, Counter>,
@@ -59,6 +61,23 @@ struct State {
 
 /// Adds what a part of the daemon counts to a registry.
 type Part = Arc<dyn Fn(&mut Registry) + Send + Sync>;
+
+/// What a miner did with requests since it started, and has at hand now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Whole answers.
+    pub answered: u64,
+    /// Tokens of these answers.
+    pub tokens: u64,
+    /// Asks whose asker went away before the end.
+    pub cancelled: u64,
+    /// Ranges of files that were sent.
+    pub slices: u64,
+    /// Refusals, each reason with its name.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Answers being drawn, or waiting for the engine.
+    pub in_flight: usize,
+}
 
 /// A log that goes on until this is dropped.
 pub struct Summaries(tokio::task::JoinHandle<()>);
@@ -100,6 +119,12 @@ impl Metrics {
     pub fn connected(&self, chain: &Client) {
         // A daemon has one client.
         let _ = self.0.chain.set(chain.clone());
+    }
+
+    /// From now on, what `served` gives is told of, asked for at every scrape.
+    pub fn serves(&self, served: impl Fn() -> Served + Send + Sync + 'static) {
+        // A daemon serves once.
+        let _ = self.0.served.set(Box::new(served));
     }
 
     /// The daemon came to another phase of its life.
@@ -267,6 +292,9 @@ impl Collector for Metrics {
         sheet.connection(chain)?;
         sheet.epoch(&seen, chain)?;
         sheet.countdown(&seen, chain)?;
+        if let Some(served) = self.0.served.get() {
+            sheet.served(&served())?;
+        }
         sheet.neuron(&seen)
     }
 }

@@ -10,6 +10,7 @@
 
 mod command;
 mod dotenv;
+mod example;
 mod file;
 mod sheet;
 
@@ -23,6 +24,7 @@ use std::{
 use clap::{ArgMatches, Args, Parser, ValueEnum};
 use thiserror::Error;
 
+pub use example::{ExampleError, check_example};
 use file::{Bound, ConfigFile};
 use sheet::Sheet;
 pub use sheet::{Changed, Source};
@@ -239,6 +241,13 @@ impl<A: Parser> Settings<A> {
     pub fn source(&self, key: &str) -> Option<&Source> {
         self.sheet.source(key)
     }
+}
+
+/// The names of the settings in a group of arguments.
+pub fn keys_of<G: Args>() -> BTreeSet<String> {
+    let command = G::augment_args(clap::Command::new("group"));
+    let names = command.get_arguments().filter_map(command::key);
+    names.map(str::to_owned).collect()
 }
 
 impl Origin {

@@ -25,4 +25,4 @@ pub use receipt::Receipt;
 pub use response::{Answer, DeltaOffer, Finish, Refusal};
 
 /// Version of the peer-to-peer protocols; part of every signature and of every protocol name.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;

@@ -85,8 +85,33 @@ pub enum Refusal {
     #[codec(index = 6)]
     #[error("this blob is not served here")]
     UnknownBlob,
-    /// The server is shutting down or has no model loaded.
+    /// The server is shutting down, or has lost what it serves with.
     #[codec(index = 7)]
-    #[error("not serving")]
-    NotServing,
+    #[error("not serving: retry in {retry_after_ms} ms")]
+    NotServing {
+        /// Earliest useful retry in milliseconds.
+        retry_after_ms: u32,
+    },
+}
+
+impl Refusal {
+    /// The refusal of a server that ends, or has to be started again: that takes seconds.
+    pub const RESTARTING: Self = Self::NotServing {
+        retry_after_ms: 5_000,
+    };
+
+    /// After how many milliseconds the server wants to be asked again, if it said so.
+    pub fn retry_after_ms(&self) -> Option<u32> {
+        match self {
+            Self::Overloaded { retry_after_ms } | Self::NotServing { retry_after_ms } => {
+                Some(*retry_after_ms)
+            }
+            Self::BadSignature
+            | Self::Expired { .. }
+            | Self::Replayed
+            | Self::NotAllowed
+            | Self::OutOfBounds
+            | Self::UnknownBlob => None,
+        }
+    }
 }

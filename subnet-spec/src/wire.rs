@@ -15,16 +15,16 @@ use crate::{
 };
 
 /// Tokens for a prompt: request [`Signed<Ask>`], response [`AskFrame`]s.
-pub const ASK_PROTOCOL: &str = "/athanor/ask/2";
+pub const ASK_PROTOCOL: &str = "/athanor/ask/3";
 /// Ranges of content-addressed blobs: request [`BlobRequest`], response [`BlobResponse`].
-pub const BLOB_PROTOCOL: &str = "/athanor/blob/2";
+pub const BLOB_PROTOCOL: &str = "/athanor/blob/3";
 /// What a node says about itself: request [`StatusQuery`], response [`StatusResponse`].
-pub const STATUS_PROTOCOL: &str = "/athanor/status/2";
+pub const STATUS_PROTOCOL: &str = "/athanor/status/3";
 /// The subnet's spec: request [`SpecQuery`], response [`SpecResponse`].
-pub const SPEC_PROTOCOL: &str = "/athanor/spec/2";
+pub const SPEC_PROTOCOL: &str = "/athanor/spec/3";
 
 /// Which transcripts a validator keeps: request [`TranscriptQuery`], response [`TranscriptResponse`].
-pub const TRANSCRIPT_PROTOCOL: &str = "/athanor/transcript/2";
+pub const TRANSCRIPT_PROTOCOL: &str = "/athanor/transcript/3";
 
 /// Bytes that any envelope may add to its payload.
 const ENVELOPE_BYTES: u64 = 256;

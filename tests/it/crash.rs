@@ -163,6 +163,7 @@ fn start(binary: &Path, subnet: &Subnet, ledger: &Path, log: &Path) -> Child {
             "--wallet.path",
         ])
         .arg(subnet.data_dir.join("wallets"))
+        .args(["--axon.port", "0"])
         .arg("--teacher")
         .arg(subnet.data_dir.join("teacher"))
         .arg("--data-dir")

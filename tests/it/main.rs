@@ -19,6 +19,7 @@ mod mistakes;
 mod network;
 mod openai;
 mod operator;
+mod relay;
 mod rig;
 mod rude;
 mod signer;

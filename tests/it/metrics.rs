@@ -39,7 +39,7 @@ impl Daemon {
     async fn start(folder: &Path, name: &str, devnet: &Devnet, rest: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let mut process = Command::new(binary(name))
-            .args(["--logging.json", "run", "--netuid", "1"])
+            .args(["--logging.json", "run", "--netuid", "1", "--axon.port", "0"])
             .args(["--subtensor.chain_endpoint", &devnet.url()])
             .args(["--wallet.name", "w", "--wallet.hotkey", name])
             .arg("--wallet.path")
@@ -173,8 +173,6 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
         "--distill.off",
         "--axon.ip",
         "127.0.0.1",
-        "--axon.port",
-        "0",
     ];
     let miner = Daemon::start(folder, "athanor-miner", &devnet, &rest).await;
 
@@ -198,6 +196,13 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
         assert!(left <= 20.0, "{next:#?}");
         let seconds = value(&next, "athanor_epoch_countdown_seconds");
         assert_eq!(seconds, left * 12.0, "of twelve seconds each");
+    }
+    let served = miner
+        .until(|samples| samples.contains_key("athanor_asks_answered_total"))
+        .await;
+    for reason in ["replayed", "overloaded", "not_serving"] {
+        let refused = format!("athanor_requests_refused_total{{reason=\"{reason}\"}}");
+        assert!(served.contains_key(&refused), "{served:#?}");
     }
     let samples = validator
         .until(|samples| samples.contains_key("athanor_weights_activity_cutoff_blocks"))

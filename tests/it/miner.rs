@@ -21,7 +21,7 @@ use athanor_miner::{
     rollback,
 };
 use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
-use athanor_net::{AskError, FetchError, Identity, NetConfig, NetHandle, PeerAddress};
+use athanor_net::{AskError, FetchError, Identity, NetConfig, NetHandle, PeerAddress, Ways};
 use athanor_node::{Feed, Metrics};
 use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, NetUid, Refusal, Signed, SigningContext, SubnetSpec,
@@ -35,11 +35,12 @@ const MINER: &str = "Dave";
 pub(crate) const STRANGER: &str = "Eve";
 pub(crate) const ENDLESS: Duration = Duration::from_secs(120);
 
-async fn devnet() -> (Devnet, Client) {
+pub(crate) async fn devnet() -> (Devnet, Client) {
     let mut genesis = Genesis::development(Duration::from_secs(12));
     let subnet = &mut genesis.subnets[0];
     subnet.tempo = 12;
     subnet.max_allowed_validators = 1;
+    subnet.serving_rate_limit = 4;
     let neuron = |name: &str, stake| NeuronGenesis {
         coldkey: development_account("Ferdie").into(),
         hotkey: development_account(name).into(),
@@ -78,12 +79,12 @@ pub(crate) fn student(dir: &Path, seed: u64, noise: f32) -> Checkpoint {
     .unwrap()
 }
 
-fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig {
+pub(crate) fn config(chain: &Client, data_dir: PathBuf, model: &Checkpoint) -> MinerConfig {
     MinerConfig {
         chain: chain.clone(),
         hotkey: development_pair(MINER).into(),
         spec: SubnetSpec::local(),
-        listen: ([127, 0, 0, 1], 0).into(),
+        ways: Ways::listening(([127, 0, 0, 1], 0)),
         external: None,
         data_dir,
         model: model.dir.clone(),
@@ -128,7 +129,7 @@ impl Asker {
         }
     }
 
-    fn ask(&self, seed: u64) -> Signed<Ask> {
+    pub(crate) fn ask(&self, seed: u64) -> Signed<Ask> {
         let ask = Ask {
             prompt: vec![5, 6, 7],
             max_new_tokens: 8,
@@ -167,14 +168,14 @@ pub(crate) fn now_ms() -> u64 {
         .as_millis() as u64
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(ENDLESS, work)
         .await
         .expect("this should take seconds")
 }
 
 /// The miner as the chain shows it: where it is and what it committed to.
-async fn on_chain(chain: &Client) -> (PeerAddress, Digest) {
+pub(crate) async fn on_chain(chain: &Client) -> (PeerAddress, Digest) {
     let metagraph = chain.metagraph(NETUID).await.unwrap();
     let neuron = metagraph
         .by_hotkey(&Hotkey(development_account(MINER)))

@@ -1,18 +1,20 @@
 //! The command line of `athanor-validator`.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
 
 use athanor_chain::WalletError;
 use athanor_model::DeviceChoice;
+use athanor_net::{RelayLimits, Ways};
 use athanor_node::{
-    ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, Settings, SubnetArgs, SubtensorArgs,
-    WalletArgs,
+    ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, NetworkArgs, Settings, SubnetArgs,
+    SubtensorArgs, WalletArgs,
     args::SpecFileError,
     backup::{BackupArgs, BackupError, DataKind},
+    blocking,
     feed::FeedError,
     lock::{self, LockError},
     logging::{self, LoggingError},
@@ -161,8 +163,15 @@ pub struct RunArgs {
     )]
     pub replay_memory: u32,
     /// Address at which transcripts are served to anybody.
-    #[arg(long = "axon.ip", alias = "axon-ip", env = "BT_AXON_IP", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    pub axon_ip: IpAddr,
+    #[arg(
+        long = "axon.ip",
+        alias = "axon-ip",
+        env = "BT_AXON_IP",
+        value_name = "IP",
+        value_delimiter = ',',
+        default_value = "0.0.0.0"
+    )]
+    pub axon_ip: Vec<IpAddr>,
     /// Port at which transcripts are served; 0 takes a free one.
     #[arg(
         long = "axon.port",
@@ -178,6 +187,9 @@ pub struct RunArgs {
     /// Port that others reach, if it is not the one listened on.
     #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
     pub axon_external_port: Option<u16>,
+    /// How to find others, and be found.
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Whether to serve metrics.
     #[command(flatten)]
     pub metrics: MetricsArgs,
@@ -303,8 +315,14 @@ async fn execute(command: Command) -> Result<ExitCode, CliError> {
             println!("{}", args.run().await?);
             Ok(())
         }
-        Command::Backup(args) => packing(move || args.backup(DATA)).await,
-        Command::Restore(args) => packing(move || args.restore(DATA)).await,
+        Command::Backup(args) => {
+            println!("{}", blocking(move || args.backup(DATA)).await?);
+            Ok(())
+        }
+        Command::Restore(args) => {
+            println!("{}", blocking(move || args.restore(DATA)).await?);
+            Ok(())
+        }
         Command::Keys { data_dir, keys } => {
             println!("{}", keys.run(&data_dir)?);
             Ok(())
@@ -315,17 +333,6 @@ async fn execute(command: Command) -> Result<ExitCode, CliError> {
         }
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Packs or unpacks off the async threads, and says what was done.
-async fn packing(
-    work: impl FnOnce() -> Result<String, BackupError> + Send + 'static,
-) -> Result<(), CliError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(told) => println!("{}", told?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-    Ok(())
 }
 
 /// Prints weights as JSON, one line an epoch.
@@ -366,7 +373,7 @@ async fn validate(
         spec,
         teacher: args.teacher,
         data_dir: args.data_dir,
-        listen: Some(SocketAddr::new(args.axon_ip, args.axon_port)),
+        ways: ways(&args.axon_ip, args.axon_port, args.network),
         external: args
             .axon_external_ip
             .map(|ip| SocketAddr::new(ip, args.axon_external_port.unwrap_or(0))),
@@ -399,6 +406,19 @@ async fn validate(
     Ok(validator.shutdown().await?)
 }
 
+/// How it is reached and finds others.
+fn ways(ips: &[IpAddr], port: u16, network: NetworkArgs) -> Ways {
+    let at = |ip: &IpAddr| SocketAddr::new(*ip, port);
+    Ways {
+        listen: ips.iter().map(at).collect(),
+        quic: !network.quic_off,
+        discovery: !network.discovery_off,
+        bootstrap: network.bootstrap,
+        relays: network.relays,
+        relay_server: network.serve_relay.then(RelayLimits::default),
+    }
+}
+
 fn read(path: &std::path::Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|source| CliError::Read {
         path: path.to_owned(),
@@ -410,65 +430,9 @@ fn read(path: &std::path::Path) -> Result<String, CliError> {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../deploy/validator.toml");
-
-    /// The example with every setting that it shows commented out.
-    fn example() -> String {
-        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
-            Some(shown) if shown.starts_with(char::is_alphanumeric) && shown.contains(" = ") => {
-                shown
-            }
-            _ => line,
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    fn with_file(text: &str, flags: &[&str]) -> Settings<Cli> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("validator.toml");
-        std::fs::write(&path, text).unwrap();
-        let words = [
-            "athanor-validator",
-            "run",
-            "--config",
-            path.to_str().unwrap(),
-        ];
-        Settings::of(words.iter().chain(flags).copied()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn dumped(settings: &Settings<Cli>) -> serde_json::Value {
-        serde_json::from_str(&settings.dump().unwrap()).unwrap()
-    }
-
     #[test]
-    fn the_example_shows_every_setting_and_each_is_one() {
-        let settings = with_file(&example(), &[]);
-        for key in settings.keys() {
-            let source = settings.source(key).unwrap();
-            assert_eq!(
-                source.name(),
-                "file",
-                "`{key}` is not in deploy/validator.toml"
-            );
-        }
-    }
-
-    /// Each setting of the example, once as it stands there and once as a flag, gives the same value.
-    #[test]
-    fn every_setting_can_be_said_by_a_flag_too() {
-        let by_file = dumped(&with_file(&example(), &["--dump-config=json"]));
-        let flags: Vec<String> = by_file
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(key, setting)| format!("--{key}={}", setting["value"].as_str().unwrap()))
-            .collect();
-        let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        flags.push("--dump-config=json");
-        let by_flag = dumped(&with_file("", &flags));
-        for (key, setting) in by_file.as_object().unwrap() {
-            assert_eq!(by_flag[key]["value"], setting["value"], "{key}");
-            assert_eq!(by_flag[key]["source"], "flag", "{key}");
-        }
+    fn the_example_shows_every_setting_and_each_can_be_a_flag() {
+        let example = include_str!("../../deploy/validator.toml");
+        athanor_node::settings::check_example::<Cli>("athanor-validator", example).unwrap();
     }
 }

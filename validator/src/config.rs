@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use athanor_chain::{ConnectError, Endpoints, ReadError};
 use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer::TokenizerError};
+use athanor_net::Ways;
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::{Epoch, Hotkey, NetUid, Round, SubnetSpec, Uid};
@@ -32,8 +33,9 @@ pub struct ValidatorConfig {
     pub teacher: PathBuf,
     /// Directory of the ledger and of the artifact cache; created when absent.
     pub data_dir: PathBuf,
-    /// Where transcripts are served to anybody (port 0 takes a free one); `None`: nowhere.
-    pub listen: Option<SocketAddr>,
+    /// Where transcripts are served to anybody (port 0 takes a free one; without an address: nowhere), and how to find others
+    /// and be found.
+    pub ways: Ways,
     /// Where others reach that address, if it is another; port 0 stands for the one that was taken.
     pub external: Option<SocketAddr>,
     /// What becomes of weights and of everything else that would go on chain.

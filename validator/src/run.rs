@@ -176,14 +176,14 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     }
     let identity = Identity::open_or_create(&config.data_dir.join("peer.key"))?;
     let peer_key = identity.peer_key();
-    let (net, inbound, network) = athanor_net::start(NetConfig {
-        listen: config.listen.into_iter().collect(),
+    let node = NetConfig {
         kind: NodeKind::Validator,
         spec: Some(config.spec.clone()),
         inbound_queue: INBOUND_QUEUE,
         ..NetConfig::new(identity, config.spec.limits.clone())
-    })
-    .await?;
+    };
+    let node = node.with_ways(config.ways.clone(), *signer.context());
+    let (net, inbound, network) = athanor_net::start(node).await?;
     let external = external(&config, &network);
     let archive = Archive::open(config.data_dir.join("transcripts"))?;
     let artifacts = Artifacts::new(

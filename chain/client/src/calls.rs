@@ -4,12 +4,18 @@
 //! name: indices come from the metadata.
 
 use athanor_spec::{Hotkey, NetUid};
+use codec::{Compact, Decode as _};
+use scale_decode::visitor::{IgnoreVisitor, decode_with_visitor};
+use scale_info::PortableRegistry;
 use scale_value::Value;
 
 use crate::{
     contract::Need::{self, Always, WhereKnown},
     submit::Call,
 };
+
+/// How the names of extensions begin that charge fees, with the tip first in what they add to a transaction.
+const TIPPING: &str = "Charge";
 
 /// A call as the metadata describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,4 +169,43 @@ impl CallNames {
         let call = pallet.call_variant_by_index(call)?;
         Some((pallet.name().to_owned(), call.name.clone()))
     }
+
+    /// The tip in the payload of an extrinsic, in rao: the call, what the chain's extensions add, and what they imply, as the
+    /// metadata have them. `None` if the bytes are not all of that and nothing else.
+    pub fn tip(&self, payload: &[u8]) -> Option<u128> {
+        let metadata = self.0.at().metadata_ref();
+        let types = metadata.types();
+        let [pallet, call, rest @ ..] = payload else {
+            return None;
+        };
+        let pallet = metadata.pallet_by_call_index(*pallet)?;
+        let call = pallet.call_variant_by_index(*call)?;
+        let mut rest = rest;
+        for field in &call.fields {
+            value(&mut rest, field.ty.id, types)?;
+        }
+        let extensions = || {
+            metadata
+                .extrinsic()
+                .transaction_extensions_to_use_for_encoding()
+        };
+        let mut tip = 0;
+        for extension in extensions() {
+            let mut added = value(&mut rest, extension.extra_ty(), types)?;
+            if extension.identifier().starts_with(TIPPING) {
+                tip = Compact::<u128>::decode(&mut added).ok()?.0;
+            }
+        }
+        for extension in extensions() {
+            value(&mut rest, extension.additional_ty(), types)?;
+        }
+        rest.is_empty().then_some(tip)
+    }
+}
+
+/// Takes one value of a type off the front, and gives its bytes.
+fn value<'a>(rest: &mut &'a [u8], ty: u32, types: &PortableRegistry) -> Option<&'a [u8]> {
+    let before = *rest;
+    decode_with_visitor(rest, ty, types, IgnoreVisitor::new()).ok()?;
+    Some(&before[..before.len() - rest.len()])
 }

@@ -1,18 +1,11 @@
 //! What can be said on the command line.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::path::PathBuf;
 
-use athanor_miner::{
-    Tunables, Upkeep,
-    admission::{Allowance, Weight},
-};
 use athanor_model::{DeviceChoice, WeightFormat};
+use athanor_net::{RelayLimits, Ways};
 use athanor_node::{
-    ConfigArgs, LoggingArgs, MetricsArgs, NodeArgs, SubnetArgs, WalletArgs,
+    AxonArgs, ConfigArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs, WalletArgs,
     backup::{BackupArgs, DataKind},
     overview::OverviewArgs,
     register::RegisterArgs,
@@ -21,6 +14,8 @@ use athanor_node::{
 };
 use athanor_spec::{Digest, SubnetSpec};
 use clap::{Args, Parser, Subcommand};
+
+use super::{relay::RelayArgs, tunable::TunableArgs};
 
 /// Serve a student and keep distilling it
 #[derive(Debug, Parser)]
@@ -56,6 +51,8 @@ pub(crate) enum Command {
     Restore(BackupArgs),
     /// Keep the hotkey here and sign for a miner elsewhere, which runs with --wallet.signer
     Signer(SignerArgs),
+    /// Carry others' streams to miners behind routers, from a machine with a public address; needs no key and no chain
+    Relay(RelayArgs),
     /// Make, restore, list and show keys, and what they hold
     Wallet {
         #[command(flatten)]
@@ -73,24 +70,12 @@ pub(crate) struct RunArgs {
     /// What signs for the hotkey
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
-    /// Address to listen on
-    #[arg(long = "axon.ip", alias = "axon-ip", env = "BT_AXON_IP", value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    axon_ip: IpAddr,
-    /// TCP port to listen on; 0 takes a free one
-    #[arg(
-        long = "axon.port",
-        alias = "axon-port",
-        env = "BT_AXON_PORT",
-        value_name = "PORT",
-        default_value_t = 8091
-    )]
-    axon_port: u16,
-    /// Address that validators reach, if it is not the one listened on
-    #[arg(long = "axon.external_ip", aliases = ["axon.external-ip", "axon-external-ip"], env = "BT_AXON_EXTERNAL_IP", value_name = "IP")]
-    axon_external_ip: Option<IpAddr>,
-    /// Port that validators reach, if it is not the one listened on
-    #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
-    axon_external_port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) axon: AxonArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) tunable: TunableArgs,
     /// Checkpoint to serve; without it, a student is cut out of the teacher
     #[arg(long, aliases = ["model.dir", "model-dir"], value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
@@ -110,10 +95,6 @@ pub(crate) struct RunArgs {
     pub(crate) device: DeviceChoice,
     #[command(flatten)]
     data: DataArgs,
-    /// Bytes that this directory may take, such as 20GB: the oldest checkpoints beyond go, none that is served, committed or
-    /// trained on [default: the newest three checkpoints stay]
-    #[arg(long = "data.quota", alias = "data-quota", value_name = "BYTES", value_parser = bytes)]
-    data_quota: Option<Bytes>,
     /// Serve the checkpoint as it is, and never train
     #[arg(long = "distill.off", alias = "distill-off")]
     pub(crate) distill_off: bool,
@@ -124,14 +105,6 @@ pub(crate) struct RunArgs {
         value_name = "DEVICE"
     )]
     pub(crate) distill_device: Option<DeviceChoice>,
-    /// Share of one core, or of a card's time, that training takes while nobody asks, above 0 and at most 1
-    #[arg(
-        long = "distill.duty",
-        alias = "distill-duty",
-        value_name = "SHARE",
-        default_value_t = 0.5
-    )]
-    pub(crate) distill_duty: f64,
     /// Steps between two candidates for publication
     #[arg(long = "distill.judge_every", aliases = ["distill.judge-every", "distill-judge-every"], value_name = "STEPS", default_value_t = 60)]
     pub(crate) distill_judge_every: u64,
@@ -155,18 +128,6 @@ pub(crate) struct RunArgs {
         default_value_t = 64
     )]
     pub(crate) engine_queue: usize,
-    /// Model tokens per second, prompt and answer, that the validator with the largest stake may use; others less, by stake
-    #[arg(long = "allowance.rate", alias = "allowance-rate", value_name = "TOKENS", default_value_t = Allowance::default().tokens_per_second)]
-    allowance_rate: u32,
-    /// Model tokens that it may use at once after a pause
-    #[arg(long = "allowance.burst", alias = "allowance-burst", value_name = "TOKENS", default_value_t = Allowance::default().burst_tokens)]
-    allowance_burst: u32,
-    /// What the smallest validator counts for at least, in its share of tokens and in the queue, as a part of the largest
-    #[arg(long = "allowance.floor", alias = "allowance-floor", value_name = "SHARE", default_value = "0.25", value_parser = floor)]
-    allowance_floor: Weight,
-    /// Seconds that requests in progress have when the miner is told to end
-    #[arg(long = "drain.seconds", alias = "drain-seconds", value_name = "SECONDS", default_value_t = Upkeep::default().drain.as_secs())]
-    drain_seconds: u64,
     /// Whether to serve metrics
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
@@ -259,78 +220,21 @@ pub(crate) struct BenchArgs {
 }
 
 impl RunArgs {
-    /// Where to accept connections.
-    pub(crate) fn listen(&self) -> SocketAddr {
-        SocketAddr::new(self.axon_ip, self.axon_port)
-    }
-
-    /// The address to announce, if one was given; port 0 stands for the one that was taken.
-    pub(crate) fn external(&self) -> Option<SocketAddr> {
-        let port = self.axon_external_port.unwrap_or(0);
-        self.axon_external_ip.map(|ip| SocketAddr::new(ip, port))
-    }
-
-    pub(crate) fn allowance(&self) -> Allowance {
-        Allowance {
-            tokens_per_second: self.allowance_rate,
-            burst_tokens: self.allowance_burst,
-            floor: self.allowance_floor,
-        }
-    }
-
-    pub(crate) fn upkeep(&self) -> Upkeep {
-        Upkeep {
-            drain: Duration::from_secs(self.drain_seconds),
-            quota: self.data_quota.map(|Bytes(bytes)| bytes),
+    /// How it is reached and finds others.
+    pub(crate) fn ways(&self) -> Ways {
+        let network = self.network.clone();
+        Ways {
+            listen: self.axon.listen(),
+            quic: !network.quic_off,
+            discovery: !network.discovery_off,
+            bootstrap: network.bootstrap,
+            relays: network.relays,
+            relay_server: network.serve_relay.then(RelayLimits::default),
         }
     }
 
     pub(crate) fn data_dir(&self, spec: &SubnetSpec) -> PathBuf {
         self.data.dir(&self.node.wallet, spec)
-    }
-
-    /// What may change while the miner runs.
-    pub(crate) fn tunables(&self) -> Tunables {
-        Tunables {
-            allowance: self.allowance(),
-            upkeep: self.upkeep(),
-            external: self.external(),
-            duty: Some(self.distill_duty),
-        }
-    }
-}
-
-/// A number of bytes, written with a unit: in a file of settings it is a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bytes(u64);
-
-/// Reads `500MB` or `20GiB`.
-fn bytes(text: &str) -> Result<Bytes, String> {
-    let wrong = || format!("`{text}` is no number of bytes such as 500MB or 20GiB");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" | "M" => 1_000_000,
-        "GB" | "G" => 1_000_000_000,
-        "TB" | "T" => 1_000_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.trim_end().parse().map_err(|_| wrong())?;
-    number.checked_mul(factor).map(Bytes).ok_or_else(wrong)
-}
-
-/// A share above 0 and at most 1, to a thousandth.
-fn floor(text: &str) -> Result<Weight, String> {
-    match text.parse::<f64>() {
-        Ok(share) if share > 0.0 && share <= 1.0 => {
-            Ok(Weight::new((share * 1000.0).round() as u16))
-        }
-        _ => Err("it must be a number above 0 and at most 1".into()),
     }
 }
 
@@ -352,7 +256,7 @@ fn usual_data_dir(wallet: &WalletArgs, spec: &SubnetSpec) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use athanor_node::Settings;
+    use athanor_miner::{Upkeep, admission::Allowance};
 
     use super::*;
 
@@ -379,31 +283,56 @@ mod tests {
             (defaults.engine_slots, defaults.engine_queue),
             (engine.slots, engine.queue)
         );
-        assert_eq!(defaults.allowance(), Allowance::default());
-        assert_eq!(defaults.upkeep(), Upkeep::default());
-        assert_eq!(defaults.listen().to_string(), "0.0.0.0:8091");
-        assert_eq!(defaults.external(), None);
+        let tunables = defaults.tunable.tunables();
+        assert_eq!(tunables.allowance, Allowance::default());
+        assert_eq!(tunables.upkeep, Upkeep::default());
+        assert_eq!(tunables.external, None);
+        let everywhere = "0.0.0.0:8091".parse().unwrap();
+        let ways = Ways {
+            listen: vec![everywhere],
+            ..Ways::default()
+        };
+        assert_eq!(defaults.ways(), ways);
     }
 
     #[test]
     fn addresses_are_put_together() {
-        let given = parse(&[
-            "--axon.ip",
-            "127.0.0.1",
-            "--axon.port",
-            "7",
-            "--axon.external_ip",
-            "10.0.0.1",
-        ]);
-        assert_eq!(given.listen().to_string(), "127.0.0.1:7");
-        assert_eq!(given.external().unwrap().to_string(), "10.0.0.1:0");
-        let given = parse(&[
+        let given = parse(&["--axon.ip", "127.0.0.1,::1", "--axon.port", "7"]);
+        let listen: Vec<_> = given
+            .ways()
+            .listen
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(listen, ["127.0.0.1:7", "[::1]:7"]);
+        let external = |arguments| parse(arguments).tunable.tunables().external.unwrap();
+        let given = external(&["--axon.external_ip", "10.0.0.1"]);
+        assert_eq!(given.to_string(), "10.0.0.1:0");
+        let given = external(&[
             "--axon-external-ip",
             "10.0.0.1",
             "--axon-external-port",
             "9",
         ]);
-        assert_eq!(given.external().unwrap().to_string(), "10.0.0.1:9");
+        assert_eq!(given.to_string(), "10.0.0.1:9");
+    }
+
+    #[test]
+    fn every_way_to_find_and_be_found_can_be_chosen() {
+        let peer = "/ip4/192.0.2.1/tcp/1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let given = parse(&[
+            "--net.relays",
+            &format!("{peer},{peer}"),
+            "--net.bootstrap",
+            peer,
+            "--net.serve_relay",
+            "--net.quic_off",
+            "--net.discovery_off",
+        ]);
+        let ways = given.ways();
+        assert_eq!((ways.relays.len(), ways.bootstrap.len()), (2, 1));
+        assert_eq!(ways.relay_server, Some(RelayLimits::default()));
+        assert!(!ways.quic && !ways.discovery);
     }
 
     #[test]
@@ -415,21 +344,6 @@ mod tests {
             parse(&["--data.dir", "/x"]).data_dir(&spec),
             PathBuf::from("/x")
         );
-    }
-
-    #[test]
-    fn a_quota_is_read_with_its_unit() {
-        for (text, expected) in [
-            ("7", 7),
-            ("20GB", 20_000_000_000),
-            ("2GiB", 1 << 31),
-            ("1 kB", 1000),
-        ] {
-            assert_eq!(
-                parse(&["--data.quota", text]).upkeep().quota,
-                Some(expected)
-            );
-        }
     }
 
     #[test]
@@ -446,63 +360,9 @@ mod tests {
         check_refused(&["--axon.external_port", "1"], "--axon.external_ip");
     }
 
-    const EXAMPLE: &str = include_str!("../../../deploy/miner.toml");
-
-    /// The example with every setting that it shows commented out.
-    fn example() -> String {
-        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
-            Some(shown) if shown.starts_with(char::is_alphanumeric) && shown.contains(" = ") => {
-                shown
-            }
-            _ => line,
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    fn with_file(text: &str, flags: &[&str]) -> Settings<Arguments> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("miner.toml");
-        std::fs::write(&path, text).unwrap();
-        let words = ["athanor-miner", "run", "--config", path.to_str().unwrap()];
-        Settings::of(words.iter().chain(flags).copied()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn dumped(settings: &Settings<Arguments>) -> serde_json::Value {
-        serde_json::from_str(&settings.dump().unwrap()).unwrap()
-    }
-
     #[test]
-    fn the_example_shows_every_setting_and_each_is_one() {
-        let settings = with_file(&example(), &[]);
-        for key in settings.keys() {
-            let source = settings.source(key).unwrap();
-            assert_eq!(source.name(), "file", "`{key}` is not in deploy/miner.toml");
-        }
-        let untouched = with_file(EXAMPLE, &["--dump-config=json"]);
-        let defaults = with_file("", &["--dump-config=json"]);
-        assert_eq!(
-            dumped(&untouched),
-            dumped(&defaults),
-            "as it is, it changes nothing"
-        );
-    }
-
-    /// Each setting of the example, once as it stands there and once as a flag, gives the same value.
-    #[test]
-    fn every_setting_can_be_said_by_a_flag_too() {
-        let by_file = dumped(&with_file(&example(), &["--dump-config=json"]));
-        let flags: Vec<String> = by_file
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(key, setting)| format!("--{key}={}", setting["value"].as_str().unwrap()))
-            .collect();
-        let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        flags.push("--dump-config=json");
-        let by_flag = dumped(&with_file("", &flags));
-        for (key, setting) in by_file.as_object().unwrap() {
-            assert_eq!(by_flag[key]["value"], setting["value"], "{key}");
-            assert_eq!(by_flag[key]["source"], "flag", "{key}");
-        }
+    fn the_example_shows_every_setting_and_each_can_be_a_flag() {
+        let example = include_str!("../../../deploy/miner.toml");
+        athanor_node::settings::check_example::<Arguments>("athanor-miner", example).unwrap();
     }
 }

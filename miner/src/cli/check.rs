@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError
             spec,
             teacher: files.teacher,
             device: run.device,
-            checkpoints: data_dir.join("checkpoints"),
+            checkpoints: athanor_miner::checkpoints(&data_dir),
         };
         network::run(&mut report, &probe).await?;
     }

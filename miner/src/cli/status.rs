@@ -101,11 +101,11 @@ fn findings(
                     neuron.committed.map_or("nothing".to_owned(), |it| it.short()),
                 ));
             }
-            if neuron.axon != Some(miner.address) {
-                found.push(format!(
-                    "the chain has another address than {}: it is announced at one of the next blocks",
-                    miner.address
-                ));
+            if neuron.axon != miner.address {
+                found.push(
+                    "the chain has another address: it is announced at one of the next blocks"
+                        .to_owned(),
+                );
             }
         }
     }
@@ -163,7 +163,10 @@ fn describe(text: &mut String, miner: &Status) -> std::fmt::Result {
         miner.version
     )?;
     writeln!(text, "hotkey      {}", miner.hotkey)?;
-    writeln!(text, "address     {}", miner.address)?;
+    let address = miner
+        .address
+        .map_or("none on chain".to_owned(), |it| it.to_string());
+    writeln!(text, "address     {address}")?;
     writeln!(text, "serving     {}", miner.serving)?;
     if let Some(ready) = &miner.ready {
         writeln!(text, "next        {ready}, to be committed")?;

@@ -6,7 +6,11 @@
 //!   report ever waits.
 //! - *End.* When told to stop it refuses what is new, serves what it has admitted, and gives up what is left at the deadline.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use athanor_net::{Inbound, InboundRequest, PeerId, Responder, Serving};
 use athanor_spec::{
@@ -22,8 +26,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Server, Watermark, now_ms};
-use crate::admission::{
-    self, Admission, Allowance, Charge, Displaced, FairQueue, Pace, Roster, Strikes, Ticket, Weight,
+use crate::{
+    admission::{
+        self, Admission, Allowance, Charge, Displaced, FairQueue, Pace, Roster, Strikes, Ticket,
+        Weight,
+    },
+    deltas::Deltas,
+    service::ServiceConfig,
+    tally::Tally,
 };
 
 /// Signatures in verification at once, or waiting for it: a tenth of a second of one core's work.
@@ -43,21 +53,6 @@ const AHEAD: usize = 4;
 
 /// How often others hear anew how much room there is.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-
-/// What the front is told at its start.
-pub(crate) struct FrontConfig {
-    /// Answers drawn at once.
-    pub(crate) slots: usize,
-    /// Asks that may wait.
-    pub(crate) queue: usize,
-    /// How long what was admitted may take after the end was asked for.
-    pub(crate) drain: watch::Receiver<Duration>,
-    pub(crate) allowance: watch::Receiver<Allowance>,
-    pub(crate) roster: watch::Receiver<Arc<Roster>>,
-    pub(crate) watermark: Watermark,
-    /// What others hear who ask how this node is.
-    pub(crate) serving: watch::Sender<Serving>,
-}
 
 /// See the module.
 pub(crate) struct Front {
@@ -115,19 +110,39 @@ enum Report {
 
 /// The time of signing from which on messages are taken by a process that starts at `now_ms`. A mark that lies further ahead
 /// than any message may last was written by a clock that has been set since.
-pub(crate) fn not_before(watermark: &Watermark, now_ms: u64) -> u64 {
+fn not_before(watermark: &Watermark, now_ms: u64) -> u64 {
     let mark = watermark.ms().min(now_ms.saturating_add(MAX_WINDOW_MS));
     now_ms.max(mark.saturating_add(1))
 }
 
 impl Front {
-    pub(crate) fn new(server: Arc<Server>, admission: Admission, config: FrontConfig) -> Self {
+    /// A front that begins at `started_ms`, milliseconds since the Unix epoch.
+    pub(crate) fn new(
+        config: ServiceConfig,
+        deltas: Option<Deltas>,
+        watermark: Watermark,
+        started_ms: u64,
+    ) -> Self {
+        let server = Server {
+            hotkey: config.hotkey,
+            context: config.context,
+            backend: config.backend,
+            behaviour: config.behaviour,
+            blobs: config.blobs,
+            deltas,
+            feed: config.feed,
+            tally: Arc::default(),
+            // Answers of an earlier run bear smaller numbers.
+            nonce: AtomicU64::new(started_ms << 20),
+        };
+        let not_before_ms = not_before(&watermark, started_ms);
+        let allowance = *config.allowance.borrow();
         let limit = config.slots + config.slots.div_ceil(AHEAD);
         let (report, reports) = mpsc::channel(MAX_VERIFYING + MAX_READS + limit);
         Self {
-            server,
-            admission,
-            watermark: config.watermark,
+            server: Arc::new(server),
+            admission: Admission::new(config.spec, allowance, not_before_ms),
+            watermark,
             serving: config.serving,
             slots: config.slots,
             limit,
@@ -145,6 +160,11 @@ impl Front {
             answering: 0,
             draining: false,
         }
+    }
+
+    /// What it does, from the start on.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        self.server.tally.clone()
     }
 
     /// Serves until told to stop, then until what was admitted is answered or the deadline has passed.
@@ -219,7 +239,7 @@ impl Front {
             tracing::warn!(answering, waiting, "given up at the deadline");
         }
         while let Some((asker, _, waiting)) = self.queue.pop() {
-            let refusal = Refusal::NotServing;
+            let refusal = Refusal::RESTARTING;
             self.server.refuse(&asker, refusal, waiting.reply);
         }
         self.tasks.shutdown().await;
@@ -245,7 +265,7 @@ impl Front {
     /// Everything that can be said without looking at the signature.
     fn screen(&mut self, peer: PeerId, request: &Request) -> Result<(), Refusal> {
         if self.draining {
-            return Err(Refusal::NotServing);
+            return Err(Refusal::RESTARTING);
         }
         let now = now_ms();
         if self.allowance.has_changed().unwrap_or(false) {
@@ -355,7 +375,7 @@ impl Front {
 
     fn admit<T: Charge>(&mut self, request: &Signed<T>) -> Result<Ticket, Refusal> {
         if self.draining {
-            return Err(Refusal::NotServing);
+            return Err(Refusal::RESTARTING);
         }
         let roster = self.roster.borrow();
         let ticket = self.admission.admit(&roster, request, now_ms())?;
@@ -364,7 +384,7 @@ impl Front {
             Ok(()) => Ok(ticket),
             Err(error) => {
                 tracing::error!(%error, "no request is served while the data directory cannot be written");
-                Err(Refusal::NotServing)
+                Err(Refusal::RESTARTING)
             }
         }
     }

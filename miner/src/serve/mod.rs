@@ -25,7 +25,7 @@ use athanor_spec::{
 
 use crate::{Backend, Behaviour, backend::Drawn, deltas::Deltas, tally::Tally};
 
-pub(crate) use front::{Front, FrontConfig, not_before};
+pub(crate) use front::Front;
 pub(crate) use watermark::Watermark;
 
 /// How long an answer's signature is fresh: longer than any deadline, far shorter than an epoch.
@@ -73,7 +73,7 @@ impl Server {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "an answer could not be signed");
-                        self.refuse(&ask.signer, Refusal::NotServing, reply);
+                        self.refuse(&ask.signer, Refusal::RESTARTING, reply);
                     }
                 }
                 Some(u32::try_from(drawn).unwrap_or(u32::MAX))
@@ -103,8 +103,8 @@ impl Server {
             }
             Err(error) => {
                 tracing::error!(%error, "reading a blob panicked");
-                self.tally.refused(&Refusal::NotServing);
-                Response::Refused(Refusal::NotServing)
+                self.tally.refused(&Refusal::RESTARTING);
+                Response::Refused(Refusal::RESTARTING)
             }
         };
         reply.send(response);
@@ -114,7 +114,10 @@ impl Server {
     fn refuse(&self, asker: &Hotkey, refusal: Refusal, reply: Responder) {
         tracing::debug!(%asker, %refusal, "refused");
         self.tally.refused(&refusal);
-        if matches!(refusal, Refusal::Overloaded { .. } | Refusal::NotServing) {
+        if matches!(
+            refusal,
+            Refusal::Overloaded { .. } | Refusal::NotServing { .. }
+        ) {
             self.feed.send(Event::RequestFailed {
                 miner: self.hotkey.hotkey(),
                 reason: refusal.to_string(),

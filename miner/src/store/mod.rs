@@ -137,6 +137,11 @@ impl Kept {
     }
 }
 
+/// Where a miner with this data directory keeps its checkpoints, each in a directory named by its digest.
+pub fn checkpoints(data_dir: &Path) -> PathBuf {
+    data_dir.join("checkpoints")
+}
+
 /// The directory of checkpoints. Its methods do blocking I/O.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -147,7 +152,9 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn open(directory: PathBuf, blobs: BlobStore) -> Result<Self, CheckpointRefused> {
+    /// The checkpoints below a miner's data directory.
+    pub(crate) fn open(data_dir: &Path, blobs: BlobStore) -> Result<Self, CheckpointRefused> {
+        let directory = checkpoints(data_dir);
         fs::create_dir_all(&directory).map_err(at(&directory))?;
         remove_unfinished(&directory);
         let deltas = directory.join(".deltas");
@@ -160,6 +167,10 @@ impl Store {
         })
     }
 
+    fn dir_of(&self, digest: Digest) -> PathBuf {
+        self.directory.join(digest.to_string())
+    }
+
     /// What changed between the checkpoints that are kept.
     pub(crate) fn deltas(&self) -> Deltas {
         self.deltas.clone()
@@ -167,7 +178,7 @@ impl Store {
 
     /// Opens the checkpoint with this digest, if an earlier run kept it and it is undamaged.
     pub(crate) fn find(&self, digest: Digest) -> Option<Checkpoint> {
-        let checkpoint = Checkpoint::open(&self.directory.join(digest.to_string())).ok()?;
+        let checkpoint = Checkpoint::open(&self.dir_of(digest)).ok()?;
         (checkpoint.digest() == digest.0).then_some(checkpoint)
     }
 
@@ -209,7 +220,7 @@ impl Store {
             let kept = self.kept.iter().position(|k| k.digest() == checkpoint);
             match kept.and_then(|index| self.kept.remove(index)) {
                 Some(dropped) => self.drop_files(&dropped),
-                None => remove(&self.directory.join(checkpoint.to_string())),
+                None => remove(&self.dir_of(checkpoint)),
             }
         }
     }
@@ -272,7 +283,7 @@ impl Store {
 
     fn copy(&self, source: &Checkpoint, digest: Digest) -> Result<Checkpoint, CheckpointRefused> {
         let unfinished = self.directory.join(format!(".{digest}"));
-        let finished = self.directory.join(digest.to_string());
+        let finished = self.dir_of(digest);
         for leftover in [&unfinished, &finished] {
             if leftover.exists() {
                 fs::remove_dir_all(leftover).map_err(at(leftover))?;

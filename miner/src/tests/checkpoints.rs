@@ -10,10 +10,7 @@ fn spec() -> SubnetSpec {
 
 fn store(dir: &Path) -> (Store, BlobStore) {
     let blobs = BlobStore::open(&dir.join("trees"), spec().limits.max_chunk_bytes).unwrap();
-    (
-        Store::open(dir.join("checkpoints"), blobs.clone()).unwrap(),
-        blobs,
-    )
+    (Store::open(dir, blobs.clone()).unwrap(), blobs)
 }
 
 fn served(blobs: &BlobStore, digest: [u8; 32]) -> bool {

@@ -294,7 +294,7 @@ async fn the_end_lets_what_was_admitted_finish_and_takes_nothing_new() {
     };
     // Refused while the last one is being answered, or the service had ended by then.
     let ended = [
-        AskError::Refused(Refusal::NotServing),
+        AskError::Refused(Refusal::RESTARTING),
         AskError::Disconnected,
     ];
     assert!(ended.contains(&refused), "{refused}");

@@ -247,10 +247,7 @@ impl Checkpoint {
     /// The tokens that end its answers: those that its configuration names, or else the tokenizer's.
     pub fn stop_tokens(&self) -> Result<StopTokens, CheckpointError> {
         let named = self.config.eos_token_id.clone();
-        if named.is_empty() {
-            return Ok(named.or(self.tokenizer()?.eos_id()));
-        }
-        Ok(named)
+        named.or_try(|| Ok(self.tokenizer()?.eos_id()))
     }
 
     /// The contents of `tokenizer.json`, verified as they are read: what a student of this model is written with.

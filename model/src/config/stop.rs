@@ -22,6 +22,15 @@ impl StopTokens {
         }
     }
 
+    /// The same where the fallback takes an effort, which is made only if it is needed, and may fail.
+    pub fn or_try<E>(self, fallback: impl FnOnce() -> Result<Option<u32>, E>) -> Result<Self, E> {
+        if self.is_empty() {
+            Ok(fallback()?.into())
+        } else {
+            Ok(self)
+        }
+    }
+
     /// The one that was named first, which training texts end with.
     pub fn first(&self) -> Option<u32> {
         self.0.first().copied()

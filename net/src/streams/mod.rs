@@ -17,6 +17,7 @@ use std::{
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
     core::{ConnectedPoint, Endpoint, transport::PortUse},
+    multiaddr::Protocol,
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionId, DialError, DialFailure, FromSwarm,
         NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -97,8 +98,21 @@ struct Dialling {
     /// The dial under way.
     connection: ConnectionId,
     orders: Vec<Order>,
-    /// Why the first dial failed. The second goes elsewhere, and there is no third.
+    /// Where that dial goes.
+    whither: Whither,
+    /// Why the first dial failed.
     failed: Option<OpenError>,
+}
+
+/// Where a peer is looked for, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whither {
+    /// Where the chain says.
+    Axon,
+    /// Behind who answers there in its stead, who may be its relay.
+    Relay,
+    /// Where others say.
+    Elsewhere,
 }
 
 /// The behaviour.
@@ -142,6 +156,7 @@ impl Behaviour {
             Dialling {
                 connection: dial.connection_id(),
                 orders: vec![order],
+                whither: Whither::Axon,
                 failed: None,
             },
         );
@@ -158,8 +173,15 @@ impl Behaviour {
         if addresses.is_empty() || dialling.orders.is_empty() {
             return self.give_up(&peer);
         }
+        dialling.whither = Whither::Elsewhere;
+        self.dial_again(peer, addresses);
+    }
+
+    fn dial_again(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let dial = dial(peer, addresses);
-        dialling.connection = dial.connection_id();
+        if let Some(dialling) = self.dialling.get_mut(&peer) {
+            dialling.connection = dial.connection_id();
+        }
         self.events.push_back(ToSwarm::Dial { opts: dial });
     }
 
@@ -216,17 +238,49 @@ impl Behaviour {
             return;
         };
         tracing::debug!(%peer, error = %failure.error, "dial failed");
-        let first = dialling.failed.is_none();
-        let error = dialling
+        // The first failure is the one to name: it is about the address on chain.
+        dialling
             .failed
             .get_or_insert_with(|| open_error(failure.error));
-        if first && *error != OpenError::Denied {
-            let unreachable = Event::Unreachable(peer);
-            self.events.push_back(ToSwarm::GenerateEvent(unreachable));
-        } else {
-            self.give_up(&peer);
+        if matches!(failure.error, DialError::Denied { .. }) {
+            return self.give_up(&peer);
+        }
+        match dialling.whither {
+            Whither::Axon => match circuit(failure.error, peer) {
+                Some(circuit) => {
+                    dialling.whither = Whither::Relay;
+                    self.dial_again(peer, vec![circuit]);
+                }
+                None => self.look_elsewhere(peer),
+            },
+            Whither::Relay => self.look_elsewhere(peer),
+            Whither::Elsewhere => self.give_up(&peer),
         }
     }
+
+    fn look_elsewhere(&mut self, peer: PeerId) {
+        let unreachable = Event::Unreachable(peer);
+        self.events.push_back(ToSwarm::GenerateEvent(unreachable));
+    }
+}
+
+/// The way to a peer through the one that answered at its address: a peer behind a router has its relay's address on chain.
+/// The handshake through it must prove the same peer, so whoever else answers there can only carry, or not.
+fn circuit(error: &DialError, peer: PeerId) -> Option<Multiaddr> {
+    let DialError::WrongPeerId { obtained, address } = error else {
+        return None;
+    };
+    let relay: Multiaddr = address
+        .iter()
+        .filter(|part| !matches!(part, Protocol::P2p(_)))
+        .collect();
+    let direct = !relay.iter().any(|part| part == Protocol::P2pCircuit);
+    direct.then(|| {
+        relay
+            .with(Protocol::P2p(*obtained))
+            .with(Protocol::P2pCircuit)
+            .with(Protocol::P2p(peer))
+    })
 }
 
 fn dial(peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {

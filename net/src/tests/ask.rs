@@ -85,7 +85,7 @@ async fn a_node_that_serves_nobody_says_so() {
         .client
         .ask(&other.address, ask(vec![1], 1), ENOUGH)
         .await;
-    assert_eq!(refused, Err(AskError::Refused(Refusal::NotServing)));
+    assert_eq!(refused, Err(AskError::Refused(Refusal::RESTARTING)));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use libp2p::multiaddr::Protocol;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{AskError, Multiaddr, StartError};
+use crate::{AskError, Multiaddr, RelayLimits, StartError};
 
 const NETWORK: SigningContext = SigningContext {
     genesis: Digest([0xdd; 32]),
@@ -93,7 +93,7 @@ async fn a_node_listens_on_several_addresses_of_both_families() {
 #[tokio::test]
 async fn a_peer_that_only_a_relay_reaches_answers_through_it() {
     let relay = node_of(NetConfig {
-        relay_server: true,
+        relay_server: Some(RelayLimits::default()),
         ..listening(127)
     })
     .await;
@@ -113,6 +113,14 @@ async fn a_peer_that_only_a_relay_reaches_answers_through_it() {
     let stranger = node_of(base(129)).await;
     let unreachable = AskError::Unreachable { addr: NOBODY };
     assert_eq!(answers(&stranger, &miner.address).await, Err(unreachable));
+    // What it tells the chain is where its relay answers: with that, a stranger to the relay comes through too.
+    let told = relayed.address(None).unwrap();
+    assert_eq!(told, relay.address.addr);
+    let by_chain = PeerAddress {
+        addr: told,
+        ..miner.address
+    };
+    assert_eq!(answers(&stranger, &by_chain).await, Ok(vec![3, 1]));
     let validator = node_of(NetConfig {
         relays: vec![multiaddr(&relay)],
         ..base(130)
@@ -122,9 +130,74 @@ async fn a_peer_that_only_a_relay_reaches_answers_through_it() {
 }
 
 #[tokio::test]
+async fn who_answers_in_a_peer_s_stead_and_is_no_relay_of_it_is_named() {
+    let other = node_of(listening(134)).await;
+    let relay = node_of(NetConfig {
+        relay_server: Some(RelayLimits::default()),
+        ..listening(135)
+    })
+    .await;
+    let (validator, missing) = (node_of(base(136)).await, node_of(base(137)).await);
+    for (found, seed) in [(&other, 134), (&relay, 135)] {
+        let address = PeerAddress {
+            addr: found.address.addr,
+            ..missing.address
+        };
+        let obtained = Identity::from_seed([seed; 32]).peer_key();
+        let obtained = crate::peer_id(&obtained).unwrap();
+        let wrong = Err(AskError::WrongPeer { obtained });
+        assert_eq!(answers(&validator, &address).await, wrong);
+    }
+}
+
+#[tokio::test]
+async fn a_node_takes_every_address_of_both_families_on_one_port() {
+    let any = |ip: std::net::IpAddr| SocketAddr::new(ip, 0);
+    let first = node_of(NetConfig {
+        listen: vec![any(Ipv4Addr::UNSPECIFIED.into())],
+        ..base(138)
+    })
+    .await;
+    let port = first.handle.local_addr().unwrap().port();
+    let v6 = |seed| NetConfig {
+        listen: vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)],
+        ..base(seed)
+    };
+    let second = node_of(v6(139)).await;
+    serve(second.inbound, echo_all);
+    let validator = node_of(base(140)).await;
+    let address = PeerAddress {
+        addr: SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port),
+        ..second.address
+    };
+    assert_eq!(answers(&validator, &address).await, Ok(vec![3, 1]));
+    let taken = start(v6(141)).await.unwrap_err();
+    assert!(matches!(taken, StartError::Listen { .. }), "{taken}");
+}
+
+/// A router that swallows UDP answers nothing, not even that the port is dead.
+#[tokio::test]
+async fn tcp_carries_where_udp_is_swallowed() {
+    let miner = node_of(NetConfig {
+        quic: false,
+        ..listening(142)
+    })
+    .await;
+    serve(miner.inbound, echo_all);
+    let _swallows = std::net::UdpSocket::bind(miner.address.addr).unwrap();
+    let validator = node_of(base(143)).await;
+    assert_eq!(answers(&validator, &miner.address).await, Ok(vec![3, 1]));
+    let [connection] = &validator.handle.connections().await[..] else {
+        panic!("one connection");
+    };
+    let tcp = |part| matches!(part, Protocol::Tcp(_));
+    assert!(connection.address.iter().any(tcp), "{connection:?}");
+}
+
+#[tokio::test]
 async fn a_relayed_connection_becomes_a_direct_one() {
     let relay = node_of(NetConfig {
-        relay_server: true,
+        relay_server: Some(RelayLimits::default()),
         ..listening(131)
     })
     .await;

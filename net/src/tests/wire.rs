@@ -78,7 +78,7 @@ fn refusals() -> [(&'static str, Refusal); 8] {
         ("out-of-bounds", Refusal::OutOfBounds),
         ("overloaded", Refusal::Overloaded { retry_after_ms }),
         ("unknown-blob", Refusal::UnknownBlob),
-        ("not-serving", Refusal::NotServing),
+        ("not-serving", Refusal::NotServing { retry_after_ms }),
     ]
 }
 
@@ -186,9 +186,9 @@ fn the_encodings_have_not_moved() {
 
 #[test]
 fn every_protocol_carries_the_version() {
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
     for name in crate::acceptor::protocols() {
-        assert!(name.as_ref().ends_with("/2"), "{name}");
+        assert!(name.as_ref().ends_with("/3"), "{name}");
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use super::Seen;
+use super::{Seen, Served};
 
 /// Rao in a TAO, and in an alpha.
 const RAO_PER_TAO: f64 = 1e9;
@@ -54,6 +54,49 @@ impl Sheet<'_> {
         self.gauge_in(name, Some(&Unit::Seconds), help, seconds)
     }
 
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    pub(super) fn served(&mut self, served: &Served) -> fmt::Result {
+        self.counter(
+            "asks_answered",
+            "Asks that got a whole answer",
+            served.answered,
+        )?;
+        self.counter("tokens_answered", "Tokens of whole answers", served.tokens)?;
+        self.counter(
+            "asks_cancelled",
+            "Asks whose asker went away before the end",
+            served.cancelled,
+        )?;
+        self.counter(
+            "slices_sent",
+            "Ranges of files that were sent",
+            served.slices,
+        )?;
+        self.gauge(
+            "asks_in_flight",
+            "Answers being drawn, or waiting for the engine",
+            Some(served.in_flight as f64),
+        )?;
+        let mut refused = self.0.encode_descriptor(
+            "requests_refused",
+            "Requests that were refused, by reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (reason, value) in &served.refused {
+            let labels = [("reason", *reason)];
+            let encoder = refused.encode_family(&labels)?;
+            ConstCounter::new(*value).encode(encoder)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn connection(&mut self, chain: Option<&Client>) -> fmt::Result {
         let Some(chain) = chain else { return Ok(()) };
         let connection = chain.connection();
@@ -62,13 +105,11 @@ impl Sheet<'_> {
             "Whether the node answers",
             Some(f64::from(u8::from(connection.is_up))),
         )?;
-        let reconnects = self.0.encode_descriptor(
+        self.counter(
             "chain_reconnects",
             "Connections that were made anew after one was lost",
-            None,
-            MetricType::Counter,
+            connection.reconnects,
         )?;
-        ConstCounter::new(connection.reconnects).encode(reconnects)?;
         let node =
             self.0
                 .encode_descriptor("chain_node", "The node in use", None, MetricType::Info)?;

@@ -215,3 +215,22 @@ async fn a_scraper_gets_metrics_and_others_are_told_where_they_are() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+#[test]
+fn what_a_miner_did_with_requests_is_told_by_reason() {
+    let metrics = Metrics::default();
+    assert!(!metrics.text().unwrap().contains("requests_refused"));
+    metrics.serves(|| Served {
+        answered: 3,
+        refused: vec![("replayed", 2), ("overloaded", 0)],
+        ..Served::default()
+    });
+    let text = metrics.text().unwrap();
+    for line in [
+        "athanor_asks_answered_total 3\n",
+        "athanor_requests_refused_total{reason=\"replayed\"} 2\n",
+        "athanor_requests_refused_total{reason=\"overloaded\"} 0\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}

@@ -38,6 +38,14 @@ struct Value {
 }
 
 impl ConfigFile {
+    /// A text that is no file's, under a name.
+    pub(super) fn of(name: &str, text: &str) -> Self {
+        Self {
+            path: PathBuf::from(name),
+            text: text.to_owned(),
+        }
+    }
+
     pub(super) fn read(path: &Path) -> Result<Self, SettingsError> {
         let path = path.to_owned();
         let read = || -> io::Result<String> {

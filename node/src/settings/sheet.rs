@@ -150,6 +150,11 @@ impl Sheet {
         self.0.get(key).map(|setting| &setting.source)
     }
 
+    /// As on the command line; `None` if it is not set.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.value.as_deref()
+    }
+
     pub(super) fn is_from_file(&self, key: &str) -> bool {
         matches!(self.source(key), Some(Source::File(_)))
     }

@@ -59,6 +59,8 @@ pub(super) enum Refusal {
     NotAnExtrinsic,
     #[error("{call} is no call that a daemon needs")]
     Call { call: String },
+    #[error("it tips {tip} rao, and a daemon needs no tip")]
+    Tip { tip: u128 },
 }
 
 /// One hotkey on one subnet.
@@ -98,11 +100,13 @@ impl Policy {
         Ok(domain)
     }
 
-    /// Whether an extrinsic's payload is signed; its call. `name` knows what the chain calls a pallet's call.
+    /// Whether an extrinsic's payload is signed; its call. `name` knows what the chain calls a pallet's call, and `tip` what
+    /// the payload of an extrinsic tips.
     pub(super) fn extrinsic(
         &self,
         bytes: &[u8],
         name: impl FnOnce(u8, u8) -> Option<(String, String)>,
+        tip: impl FnOnce(&[u8]) -> Option<u128>,
     ) -> Result<&'static str, Refusal> {
         let [pallet, call, netuid @ ..] = bytes else {
             return Err(Refusal::NotAnExtrinsic);
@@ -119,7 +123,11 @@ impl Policy {
         if netuid != self.context.netuid || !end.windows(32).any(|window| window == genesis) {
             return Err(Refusal::Elsewhere);
         }
-        Ok(allowed)
+        match tip(bytes) {
+            Some(0) => Ok(allowed),
+            Some(tip) => Err(Refusal::Tip { tip }),
+            None => Err(Refusal::NotAnExtrinsic),
+        }
     }
 }
 

@@ -205,8 +205,9 @@ impl Desk {
                 return Err(Refusal::NotAnExtrinsic);
             }
         };
+        let name = |pallet, call| calls.name(pallet, call);
         self.policy
-            .extrinsic(bytes, |pallet, call| calls.name(pallet, call))
+            .extrinsic(bytes, name, |payload| calls.tip(payload))
     }
 
     fn count(&self, what: &str) {

@@ -88,9 +88,8 @@ fn payload(netuid: NetUid, genesis: Digest) -> Vec<u8> {
 }
 
 fn judge_call(bytes: &[u8], pallet: &str, call: &str) -> Result<&'static str, Refusal> {
-    POLICY.extrinsic(bytes, |index, _| {
-        (index == 7).then(|| (pallet.to_owned(), call.to_owned()))
-    })
+    let name = |index, _| (index == 7).then(|| (pallet.to_owned(), call.to_owned()));
+    POLICY.extrinsic(bytes, name, |_| Some(0))
 }
 
 #[test]
@@ -123,6 +122,13 @@ fn calls_that_serve_are_signed_and_none_that_move_coins_or_stake() {
         let refused = judge_call(&payload(netuid, genesis), "SubtensorModule", "serve_axon");
         assert_eq!(refused, Err(Refusal::Elsewhere));
     }
+    let name = |_, _| Some(("Commitments".to_owned(), "set_commitment".to_owned()));
+    for (tip, refused) in [
+        (Some(1), Refusal::Tip { tip: 1 }),
+        (None, Refusal::NotAnExtrinsic),
+    ] {
+        assert_eq!(POLICY.extrinsic(&bytes, name, |_| tip), Err(refused));
+    }
     let hash = [9; 32];
     assert_eq!(
         judge_call(&hash, "Commitments", "set_commitment"),
@@ -144,7 +150,8 @@ proptest! {
         let bytes = message(&CONTEXT, &HOTKEY, NOW + issued, 60_000);
         prop_assert!(POLICY.message(&bytes, NOW).is_ok());
         let calls = |_, _| Some(("Commitments".to_owned(), "set_commitment".to_owned()));
-        prop_assert_eq!(POLICY.extrinsic(&bytes, calls), Err(Refusal::Elsewhere));
+        let judged = POLICY.extrinsic(&bytes, calls, |_| Some(0));
+        prop_assert_eq!(judged, Err(Refusal::Elsewhere));
     }
 }
 
