@@ -2,24 +2,27 @@
 # A validator and a miner in two network namespaces, with a router that translates addresses and a bad wire between them.
 #
 #   scripts/netns.sh                   run it: about five minutes
+#   scripts/netns.sh --relay           forward no port: the miner is reached through a relay
 #   scripts/netns.sh --keep            leave logs and data behind, and say where
 #   scripts/netns.sh --delay MS        delay of the wire, each way (50)
 #   scripts/netns.sh --loss SHARE      share of the packets that it loses (0.01)
 #
 # The chain and the validator are on 198.18.0.1. The miner is on 10.77.0.2, behind a router that is 198.18.0.2 outside
-# and forwards one port. Rounds are answered and checkpoints fetched over that wire; then it is cut, and healed.
+# and forwards one port, or none: then a relay on 198.18.0.1 carries, and the miner is told no address of its own.
+# Rounds are answered and checkpoints fetched over that wire; then it is cut, and healed.
 # Needs root (or CAP_NET_ADMIN and CAP_SYS_ADMIN), `ip` and `nft`. Prints a line per check; ends with 1 if one failed, 2 if it could not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-delay=50 loss=0.01 keep=no
+delay=50 loss=0.01 keep=no relay=no
 die() { echo "netns: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case "$1" in
     --keep) keep=yes ;;
+    --relay) relay=yes ;;
     --delay) [ $# -gt 1 ] || die "--delay needs milliseconds"; delay=$2; shift ;;
     --loss) [ $# -gt 1 ] || die "--loss needs a share"; loss=$2; shift ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) die "unknown argument $1; see --help" ;;
   esac
   shift
@@ -63,9 +66,11 @@ for end in "$core wire" "$router wire" "$router inside" "$home home"; do
 done
 ip -n "$home" route add default via 10.77.0.1
 ip netns exec "$router" sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
-ip netns exec "$router" nft -f - << 'RULES'
+forward='iifname "wire" meta l4proto { tcp, udp } th dport 8091 dnat to 10.77.0.2;'
+[ $relay = no ] || forward=
+ip netns exec "$router" nft -f - << RULES
 table ip nat {
-  chain in { type nat hook prerouting priority dstnat; iifname "wire" meta l4proto { tcp, udp } th dport 8091 dnat to 10.77.0.2; }
+  chain in { type nat hook prerouting priority dstnat; $forward }
   chain out { type nat hook postrouting priority srcnat; oifname "wire" masquerade; }
 }
 RULES
@@ -93,11 +98,18 @@ chain=ws://198.18.0.1:9944
 export RUST_LOG=info
 ip netns exec "$core" "$target/athanor-devnet" --host 198.18.0.1 --block-time 1000 --genesis "$scratch/genesis.json" > "$scratch/devnet.log" 2>&1 &
 until grep -q "$chain" "$scratch/devnet.log"; do kill -0 $! || { cat "$scratch/devnet.log"; die "the chain does not start"; }; sleep 0.1; done
+reached=(--axon.external_ip 198.18.0.2)
+if [ $relay = yes ]; then
+  export RUST_LOG=info,athanor_net=debug
+  ip netns exec "$core" "$target/athanor-miner" relay --axon.ip 198.18.0.1 --axon.port 8099 --data.dir "$scratch/relay" > "$scratch/relay.log" 2>&1 &
+  until grep -q -- --net.relays "$scratch/relay.log"; do kill -0 $! || { cat "$scratch/relay.log"; die "the relay does not start"; }; sleep 0.1; done
+  reached=($(grep -- --net.relays "$scratch/relay.log"))
+fi
 ip netns exec "$home" "$target/athanor-miner" run --subtensor.chain_endpoint $chain "${wallets[@]}" --wallet.name miner \
-  --axon.external_ip 198.18.0.2 --model "$scratch/student/start" --data.dir "$scratch/miner" --feed.file "$scratch/miner.events" --distill.judge_every 20 > "$scratch/miner.log" 2>&1 &
+  "${reached[@]}" --model "$scratch/student/start" --data.dir "$scratch/miner" --feed.file "$scratch/miner.events" --distill.judge_every 20 > "$scratch/miner.log" 2>&1 &
 miner=$!
 ip netns exec "$core" "$target/athanor-validator" run --subtensor.chain_endpoint $chain "${wallets[@]}" --wallet.name validator \
-  --teacher distill/teacher --data-dir "$scratch/validator" --events "$scratch/validator.events" > "$scratch/validator.log" 2>&1 &
+  --axon.external_ip 198.18.0.1 --teacher distill/teacher --data-dir "$scratch/validator" --events "$scratch/validator.events" > "$scratch/validator.log" 2>&1 &
 validator=$!
 
 # --- What must hold.
@@ -120,6 +132,10 @@ check "the miner is graded over the wire" 150 at_least validator '"graded".*"qua
 check "the miner's new checkpoint is committed and served" 200 at_least miner '"swapped"' 1
 swapped=$(count validator '"graded"')
 check "the new checkpoint is fetched, replayed and graded" 120 at_least validator '"graded".*"quality":0\.[0-9]*[1-9]' $((swapped + 1))
+if [ $relay = yes ]; then
+  check "the chain has the relay's address" 1 grep -q 'axon.*198.18.0.1:8099\|address=198.18.0.1:8099' "$scratch/miner.log"
+  check "a direct connection was punched through the router" 60 grep -q 'a direct connection was punched' "$scratch/miner.log" "$scratch/validator.log"
+fi
 check "weights are on chain" 120 at_least validator '"weights_\(set\|committed\)"' 1
 
 echo cut >&$wire_in

@@ -1,7 +1,8 @@
 //! What the network costs: a blob against a plain TCP copy, an ask against a TCP echo, memory against nothing.
 //!
-//! Every figure stands beside its yardstick from the same run, over loopback, both ends in this process. `--figures`
-//! takes a list of `blob`, `ask` and `memory`.
+//! Every figure stands beside its yardstick from the same run, over loopback, both ends in this process. Processor time, of
+//! both ends together, says on a busy machine what the wall clock cannot. `--figures` takes a list of `blob`, `ask`, `memory`
+//! and `floor`, the last being what the parts of a transfer cost by themselves.
 
 use std::{
     fs::{self, File},
@@ -15,10 +16,12 @@ use athanor_net::{
     BlobStore, Client, Identity, Inbound, InboundRequest, NetConfig, NetHandle, PeerAddress, start,
 };
 use athanor_spec::{
-    Answer, Ask, Digest, Finish, Hotkey, Refusal, Signed, SubnetSpec,
+    Answer, Ask, Digest, Fetch, Finish, Hotkey, Refusal, Signed, SubnetSpec,
     envelope::Domain,
     wire::{Request, Response},
 };
+use bao::decode::SliceDecoder;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const ENOUGH: Duration = Duration::from_secs(60);
@@ -37,6 +40,9 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     if wanted("memory") {
         runtime.block_on(memory())?;
+    }
+    if wanted("floor") {
+        floor()?;
     }
     if wanted("blob") {
         runtime.block_on(blob())?;
@@ -139,15 +145,19 @@ async fn blob() -> Result<(), Failure> {
     let tcp = serve(node(2, true, false).await?, Some(store.clone()))?;
     let quic = serve(node(3, true, true).await?, Some(store))?;
     let mut seconds = [const { Vec::new() }; 3];
+    let mut busy = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
+        let before = processor_seconds()?;
         seconds[0].push(plain_copy(&path, &to)?);
+        busy[0].push(processor_seconds()? - before);
         for (index, (peer, _)) in [&tcp, &quic].into_iter().enumerate() {
-            let begin = Instant::now();
+            let (begin, before) = (Instant::now(), processor_seconds()?);
             asker
                 .client
                 .fetch(peer, digest, BLOB as u64, envelope, &to)
                 .await?;
             seconds[index + 1].push(begin.elapsed().as_secs_f64());
+            busy[index + 1].push(processor_seconds()? - before);
             fs::remove_file(&to)?;
         }
     }
@@ -156,18 +166,85 @@ async fn blob() -> Result<(), Failure> {
         BLOB >> 20
     );
     let [plain, tcp, quic] = seconds.map(median);
-    for (name, taken) in [
-        ("plain TCP copy", plain),
-        ("fetch, TCP", tcp),
-        ("fetch, QUIC", quic),
+    let [plain_busy, tcp_busy, quic_busy] = busy.map(median);
+    for (name, taken, busy) in [
+        ("plain TCP copy", plain, plain_busy),
+        ("fetch, TCP", tcp, tcp_busy),
+        ("fetch, QUIC", quic, quic_busy),
     ] {
-        let rate = BLOB as f64 / taken / 1e6;
         println!(
-            "  {name:<16} {rate:>8.0} MB/s  {:>5.2} of plain",
-            plain / taken
+            "  {name:<16} {:>8.0} MB/s  {:>5.2} of plain  {:>6.2} ns of processor time a byte",
+            BLOB as f64 / taken / 1e6,
+            plain / taken,
+            busy * 1e9 / BLOB as f64
         );
     }
     Ok(())
+}
+
+/// What one core needs for the work that a verified and encrypted transfer cannot do without, part by part.
+fn floor() -> Result<(), Failure> {
+    const SLICE: usize = 224 << 10;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("content");
+    let mut bytes = vec![0; BLOB];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    fs::write(&path, &bytes)?;
+    let limits = SubnetSpec::local().limits;
+    let store = BlobStore::open(&directory.path().join("trees"), limits.max_chunk_bytes)?;
+    let blob = store.add(&path)?;
+    println!("one core, nanoseconds of processor time a byte");
+    let print = |name: &str, before: f64| -> io::Result<()> {
+        let busy = processor_seconds()? - before;
+        println!("  {name:<44} {:>6.2}", busy * 1e9 / BLOB as f64);
+        Ok(())
+    };
+
+    let ranges = || {
+        (0..BLOB / SLICE).map(|index| Fetch {
+            blob,
+            offset: (index * SLICE) as u64,
+            len: SLICE as u32,
+        })
+    };
+    let before = processor_seconds()?;
+    let slices: Result<Vec<Vec<u8>>, Refusal> = ranges().map(|it| store.slice(&it)).collect();
+    print("read a range with its proof from disk", before)?;
+    let slices = slices.map_err(|refusal| refusal.to_string())?;
+    let hash = blake3::Hash::from(blob.0);
+    let mut content = Vec::with_capacity(SLICE);
+    let before = processor_seconds()?;
+    for (fetch, slice) in ranges().zip(&slices) {
+        content.clear();
+        SliceDecoder::new(slice.as_slice(), &hash, fetch.offset, fetch.len.into())
+            .read_to_end(&mut content)?;
+    }
+    print("verify it", before)?;
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &[7; 32]).map_err(|_| "no key")?;
+    let key = LessSafeKey::new(key);
+    let nonce = || Nonce::assume_unique_for_key([0; 12]);
+    let before = processor_seconds()?;
+    let mut tags = Vec::new();
+    for frame in bytes.chunks_mut(60 << 10) {
+        let tag = key.seal_in_place_separate_tag(nonce(), Aad::empty(), frame);
+        tags.push(tag.map_err(|_| "not sealed")?);
+    }
+    print("ChaCha20-Poly1305, one end", before)?;
+    let before = processor_seconds()?;
+    fs::write(directory.path().join("written"), &bytes)?;
+    print("write it to a file that is not synced", before)?;
+    Ok(())
+}
+
+/// Processor time that this process has used up, in seconds to a hundredth.
+fn processor_seconds() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name in brackets may hold anything: the fields are counted behind it. User and system time are the twelfth and
+    // thirteenth, in ticks of a hundredth of a second, which is what Linux tells every process.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|it| it.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / 100.0)
 }
 
 /// Seconds that a copy through a loopback connection takes, neither encrypted nor verified.

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 mod binary;
 mod chain;
+mod check;
 mod crash;
 mod failover;
 mod gateway;
@@ -22,6 +23,7 @@ mod operator;
 mod relay;
 mod rig;
 mod rude;
+mod signals;
 mod signer;
 mod subnet;
 mod transcript;

@@ -324,7 +324,10 @@ async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
     // What it says of itself is what happened.
     let data_dir = directory.path().join("miner");
     let status = control::status(&data_dir).await.unwrap();
-    assert_eq!((status.serving, status.address), (swapped, address.addr));
+    assert_eq!(
+        (status.serving, status.address),
+        (swapped, Some(address.addr))
+    );
     assert_eq!(status.counts, miner.counts());
     let refused = &status.counts.refused;
     assert_eq!((refused.replayed, refused.bad_signature), (1, 1));

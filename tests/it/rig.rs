@@ -108,6 +108,42 @@ impl Rig {
         self.child = Some(child);
     }
 
+    /// What `check` finds out about the miner, and whether all is well.
+    pub(crate) async fn check(&self) -> (serde_json::Value, bool) {
+        let mut check = Command::new(crate::binary::binary("athanor-miner"));
+        check
+            .args(["check", "--json", "--wallet.path"])
+            .arg(self.directory.path().join("wallets"))
+            .args(["--wallet.name", "miner"])
+            .args(["--subtensor.chain_endpoint", self._devnet.url().as_str()])
+            .arg("--data.dir")
+            .arg(self.directory.path().join("miner"))
+            .arg("--model")
+            .arg(&self.model.dir)
+            .args(["--device", "cpu"]);
+        let output = tokio::task::spawn_blocking(move || check.output().unwrap());
+        let output = crate::chain::within(output).await.unwrap();
+        let report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (report, output.status.success())
+    }
+
+    /// Sends the miner a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until the miner has ended by itself, and says how.
+    pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let status = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        crate::chain::within(status).await.unwrap()
+    }
+
     /// Kills the miner as a power cut would.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();

@@ -188,15 +188,10 @@ pub fn observe(
     temperature: f32,
     seed: u64,
 ) -> Vec<TokenObservation> {
-    tokens
-        .iter()
-        .enumerate()
-        .map(|(t, token)| {
-            let seen = sampler::observe(logits.row(t), *token, temperature, seed, t as u32);
-            TokenObservation {
-                margin: seen.margin,
-                gap: seen.gap,
-            }
+    sampler::observe_answer(logits, tokens, temperature, seed)
+        .map(|seen| TokenObservation {
+            margin: seen.margin,
+            gap: seen.gap,
         })
         .collect()
 }

@@ -190,7 +190,7 @@ impl Shelf {
             let fetch = match request {
                 Request::Fetch(fetch) => fetch.payload,
                 Request::Ask(_) => {
-                    reply.send(refused(Refusal::NotServing));
+                    reply.send(refused(Refusal::RESTARTING));
                     continue;
                 }
                 Request::Delta(_) => {

@@ -3,8 +3,9 @@
 //! The configuration comes first, and what is wrong there ends the command. Then the chain's record is read, and the miner
 //! that runs is asked, over the network, at the address that the chain gives, by a peer that was made for this.
 
-mod audit;
+mod grade;
 mod network;
+mod pay;
 mod report;
 
 use athanor_chain::Metagraph;
@@ -44,20 +45,21 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError
         Err(ControlError::NotRunning { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let mut grade = None;
     if let Some(record) = record(&mut report, &metagraph, &hotkey, &spec, running.as_ref()) {
         let probe = Probe {
             address: record.0,
             committed: record.1,
             hotkey: pair,
             context: node.chain.signing_context(spec.subnet.netuid),
-            spec,
+            spec: spec.clone(),
             teacher: files.teacher,
             device: run.device,
             checkpoints: athanor_miner::checkpoints(&data_dir),
         };
-        network::run(&mut report, &probe).await?;
+        grade = network::run(&mut report, &probe).await?;
     }
-    pay(&mut report, &metagraph, &hotkey);
+    pay::tell(&mut report, &metagraph, &hotkey, grade.as_ref(), &spec);
     let passed = report.passed();
     let text = match json {
         true => report.json()?,
@@ -127,17 +129,4 @@ fn record(
         addr: neuron.axon?,
     };
     Some((address, committed?))
-}
-
-/// What it gets now, and what cannot be known.
-fn pay(report: &mut Report, metagraph: &Metagraph, hotkey: &Hotkey) {
-    let Some(neuron) = metagraph.by_hotkey(hotkey) else {
-        return;
-    };
-    let share = 100.0 * f64::from(neuron.incentive) / f64::from(u16::MAX);
-    report.note(format!(
-        "it gets {share:.2} % of what miners are paid, {} in the last epoch; what a checkpoint earns depends on the others' \
-         grades, which only validators know",
-        neuron.emission
-    ));
 }

@@ -12,7 +12,7 @@
 
 mod philox;
 
-use crate::kernels::lanes;
+use crate::{kernels::lanes, scorer::Logits};
 use philox::philox;
 
 /// The uniforms are multiples of one over this number.
@@ -117,6 +117,17 @@ pub fn observe(logits: &[f32], token: u32, temperature: f32, seed: u64, step: u3
         },
         gap: best.score - second.map_or(f32::NEG_INFINITY, |second| second.score),
     }
+}
+
+/// [`observe`] for every token of an answer: row `i` of `logits` predicts its token `i`, which was drawn at step `i`.
+pub fn observe_answer<'a>(
+    logits: &'a Logits,
+    tokens: &'a [u32],
+    temperature: f32,
+    seed: u64,
+) -> impl Iterator<Item = Margin> + 'a {
+    let steps = tokens.iter().zip(0_u32..).enumerate();
+    steps.map(move |(row, (token, step))| observe(logits.row(row), *token, temperature, seed, step))
 }
 
 #[derive(Clone, Copy, Debug)]

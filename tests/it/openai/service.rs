@@ -162,8 +162,6 @@ impl Service {
             device: DeviceChoice::Cpu,
             replay_memory: 1 << 30,
             calibration: Calibration::shipped(),
-            ways: Default::default(),
-            external: None,
             feed: Feed::new(),
             metrics: metrics.clone(),
             gateway: Some(gateway),

@@ -10,16 +10,21 @@ use athanor_model::{
     checkpoint::{MANIFEST, Manifest},
 };
 use athanor_net::{AskError, Client, Identity, NetConfig, Observed, PeerAddress};
-use athanor_scoring::grade;
+use athanor_node::blocking;
 use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec,
     envelope::{Domain, MAX_CLOCK_SKEW_MS},
+    telemetry::GradeSummary,
 };
 use codec::Encode;
 use futures::future::join_all;
 use sp_core::{Pair as _, sr25519};
 
-use super::{super::CliError, audit, report::Report};
+use super::{
+    super::CliError,
+    grade::{self, Asked, Question},
+    report::Report,
+};
 
 /// Asks that are replayed: some hundreds of tokens, which is enough to tell another model.
 const ASKS: usize = 24;
@@ -29,10 +34,6 @@ const AT_ONCE: usize = 8;
 const WINDOW_MS: u64 = 30_000;
 /// Files beyond are not fetched: a range of them proves as much.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// What is asked: ordinary text, which every tokenizer knows.
-const TEXT: &str = "The furnace must be fed by night as by day, for a fire that goes out once has spoiled the work of a month. \
-So the keeper built a tower beside it, filled it with charcoal, and let it fall by its own weight as the grate below burned \
-clear. He counted the hours on a candle, wrote down what he saw, and slept. In the morning 17 drops had run over into the glass.";
 
 /// Whom to ask, and by which rules.
 pub(super) struct Probe {
@@ -47,8 +48,11 @@ pub(super) struct Probe {
     pub(super) checkpoints: PathBuf,
 }
 
-/// Makes every test that needs the network.
-pub(super) async fn run(report: &mut Report, probe: &Probe) -> Result<(), CliError> {
+/// Makes every test that needs the network; the grade that a validator would give, if there are answers to give it for.
+pub(super) async fn run(
+    report: &mut Report,
+    probe: &Probe,
+) -> Result<Option<GradeSummary>, CliError> {
     // A peer of its own: the miner's own identity could not be dialled by itself.
     let seed = sr25519::Pair::generate().0.public().0;
     let (client, _, net) = athanor_net::start(NetConfig::new(
@@ -56,40 +60,23 @@ pub(super) async fn run(report: &mut Report, probe: &Probe) -> Result<(), CliErr
         probe.spec.limits.clone(),
     ))
     .await?;
-    let asks = asks(probe)?;
-    let answers = reach(report, probe, &client, asks).await;
+    let answers = reach(report, probe, &client, questions(probe)?).await;
+    let mut grade = None;
     if let Some(answers) = answers {
         status(report, probe, &client).await;
         speed(report, probe, &answers);
         let fetched = fetch(report, probe, &client).await;
-        margins(report, probe, answers, fetched).await;
+        grade = margins(report, probe, answers, fetched).await;
     }
     net.shutdown().await;
-    Ok(())
+    Ok(grade)
 }
 
-/// Pieces of text at the temperatures and lengths that the spec has validators use.
-fn asks(probe: &Probe) -> Result<Vec<Ask>, CliError> {
+/// What is asked: as validators ask, by the spec.
+fn questions(probe: &Probe) -> Result<Vec<Question>, CliError> {
     let tokenizer = probe.teacher.tokenizer().map_err(CliError::Tokenizer)?;
-    let text = tokenizer
-        .encode(TEXT)
-        .map_err(|error| CliError::Tokenizer(error.into()))?;
-    let round = &probe.spec.round;
-    let (shortest, longest) = round.continuation_prompt_tokens;
-    let start = now_ms();
-    Ok((0..ASKS)
-        .map(|n| {
-            let length = shortest as usize + n * (longest - shortest) as usize / ASKS;
-            let from = (n * 7) % text.len().saturating_sub(length).max(1);
-            let prompt: Vec<u32> = text.iter().skip(from).take(length).copied().collect();
-            Ask {
-                prompt,
-                max_new_tokens: u16::try_from(round.continuation_new_tokens.1).unwrap_or(u16::MAX),
-                temperature_milli: round.temperatures_milli[n % round.temperatures_milli.len()],
-                seed: start.rotate_left(20) ^ n as u64,
-            }
-        })
-        .collect())
+    grade::questions(&probe.spec, &tokenizer, now_ms(), ASKS)
+        .map_err(|error| CliError::Tokenizer(error.into()))
 }
 
 fn sign<T: Encode + Domain>(probe: &Probe, payload: T, nonce: u64) -> Signed<T> {
@@ -104,25 +91,35 @@ fn sign<T: Encode + Domain>(probe: &Probe, payload: T, nonce: u64) -> Signed<T> 
     )
 }
 
+/// A question, and the answer to it if there was one.
+type Answers = Vec<(Question, Option<Observed>)>;
+
+/// The questions that were answered.
+fn answered(answers: &Answers) -> impl Iterator<Item = (&Ask, &Observed)> {
+    answers
+        .iter()
+        .filter_map(|(question, observed)| Some((&question.ask, observed.as_ref()?)))
+}
+
 /// Dials, asks one and then many; the answers, if there are any.
 async fn reach(
     report: &mut Report,
     probe: &Probe,
     client: &Client,
-    asks: Vec<Ask>,
-) -> Option<Vec<(Ask, Observed)>> {
+    questions: Vec<Question>,
+) -> Option<Answers> {
     let deadline = Duration::from_millis(probe.spec.round.deadline_ms.into());
     let at = probe.address.addr;
-    let ask = |n: usize, ask: Ask| async move {
-        let signed = sign(probe, ask.clone(), n as u64);
-        let observed = client.ask(&probe.address, signed, deadline).await?;
-        Ok::<_, AskError>((ask, observed))
+    let ask = |n: usize, question: Question| async move {
+        let signed = sign(probe, question.ask.clone(), n as u64);
+        let observed = client.ask(&probe.address, signed, deadline).await;
+        (question, observed)
     };
-    let mut asks = asks.into_iter().enumerate();
-    let (n, first) = asks.next()?;
+    let mut questions = questions.into_iter().enumerate();
+    let (n, first) = questions.next()?;
     let first = match ask(n, first).await {
-        Ok(first) => first,
-        Err(error) => {
+        (question, Ok(observed)) => (question, Some(observed)),
+        (_, Err(error)) => {
             not_reached(report, &error, at);
             return None;
         }
@@ -137,13 +134,11 @@ async fn reach(
     );
     let mut answers = vec![first];
     let mut failed = Vec::new();
-    let rest: Vec<(usize, Ask)> = asks.collect();
+    let rest: Vec<(usize, Question)> = questions.collect();
     for some in rest.chunks(AT_ONCE) {
-        for answer in join_all(some.iter().map(|(n, it)| ask(*n, it.clone()))).await {
-            match answer {
-                Ok(answer) => answers.push(answer),
-                Err(error) => failed.push(error),
-            }
+        for (question, answer) in join_all(some.iter().map(|(n, it)| ask(*n, it.clone()))).await {
+            let answer = answer.map_err(|error| failed.push(error)).ok();
+            answers.push((question, answer));
         }
     }
     let detail = match failed.first() {
@@ -182,9 +177,10 @@ fn not_reached(report: &mut Report, error: &AskError, at: std::net::SocketAddr) 
 }
 
 /// What makes an answer one that is graded at all.
-fn signatures(report: &mut Report, probe: &Probe, answers: &[(Ask, Observed)]) {
+fn signatures(report: &mut Report, probe: &Probe, answers: &Answers) {
     let hotkey = Hotkey(probe.hotkey.public().0);
-    let wrong = answers.iter().filter(|(ask, observed)| {
+    let all = answered(answers).count();
+    let wrong = answered(answers).filter(|(ask, observed)| {
         let answer = &observed.answer;
         answer.verify(&probe.context, now_ms()).is_err()
             || answer.signer != hotkey
@@ -195,15 +191,12 @@ fn signatures(report: &mut Report, probe: &Probe, answers: &[(Ask, Observed)]) {
         "signature",
         wrong == 0,
         format!(
-            "{} of {} answers are signed by the hotkey for their asks",
-            answers.len() - wrong,
-            answers.len()
+            "{} of {all} answers are signed by the hotkey for their asks",
+            all - wrong
         ),
         "compare this machine's clock with an NTP server's",
     );
-    let other = answers
-        .iter()
-        .find(|(_, it)| it.answer.payload.checkpoint != probe.committed);
+    let other = answered(answers).find(|(_, it)| it.answer.payload.checkpoint != probe.committed);
     match other {
         None => report.pass("digest", "every answer names the committed checkpoint".into()),
         Some((_, it)) => report.fail(
@@ -242,17 +235,16 @@ async fn status(report: &mut Report, probe: &Probe, client: &Client) {
 }
 
 /// By this machine's socket: a validator is farther away.
-fn speed(report: &mut Report, probe: &Probe, answers: &[(Ask, Observed)]) {
-    let mut first: Vec<Duration> = answers.iter().map(|(_, it)| it.first_token).collect();
-    let mut whole: Vec<Duration> = answers.iter().map(|(_, it)| it.elapsed).collect();
+fn speed(report: &mut Report, probe: &Probe, answers: &Answers) {
+    let mut first: Vec<Duration> = answered(answers).map(|(_, it)| it.first_token).collect();
+    let mut whole: Vec<Duration> = answered(answers).map(|(_, it)| it.elapsed).collect();
     first.sort_unstable();
     whole.sort_unstable();
-    let grades = answers.iter().map(|(_, it)| {
-        let ms = u64::try_from(it.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let grades = answered(answers).map(|(_, it)| {
         let tokens = u32::try_from(it.answer.payload.tokens.len()).unwrap_or(u32::MAX);
-        grade::service(ms, tokens, &probe.spec.service)
+        athanor_scoring::grade::service(millis(it.elapsed), tokens, &probe.spec.service)
     });
-    let service = grades.sum::<f64>() / answers.len().max(1) as f64;
+    let service = grades.sum::<f64>() / whole.len().max(1) as f64;
     let ms = |sorted: &[Duration], share: f64| {
         let at = ((sorted.len() as f64 * share) as usize).min(sorted.len() - 1);
         sorted[at].as_secs_f64() * 1000.0
@@ -337,43 +329,58 @@ async fn fetch_into(probe: &Probe, client: &Client, to: &Path) -> Result<(u64, u
     Ok((bytes, left))
 }
 
-/// Replays the answers in f32, from what was fetched or from the miner's own copy.
+/// Replays the answers in f32, from what was fetched or from the miner's own copy, and grades them.
 async fn margins(
     report: &mut Report,
     probe: &Probe,
-    answers: Vec<(Ask, Observed)>,
+    answers: Answers,
     fetched: Option<tempfile::TempDir>,
-) {
+) -> Option<GradeSummary> {
     let own = probe.checkpoints.join(probe.committed.to_string());
     let dir = fetched.as_ref().map_or(own, |it| it.path().to_owned());
-    let answers: Vec<_> = answers
+    let committed = probe.committed;
+    let asked: Vec<Asked> = answers
         .into_iter()
-        .filter(|(_, it)| it.answer.payload.checkpoint == probe.committed)
-        .map(|(ask, it)| (ask, it.answer.payload))
+        .map(|(question, observed)| {
+            let answer = observed.map(|it| (it.answer.payload, millis(it.elapsed)));
+            Asked {
+                question,
+                answer: answer.filter(|(answer, _)| answer.checkpoint == committed),
+            }
+        })
         .collect();
-    let (device, params) = (probe.device, probe.spec.audit.clone());
-    let replayed = tokio::task::spawn_blocking(move || {
-        let checkpoint = Checkpoint::open(&dir).map_err(|error| error.to_string())?;
-        audit::replay(&checkpoint, device, &params, &answers).map_err(|error| error.to_string())
+    let (device, spec, teacher) = (probe.device, probe.spec.clone(), probe.teacher.clone());
+    let replayed = blocking(move || {
+        let checkpoint = Checkpoint::open(&dir)?;
+        grade::replay(&checkpoint, &teacher, device, &spec, &asked)
     });
-    match replayed.await {
-        Ok(Ok(verdict)) => report.judge(
-            "audit",
-            verdict.is_good(),
-            format!(
-                "{} of {} tokens are not the replay's draw (the shipped null has 0.35 %), largest margin {:.3}, evidence \
-                 against it {:.2e} where {:.0e} condemns",
-                verdict.others,
-                verdict.tokens,
-                verdict.margin,
-                verdict.evidence,
-                1.0 / probe.spec.audit.alpha,
-            ),
-            "serve with --weights f32 and --device cpu to find out which of them differs",
+    let verdict = match replayed.await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            let next = "see what is wrong with the checkpoint first";
+            report.fail("audit", error.to_string(), next);
+            return None;
+        }
+    };
+    report.judge(
+        "audit",
+        verdict.is_good(),
+        format!(
+            "{} of {} tokens are not the replay's draw (the shipped null has 0.35 %), largest margin {:.3}, evidence \
+             against it {:.2e} where {:.0e} condemns",
+            verdict.others,
+            verdict.tokens,
+            verdict.margin,
+            verdict.evidence,
+            1.0 / probe.spec.audit.alpha,
         ),
-        Ok(Err(error)) => report.fail("audit", error, "see what is wrong with the checkpoint first"),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+        "serve with --weights f32 and --device cpu to find out which of them differs",
+    );
+    Some(verdict.grade)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn now_ms() -> u64 {
