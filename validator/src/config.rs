@@ -193,11 +193,19 @@ pub enum BeginError {
     /// The ledger failed.
     #[error(transparent)]
     Book(#[from] BookError),
-    /// The ledger holds the beginning of this round on another chain, or by another key or spec.
+    /// The ledger is of another chain, or of another hotkey.
     #[error(
-        "the ledger began round {round} with another block, hotkey or spec: choose another --data.dir for each of them"
+        "the ledger holds round {round} of another chain or by another hotkey: choose another --data.dir for each of them"
     )]
     OtherChain {
+        /// The round.
+        round: Round,
+    },
+    /// The round was begun under another spec, before a restart.
+    #[error(
+        "round {round} was begun under another spec: it is left as it is, and closed with the next epoch"
+    )]
+    OtherSpec {
         /// The round.
         round: Round,
     },
@@ -209,7 +217,7 @@ pub enum BeginError {
 impl BeginError {
     /// Whether it may pass by itself.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Read(_))
+        matches!(self, Self::Read(_) | Self::OtherSpec { .. })
     }
 }
 

@@ -368,6 +368,10 @@ impl Loop {
         };
         self.config.metrics.block(block.number, &schedule);
         let first_of_epoch = schedule.last_epoch_block == block.number;
+        if first_of_epoch {
+            // The chain takes an axon now and then only: what it refused at the start is said again.
+            self.announce_axon().await;
+        }
         let follow =
             first_of_epoch || self.weights.waits() || std::mem::take(&mut self.weights_changed);
         if follow && !self.config.submission.is_dry() {

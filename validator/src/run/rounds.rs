@@ -82,7 +82,7 @@ impl Loop {
         })
         .await??;
         if head.seed != drawn.output || head.block_hash != block_hash {
-            return Err(BeginError::OtherChain { round });
+            return Err(BeginError::OtherSpec { round });
         }
         // The head of the first beginning stands: the metagraph at that block gives where they are.
         for miner in &mut miners {
@@ -163,6 +163,9 @@ impl Loop {
         let book = self.book.clone();
         let rounds = tokio::task::spawn_blocking(move || book.rounds()).await??;
         for (head, closed) in rounds {
+            if head.genesis != self.chain.genesis() || head.validator != self.signer.hotkey() {
+                return Err(BeginError::OtherChain { round: head.round });
+            }
             if closed.is_none() && head.round < round {
                 tracing::info!(round = %head.round, "closing a round that an earlier epoch left open");
                 self.close(head).await?;

@@ -71,7 +71,56 @@ pub(super) fn same_row(derived: &[(Uid, u16)], on_chain: &[(Uid, u16)]) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use athanor_scoring::{allocate::ChainLimits, transcript::Head};
+    use athanor_spec::{BlockNumber, Hotkey, NetUid};
+
     use super::*;
+
+    /// A round without miners, whose only claim is where it stands in the line.
+    fn empty(round: u64, previous: Option<Digest>, ledger: Digest) -> Transcript {
+        let head = Head {
+            genesis: Digest([1; 32]),
+            netuid: NetUid(1),
+            spec: Digest([2; 32]),
+            calibration: Digest([3; 32]),
+            validator: Hotkey([4; 32]),
+            round: Round(round),
+            first_block: BlockNumber(5),
+            block_hash: Digest([6; 32]),
+            ask_blocks: 7,
+            seed: [8; 32],
+            proof: vec![9; 96],
+            limits: ChainLimits::NONE,
+            previous,
+            ledger,
+            miners: Vec::new(),
+        };
+        Transcript::new(head, Vec::new())
+    }
+
+    #[test]
+    fn a_line_holds_only_if_each_round_names_the_one_before_and_its_ledger() {
+        let spec = SubnetSpec::local();
+        let first = empty(3, None, Ledger::default().digest());
+        let after = first.close(Ledger::default(), &spec).ledger.digest();
+        let found = |second: Transcript| {
+            let line = [first.clone(), second];
+            let derived = rederive(Ledger::default(), &line, &spec);
+            assert_eq!(derived[0].differences, []);
+            derived[1].differences.clone()
+        };
+        assert_eq!(found(empty(4, Some(first.root()), after)), []);
+        // A round between them was left out.
+        let other = Digest([11; 32]);
+        let left_out = Difference::Line { round: Round(4) };
+        assert_eq!(found(empty(4, Some(other), after)), [left_out]);
+        let cooked = Difference::Ledger {
+            round: Round(4),
+            found: other,
+            derived: after,
+        };
+        assert_eq!(found(empty(4, Some(first.root()), other)), [cooked]);
+    }
 
     #[test]
     fn rows_are_the_same_up_to_scale_and_zeros() {
