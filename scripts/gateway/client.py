@@ -4,11 +4,12 @@ client.py BASE_URL KEY KEYS_COMMAND..: the last words are the command that makes
 if one failed.
 """
 
+import json
 import subprocess
 import sys
 import time
+import urllib.request
 
-import httpx
 import openai
 
 base, key, keys_command = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -76,8 +77,9 @@ def _():
     usage = answer.usage
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > usage.prompt_tokens > 0
     receipt = answer.model_extra["athanor"]["receipts"][0]
-    again = httpx.get(f"{base}/receipts/{receipt['id']}", headers={"Authorization": f"Bearer {key}"})
-    assert again.json() == receipt, again.text
+    again = urllib.request.Request(f"{base}/receipts/{receipt['id']}", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(again) as told:
+        assert json.load(told) == receipt
 
 
 @check("chat: raw response headers")
