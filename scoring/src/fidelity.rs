@@ -144,6 +144,12 @@ struct Ratio {
 }
 
 impl FidelitySums {
+    /// Nothing measured.
+    pub const ZERO: Self = Self {
+        own: Ratio::ZERO,
+        forced: Ratio::ZERO,
+    };
+
     /// One answer: `own` are the divergences on the miner's rollout (the end token included when it was drawn),
     /// `forced` those on the teacher's continuation, a prefix that the miner does not choose.
     pub fn of_answer(
@@ -225,6 +231,11 @@ impl FidelitySums {
 }
 
 impl Ratio {
+    const ZERO: Self = Self {
+        charge: 0.0,
+        base: 0.0,
+    };
+
     fn of(tokens: &[TokenDivergence], params: &GradeParams) -> Self {
         Self {
             charge: tokens.iter().map(|token| token.kl).sum(),

@@ -109,16 +109,42 @@ fn repetition(tokens: &[u32]) -> f64 {
     }
 }
 
-/// What the time of one answer is worth, in [0, 1]: 1 within `base + per_token * tokens` milliseconds, 0 from
-/// `hard_factor` times that, linear between. Inside the band nothing is gained by being faster.
-pub fn service(elapsed_ms: u64, tokens: u32, params: &ServiceParams) -> f64 {
-    let good = f64::from(params.base_ms) + f64::from(params.per_token_ms) * f64::from(tokens);
-    let late = elapsed_ms as f64 - good;
-    let band = good * (params.hard_factor - 1.0);
+/// How long an answer took, by the validator's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From the first byte of the ask to the first tokens, in milliseconds.
+    pub first_token_ms: u64,
+    /// From the first byte of the ask to the last byte of the answer, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Tokens of the answer.
+    pub tokens: u32,
+}
+
+/// What the time of one answer is worth, in [0, 1]: 1 while its time to first token and its time per token after that
+/// are good enough, 0 where one of them is `hard_factor` times that, linear between; the worse of the two counts. Inside
+/// the band nothing is gained by being faster.
+pub fn service(timing: Timing, params: &ServiceParams) -> f64 {
+    let first = band(
+        timing.first_token_ms as f64,
+        params.ttft_ms.into(),
+        params.hard_factor,
+    );
+    let rest = timing.elapsed_ms.saturating_sub(timing.first_token_ms) as f64;
+    let per_token = rest / f64::from(timing.tokens.saturating_sub(1).max(1));
+    first.min(band(
+        per_token,
+        params.per_token_ms.into(),
+        params.hard_factor,
+    ))
+}
+
+fn band(time: f64, good: f64, hard_factor: f64) -> f64 {
+    let late = time - good;
+    let width = good * (hard_factor - 1.0);
     if late <= 0.0 {
         1.0
-    } else if band > 0.0 {
-        unit(1.0 - late / band)
+    } else if width > 0.0 {
+        unit(1.0 - late / width)
     } else {
         0.0
     }

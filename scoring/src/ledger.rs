@@ -5,7 +5,7 @@
 
 use athanor_spec::{
     Digest, Epoch, Round, SubnetSpec,
-    params::{AuditParams, GradeParams},
+    params::{AuditParams, GradeParams, ServiceParams},
     telemetry::{FaultSummary, GradeSummary},
 };
 use codec::{Decode, Encode};
@@ -13,6 +13,7 @@ use codec::{Decode, Encode};
 use crate::{
     evidence::HotkeyEvidence,
     fidelity::FidelitySums,
+    goodput::{self, Goodput},
     grade::{self, Axes},
 };
 
@@ -53,6 +54,8 @@ pub enum AskOutcome {
         liveliness: f64,
         /// Worth of its time in [0, 1].
         service: f64,
+        /// How fast it came, and under which load.
+        pace: Pace,
     },
     /// Refused, late, cut, malformed or unsigned: it grades 0.
     #[codec(index = 1)]
@@ -61,7 +64,20 @@ pub enum AskOutcome {
         fidelity: FidelitySums,
         /// Whether the item was checkable, so that its credit is lost.
         checkable: bool,
+        /// Which load probe of the round it belonged to.
+        load: Option<u32>,
     },
+}
+
+/// How fast an answer came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Pace {
+    /// Tokens of the answer.
+    pub tokens: u32,
+    /// From the first byte of the ask to the last byte of the answer, in milliseconds, less what the validator was busy.
+    pub elapsed_ms: u32,
+    /// Which load probe of the round it belonged to; `None` for an ask by itself.
+    pub load: Option<u32>,
 }
 
 impl AskOutcome {
@@ -75,6 +91,7 @@ impl AskOutcome {
                 credit,
                 liveliness,
                 service,
+                pace: _,
             } => {
                 e_value.is_none_or(|e| (0.0..=MAX_OF_ASK).contains(&e))
                     && fidelity.is_within(MAX_OF_ASK)
@@ -83,6 +100,36 @@ impl AskOutcome {
                     && unit(*service)
             }
             Self::Failed { fidelity, .. } => fidelity.is_within(MAX_OF_ASK),
+        }
+    }
+
+    /// The load probe that the ask belonged to.
+    pub fn load(&self) -> Option<u32> {
+        match self {
+            Self::Answered { pace, .. } => pace.load,
+            Self::Failed { load, .. } => *load,
+        }
+    }
+
+    /// Quality in [0, 1] of what the checkpoint said to this one prompt, for paired comparisons of checkpoints: fidelity,
+    /// on the rollout and on the teacher's continuation, and credit, capped by liveliness. How fast it was said is a
+    /// matter of the hotkey and not of the checkpoint. A missing answer is worth 0.
+    pub fn quality(&self, params: &GradeParams) -> f64 {
+        match self {
+            Self::Answered {
+                fidelity,
+                credit,
+                liveliness,
+                ..
+            } => {
+                let axes = Axes {
+                    fidelity: fidelity.fidelity(params),
+                    correctness: *credit,
+                    service: None,
+                };
+                grade::ask_quality(&axes, *liveliness, params)
+            }
+            Self::Failed { .. } => 0.0,
         }
     }
 }
@@ -112,6 +159,9 @@ pub struct Record {
     correctness: Mean,
     liveliness: Mean,
     service: Mean,
+    goodput: Goodput,
+    /// Checkpoints that the registration has committed to.
+    attempts: u32,
     evidence: HotkeyEvidence,
     fault: Option<Fault>,
 }
@@ -170,8 +220,12 @@ impl Record {
                 credit,
                 liveliness,
                 service,
+                pace,
             } => {
                 self.answered += 1.0;
+                if pace.load.is_none() {
+                    self.goodput.alone(goodput::of_answer(*service, pace));
+                }
                 self.fidelity.merge(fidelity);
                 self.liveliness.add(*liveliness);
                 self.service.add(*service);
@@ -185,7 +239,11 @@ impl Record {
             AskOutcome::Failed {
                 fidelity,
                 checkable,
+                load,
             } => {
+                if load.is_none() {
+                    self.goodput.alone(0.0);
+                }
                 self.fidelity.merge(fidelity);
                 if *checkable {
                     self.correctness.add(0.0);
@@ -216,11 +274,31 @@ impl Record {
         self.correctness.scale(factor);
         self.liveliness.scale(factor);
         self.service.scale(factor);
+        self.goodput.decay(factor);
     }
 
-    /// Names the checkpoint that the hotkey now commits to and serves.
+    /// Counts what a load probe measured: tokens per second within the objective, over all of its streams.
+    pub fn load_probe(&mut self, tokens_per_second: f64) {
+        self.goodput.loaded(tokens_per_second);
+    }
+
+    /// Goodput in references of the spec: under load as far as it was measured so, else that of single asks, which is a
+    /// lower bound. 0 where nothing was measured.
+    pub fn goodput(&self, params: &ServiceParams) -> f64 {
+        self.goodput.tokens_per_second() / params.goodput_tokens_per_second
+    }
+
+    /// Names the checkpoint that the hotkey now commits to and serves; another one than before is another attempt.
     pub fn set_checkpoint(&mut self, checkpoint: Option<Digest>) {
+        if checkpoint.is_some() && checkpoint != self.checkpoint {
+            self.attempts = self.attempts.saturating_add(1);
+        }
         self.checkpoint = checkpoint;
+    }
+
+    /// Checkpoints that the registration has committed to, as far as this ledger saw: the k of its crown's threshold.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// Sets or lifts an accusation other than the audit's own, which stands for life once the evidence condemns.

@@ -4,6 +4,7 @@ pub mod allocate;
 pub mod corpus;
 pub mod evidence;
 pub mod fidelity;
+pub mod goodput;
 pub mod grade;
 pub mod ledger;
 pub mod rank;

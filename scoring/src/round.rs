@@ -14,9 +14,11 @@ use serde::Serialize;
 
 use crate::{
     allocate::{ChainLimits, Entry, allocate},
+    goodput,
     ledger::{AskId, AskOutcome, Fault, FaultKind, Record},
 };
 
+mod contest;
 mod state;
 
 pub use state::{DecodeLedgerError, Ledger};
@@ -100,6 +102,8 @@ pub struct AskResult {
     pub index: u32,
     /// Which of the round's shared prompts it was, if it was one.
     pub shared: Option<u32>,
+    /// The checkpoint that answered; `None` if nothing usable came.
+    pub from: Option<Digest>,
     /// What was found.
     pub outcome: AskOutcome,
     /// Provable misbehaviour that came with it.
@@ -168,6 +172,7 @@ pub fn close(before: Ledger, input: &RoundInput<'_>, spec: &SubnetSpec) -> Close
     }
     let mut graded = Vec::with_capacity(miners.len());
     let mut entries = Vec::with_capacity(miners.len());
+    let mut sights = Vec::with_capacity(miners.len());
     for miner in miners {
         let results = of_account
             .get(&miner.account)
@@ -179,15 +184,26 @@ pub fn close(before: Ledger, input: &RoundInput<'_>, spec: &SubnetSpec) -> Close
         record.set_checkpoint(Some(miner.checkpoint));
         record.set_fault(fault);
         let grade = record.summary(spec);
-        entries.push(entry(miner, &grade));
+        let entry = entry(miner, &grade, record.goodput(&spec.service));
+        sights.push(contest::Sight {
+            miner,
+            results,
+            entry,
+            attempt: record.attempts(),
+        });
+        entries.push(entry);
         graded.push(Graded {
             account: miner.account,
             uid: miner.uid,
             grade,
         });
     }
+    let contenders = contest::contenders(&sights, &spec.grade);
+    let crown = ledger
+        .crown_mut()
+        .close_round(epoch, &contenders, &spec.allocation);
     ledger.closed(input.round);
-    let weights = allocate(&entries, None, &spec.allocation, input.limits);
+    let weights = allocate(&entries, crown, &spec.allocation, input.limits);
     Closed {
         ledger,
         graded,
@@ -221,6 +237,16 @@ fn count(record: &mut Record, round: Round, results: &[&AskResult], spec: &Subne
             (Purpose::Organic, _) => {}
         }
     }
+    for probe in 0..spec.service.load_probes {
+        let streams = results
+            .iter()
+            .filter(|result| result.purpose == Purpose::Audit)
+            .map(|result| &result.outcome)
+            .filter(|outcome| outcome.load() == Some(probe));
+        if let Some(tokens_per_second) = goodput::of_probe(streams, spec.service.load_streams) {
+            record.load_probe(tokens_per_second);
+        }
+    }
 }
 
 /// What stands against a miner apart from the audit's evidence: the first of what it signed, what it committed to, and
@@ -251,7 +277,7 @@ fn standing_fault(miner: &SeenMiner, results: &[&AskResult], ledger: &Ledger) ->
     }
 }
 
-fn entry(miner: &SeenMiner, grade: &GradeSummary) -> Entry {
+fn entry(miner: &SeenMiner, grade: &GradeSummary, goodput: f64) -> Entry {
     let (class, quality_low) = match &miner.artifact {
         Artifact::Fetched { tensors } => (*tensors, grade.quality_low),
         // An artifact that is not at hand was not recomputed: neutral, and unpaid.
@@ -261,7 +287,7 @@ fn entry(miner: &SeenMiner, grade: &GradeSummary) -> Entry {
         uid: miner.uid,
         class,
         quality_low,
-        goodput: 1.0,
+        goodput,
         faulty: grade.fault.is_some(),
         priority_block: miner.committed_at,
     }

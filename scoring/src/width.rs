@@ -20,12 +20,13 @@ pub fn enough(quality: f64, params: &AllocationParams) -> f64 {
 }
 
 /// How many asks each miner gets in a round, given the effective number of asks that each already has: in order, never
-/// less than `shared`, together `asks_per_miner` each unless the cap of one miner is reached.
-pub fn prompts(effective: &[f64], shared: u32, spec: &SubnetSpec) -> Vec<u32> {
+/// less than `least` (those with shared prompts and those of load probes), together `asks_per_miner` each unless the cap
+/// of one miner is reached.
+pub fn prompts(effective: &[f64], least: u32, spec: &SubnetSpec) -> Vec<u32> {
     let mean = spec.round.asks_per_miner;
-    let shared = shared.min(mean);
-    let most = mean.saturating_mul(MOST) - shared;
-    let budget = u64::from(mean - shared) * effective.len() as u64;
+    let least = least.min(mean);
+    let most = mean.saturating_mul(MOST) - least;
+    let budget = u64::from(mean - least) * effective.len() as u64;
     let widths: Vec<f64> = effective
         .iter()
         // NaN is nothing known.
@@ -55,7 +56,7 @@ pub fn prompts(effective: &[f64], shared: u32, spec: &SubnetSpec) -> Vec<u32> {
     {
         own[at] += 1;
     }
-    own.into_iter().map(|count| shared + count).collect()
+    own.into_iter().map(|count| least + count).collect()
 }
 
 #[cfg(test)]

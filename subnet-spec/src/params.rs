@@ -10,9 +10,11 @@ use thiserror::Error;
 use crate::{Digest, NetUid};
 
 mod allocation;
+mod service;
 mod tasks;
 
 pub use allocation::{AllocationParams, Curve, GoodputWorth};
+pub use service::ServiceParams;
 pub use tasks::{FamilyParams, TaskParams};
 
 /// Everything that the participants of one subnet must agree on.
@@ -130,20 +132,6 @@ pub struct GradeParams {
     pub missing_end: f64,
     /// Half-life of ledger evidence, in epochs.
     pub half_life_epochs: f64,
-}
-
-/// Service-level objective, in bands: an answer within it is worth 1, one at the hard limit 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceParams {
-    /// Time per answer that is good enough, in milliseconds: a fixed part ...
-    pub base_ms: u32,
-    /// ... plus this much per generated token, in milliseconds.
-    pub per_token_ms: u32,
-    /// Multiple of that time at which an answer is worth nothing.
-    pub hard_factor: f64,
-    /// The reference that goodput is measured in: tokens per second within the objective, under load.
-    pub goodput_tokens_per_second: f64,
 }
 
 /// Why a spec cannot be used.
@@ -360,17 +348,7 @@ impl SubnetSpec {
         unit("grade.missing_end", grade.missing_end)?;
         positive("grade.half_life_epochs", grade.half_life_epochs)?;
 
-        range(
-            "service.hard_factor",
-            self.service.hard_factor > 1.0,
-            self.service.hard_factor.to_string(),
-            "above 1",
-        )?;
-        positive(
-            "service.goodput_tokens_per_second",
-            self.service.goodput_tokens_per_second,
-        )?;
-
+        self.service.check(round)?;
         self.allocation.check()
     }
 }

@@ -11,7 +11,7 @@ use athanor_scoring::{
     allocate::ChainLimits,
     evidence::TokenObservation,
     fidelity::FidelitySums,
-    ledger::{AskOutcome, FaultKind, Record},
+    ledger::{AskOutcome, FaultKind, Pace, Record},
     round::{Artifact, Ledger, Purpose, SeenMiner},
     transcript::{Continuation, Failure, Head, Leaf, Sight, Times, Transcript},
 };
@@ -207,6 +207,7 @@ fn transcript(receipt: Receipt) -> Transcript {
             outcome: AskOutcome::Failed {
                 fidelity,
                 checkable: false,
+                load: None,
             },
         },
         Sight::Answered {
@@ -226,6 +227,11 @@ fn transcript(receipt: Receipt) -> Transcript {
                 credit: Some(1.0),
                 liveliness: 1.0,
                 service: 1.0,
+                pace: Pace {
+                    tokens: 12,
+                    elapsed_ms: 40,
+                    load: Some(0),
+                },
             },
         },
     ];

@@ -207,6 +207,7 @@ impl Stage {
                         uid: Uid(miner as u16),
                         index: 0,
                         shared: None,
+                        load: None,
                         block_offset: 0,
                         reference_seed: 0,
                         content: Content::Continuation,

@@ -17,6 +17,7 @@ use crate::{
     ask::{self, Observation},
     audit::{Auditor, Replay, Replayed, TeacherText},
     plan::{Content, PlannedAsk},
+    pressure::Pressure,
     round::RoundMiner,
     signer::Signer,
     stall::Stalls,
@@ -41,6 +42,7 @@ pub(crate) struct AskContext {
     pub(crate) auditor: Auditor,
     pub(crate) teacher: Teacher,
     pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) pressure: Pressure,
     pub(crate) stalls: Stalls,
     pub(crate) vocab_size: u32,
     pub(crate) deadline: Duration,
@@ -80,6 +82,7 @@ impl AskContext {
             uid: self.miner.uid,
             index,
             shared: None,
+            load: None,
             block_offset: 0,
             reference_seed: !ask.seed,
             ask,
@@ -106,9 +109,15 @@ impl AskContext {
     }
 
     async fn look(&self, planned: PlannedAsk, notify: impl Fn(Event)) -> Sight {
-        let Ok(_permit) = self.in_flight.acquire().await else {
+        // The asks of a load probe go out together, whatever else is under way.
+        let permit = match planned.load {
+            Some(_) => Ok(None),
+            None => self.in_flight.acquire().await.map(Some),
+        };
+        let Ok(_permit) = permit else {
             return own_trouble("this validator shuts down", None);
         };
+        let exchange = self.pressure.begin(self.miner.account.hotkey);
         let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
         let (observation, reference) = tokio::join!(
             ask::ask(
@@ -125,6 +134,10 @@ impl AskContext {
             ),
             self.teacher.continuation(&planned),
         );
+        if let (Observation::Answered { times, .. }, None) = (&observation, planned.load) {
+            exchange.first_token(Duration::from_millis(times.first_token_ms.into()));
+        }
+        drop(exchange);
         let Some(reference) = reference else {
             return own_trouble("the teacher did not continue the prompt", None);
         };

@@ -15,6 +15,7 @@ mod finding;
 pub mod gateway;
 pub mod plan;
 pub mod power;
+pub mod pressure;
 pub mod probe;
 #[cfg(test)]
 mod random_models;

@@ -7,6 +7,10 @@
 //! for it, and the prompt, heard of early, would save it one prefill. Prompt, length and temperature are common; the
 //! seed, the time, and everything about the other prompts are the miner's own.
 //!
+//! A round has load probes: moments, drawn from the seed alone, at which each miner, by a coin of its own, gets several of
+//! its own asks at once. About half of all miners are loaded together, so what hotkeys on one card serve adds up to what
+//! the card gives. The asks of a probe are drawn like all others.
+//!
 //! Each ask comes from a generator of its own, keyed by the miner's salt and the ask's index, so one ask can be drawn
 //! again by itself ([`ask_of`]) and does not depend on how many others there are. Procedural items are dealt from one deck
 //! per round, at a place that the miner's UID and the index name, so that no two prompts of a round are the same item.
@@ -42,6 +46,9 @@ pub struct PlannedAsk {
     pub index: u32,
     /// Which of the round's shared prompts it is, counted from 0; `None` for a prompt that only this miner gets.
     pub shared: Option<u32>,
+    /// Which load probe of the round it belongs to: all of the miner's asks of that probe go out at once. `None` for an
+    /// ask by itself. The validator clears it where the probe is not made ([`crate::pressure`]).
+    pub load: Option<u32>,
     /// Blocks after the round's first block at which the ask goes out.
     pub block_offset: u32,
     /// What goes over the wire.
@@ -103,6 +110,12 @@ pub fn shared_prompts(round: &RoundParams) -> u32 {
     (f64::from(round.asks_per_miner) * round.shared_share).round() as u32
 }
 
+/// How many asks every miner gets at least: those with the shared prompts, and those that load probes may take.
+pub fn least_asks(spec: &SubnetSpec) -> u32 {
+    let probes = spec.service.load_probes * spec.service.load_streams;
+    (shared_prompts(&spec.round) + probes).min(spec.round.asks_per_miner)
+}
+
 /// Plans a round: families drawn independently per prompt (never in blocks, which
 /// would break the sequential tests), scattered over `window_blocks` blocks.
 ///
@@ -159,9 +172,11 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
     fn ask(&self, (miner, uid): (Hotkey, Uid), index: u32, shared: Option<Prompt>) -> PlannedAsk {
         let salt = seed::salt(&self.seed, &miner);
         let mut rng = ChaCha20Rng::from_seed(seed::ask(&salt, index));
-        let block_offset = rng.random_range(0..self.window_blocks.max(1));
+        let alone = rng.random_range(0..self.window_blocks.max(1));
         let seed = rng.random();
         let is_shared = shared.is_some();
+        let load = self.load_probe(&salt, index);
+        let block_offset = load.map_or(alone, |probe| self.probe_offset(probe));
         let prompt = shared.unwrap_or_else(|| {
             // The first places are those of the shared prompts.
             let place = (u64::from(uid.0) + 1) * PLACES + u64::from(index) % PLACES;
@@ -172,6 +187,7 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
             uid,
             index,
             shared: is_shared.then_some(index),
+            load,
             block_offset,
             ask: Ask {
                 prompt: prompt.tokens,
@@ -182,6 +198,25 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
             reference_seed: prompt.reference_seed,
             content: prompt.content,
         }
+    }
+
+    /// The load probe that an ask of a miner belongs to: after the shared prompts, `load_streams` indices for each probe,
+    /// of which a miner takes part in every second one by a coin of its own.
+    fn load_probe(&self, salt: &[u8; 32], index: u32) -> Option<u32> {
+        let service = &self.spec.service;
+        let own = index.checked_sub(shared_prompts(&self.spec.round))?;
+        let probe = own / service.load_streams.max(1);
+        if probe >= service.load_probes {
+            return None;
+        }
+        let mut coin = ChaCha20Rng::from_seed(seed::probe(salt, probe));
+        coin.random::<bool>().then_some(probe)
+    }
+
+    /// The moment of a probe, the same for all who take part.
+    fn probe_offset(&self, probe: u32) -> u32 {
+        let mut rng = ChaCha20Rng::from_seed(seed::probe(&self.seed, probe));
+        rng.random_range(0..self.window_blocks.max(1))
     }
 
     fn shared_prompt(&self, index: u32) -> Prompt {
@@ -308,6 +343,40 @@ mod tests {
         let own: Vec<_> = asks.iter().filter(|a| a.shared.is_none()).collect();
         let prompts: HashSet<_> = own.iter().map(|a| &a.ask.prompt).collect();
         assert_eq!(prompts.len(), own.len(), "two miners share an own prompt");
+    }
+
+    #[test]
+    fn a_load_probe_takes_half_of_the_miners_at_one_moment() {
+        let mut spec = SubnetSpec::local();
+        (spec.service.load_probes, spec.service.load_streams) = (2, 5);
+        let asks = plan(&[6; 32], &miners(200), &spec, 100, bytes_as_tokens);
+        let mut moments = BTreeMap::<u32, HashSet<u32>>::new();
+        let mut streams = BTreeMap::<(u32, Uid), u32>::new();
+        for planned in &asks {
+            if let Some(probe) = planned.load {
+                assert_eq!(planned.shared, None);
+                moments
+                    .entry(probe)
+                    .or_default()
+                    .insert(planned.block_offset);
+                *streams.entry((probe, planned.uid)).or_default() += 1;
+            }
+        }
+        assert_eq!(moments.len(), 2);
+        assert!(moments.values().all(|at| at.len() == 1) && moments[&0] != moments[&1]);
+        assert!(streams.values().all(|count| *count == 5));
+        for probe in [0, 1] {
+            // Four standard deviations of 200 coins are 28.
+            let loaded = streams.keys().filter(|(of, _)| *of == probe).count();
+            assert!((72..=128).contains(&loaded), "{loaded}");
+        }
+        let both = streams
+            .keys()
+            .filter(|(of, uid)| *of == 0 && streams.contains_key(&(1, *uid)));
+        assert!(
+            (20..=80).contains(&both.count()),
+            "the halves are not independent"
+        );
     }
 
     #[test]

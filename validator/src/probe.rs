@@ -119,20 +119,8 @@ async fn probe_family(
     let chance = family.chance(family.params(&spec.tasks).length.0);
     let (mut right, mut asked) = (0, 0);
     for _ in 0..LOOKS {
-        let batch = (0..BATCH)
-            .map(|_| draw(family, tokenizer, spec, rng))
-            .collect::<Result<Vec<_>, _>>()?;
-        let answers = stream::iter(batch)
-            .map(|(item, ask)| async move { (item, teacher.say(ask).await) })
-            .buffered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
-        for (item, said) in answers {
-            let said = said.ok_or(ProbeError::Teacher { family })?;
-            let text = tokenizer.decode(&said.tokens).unwrap_or_default();
-            asked += 1;
-            right += u32::from(said.finish == Finish::Stop && task::grade(&item, &text) >= 1.0);
-        }
+        right += answered_rightly(family, BATCH, teacher, tokenizer, spec, rng).await?;
+        asked += BATCH as u32;
         let p_value = at_least(right, asked, chance);
         if p_value < ALPHA / LOOKS as f64 {
             return Ok(Probed {
@@ -150,6 +138,32 @@ async fn probe_family(
         upper: rate_at_most(right, asked),
         chance,
     })
+}
+
+/// Asks the teacher so many items of a family, and counts the answers that are entirely right.
+pub async fn answered_rightly(
+    family: Family,
+    items: usize,
+    teacher: &Teacher,
+    tokenizer: &Tokenizer,
+    spec: &SubnetSpec,
+    rng: &mut ChaCha20Rng,
+) -> Result<u32, ProbeError> {
+    let batch = (0..items)
+        .map(|_| draw(family, tokenizer, spec, rng))
+        .collect::<Result<Vec<_>, _>>()?;
+    let answers = stream::iter(batch)
+        .map(|(item, ask)| async move { (item, teacher.say(ask).await) })
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let mut right = 0;
+    for (item, said) in answers {
+        let said = said.ok_or(ProbeError::Teacher { family })?;
+        let text = tokenizer.decode(&said.tokens).unwrap_or_default();
+        right += u32::from(said.finish == Finish::Stop && task::grade(&item, &text) >= 1.0);
+    }
+    Ok(right)
 }
 
 /// An item and the ask that carries it, at the spec's lowest temperature that samples: what the teacher does best.

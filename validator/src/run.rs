@@ -33,6 +33,7 @@ use crate::{
     config::{RunError, StartError, ValidatorConfig},
     finding::{Finding, SharedArtifact},
     gateway::{self, Gateway, Organic},
+    pressure::Pressure,
     probe,
     round::{ActiveRound, Timetable},
     shelf::Shelf,
@@ -114,6 +115,7 @@ struct Loop {
     peer_key: Digest,
     /// Where others reach this node, if it is known.
     external: Option<SocketAddr>,
+    pressure: Pressure,
     stalls: Stalls,
     auditor: Auditor,
     teacher: Teacher,
@@ -275,6 +277,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         shelf,
         peer_key,
         external,
+        pressure: Pressure::default(),
         stalls: Stalls::watch(cancel.clone()),
         auditor,
         teacher,
@@ -398,9 +401,7 @@ impl Loop {
             .as_mut()
             .map(|active| active.due(block.number))
             .unwrap_or_default();
-        for planned in due {
-            self.dispatch(planned);
-        }
+        self.dispatch_all(due);
         if self
             .round
             .as_ref()

@@ -91,6 +91,15 @@ pub fn deck(seed: &[u8; 32]) -> [u8; 32] {
     *blake3::keyed_hash(seed, b"athanor/deck").as_bytes()
 }
 
+/// The seed of one load probe, of the whole round under its seed, of one miner under its salt.
+pub fn probe(salt: &[u8; 32], probe: u32) -> [u8; 32] {
+    *blake3::keyed_hash(
+        salt,
+        &[&b"athanor/load-probe"[..], &probe.to_le_bytes()].concat(),
+    )
+    .as_bytes()
+}
+
 /// The seed of one ask under a salt.
 pub fn ask(salt: &[u8; 32], index: u32) -> [u8; 32] {
     *blake3::keyed_hash(salt, &index.to_le_bytes()).as_bytes()

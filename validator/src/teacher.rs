@@ -16,7 +16,7 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{audit::TeacherText, plan::PlannedAsk};
 
@@ -32,6 +32,8 @@ type Continuation = Shared<BoxFuture<'static, Option<TeacherText>>>;
 pub struct Teacher {
     engine: Engine,
     ends: StopTokens,
+    /// As many as the engine takes; the rest wait for their turn.
+    turns: Arc<Semaphore>,
     remembered: Arc<Mutex<Remembered>>,
 }
 
@@ -50,11 +52,12 @@ impl Teacher {
         device: DeviceChoice,
     ) -> Result<Self, LoadError> {
         let limits = &spec.limits;
+        let queue = spec.round.max_in_flight as usize + SLOTS;
         let engine = engine::spawn(
             teacher,
             EngineConfig {
                 slots: SLOTS,
-                queue: spec.round.max_in_flight as usize + SLOTS,
+                queue,
                 device,
                 weights: athanor_model::WeightFormat::F32,
                 max_context: (limits.max_prompt_tokens + limits.max_new_tokens) as usize,
@@ -63,6 +66,7 @@ impl Teacher {
         Ok(Self {
             engine,
             ends,
+            turns: Arc::new(Semaphore::new(queue)),
             remembered: Arc::default(),
         })
     }
@@ -74,11 +78,9 @@ impl Teacher {
             return self.say(ask).await;
         }
         let key = ask.hash();
-        let continuation = self.remembered().get(key, || {
-            continue_prompt(self.engine.clone(), ask, self.ends.clone())
-                .boxed()
-                .shared()
-        });
+        let continuation = self
+            .remembered()
+            .get(key, || self.clone().continue_prompt(ask).boxed().shared());
         let text = continuation.clone().await;
         if text.is_none() {
             // An engine that was full has room later.
@@ -89,7 +91,31 @@ impl Teacher {
 
     /// What the teacher itself answers to an ask; `None` when its engine refuses or fails.
     pub async fn say(&self, ask: Ask) -> Option<TeacherText> {
-        continue_prompt(self.engine.clone(), ask, self.ends.clone()).await
+        self.clone().continue_prompt(ask).await
+    }
+
+    async fn continue_prompt(self, ask: Ask) -> Option<TeacherText> {
+        let _turn = self.turns.acquire().await.ok()?;
+        let (reply, generated) = oneshot::channel();
+        let request = GenerateRequest {
+            temperature: ask.temperature(),
+            prompt: ask.prompt,
+            max_new_tokens: ask.max_new_tokens.into(),
+            seed: ask.seed,
+            stop: self.ends,
+        };
+        self.engine
+            .generate(request, move |generation| drop(reply.send(generation)))
+            .ok()?;
+        let generation = generated.await.ok()?.ok()?;
+        let finish = match generation.finish {
+            Drawn::Stop => Finish::Stop,
+            Drawn::Length => Finish::Length,
+        };
+        Some(TeacherText {
+            tokens: generation.tokens,
+            finish,
+        })
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
@@ -135,29 +161,6 @@ pub(crate) fn reference(planned: &PlannedAsk) -> Ask {
         seed: planned.reference_seed,
         ..planned.ask.clone()
     }
-}
-
-async fn continue_prompt(teacher: Engine, ask: Ask, ends: StopTokens) -> Option<TeacherText> {
-    let (reply, generated) = oneshot::channel();
-    let request = GenerateRequest {
-        temperature: ask.temperature(),
-        prompt: ask.prompt,
-        max_new_tokens: ask.max_new_tokens.into(),
-        seed: ask.seed,
-        stop: ends,
-    };
-    teacher
-        .generate(request, move |generation| drop(reply.send(generation)))
-        .ok()?;
-    let generation = generated.await.ok()?.ok()?;
-    let finish = match generation.finish {
-        Drawn::Stop => Finish::Stop,
-        Drawn::Length => Finish::Length,
-    };
-    Some(TeacherText {
-        tokens: generation.tokens,
-        finish,
-    })
 }
 
 #[cfg(test)]

@@ -50,8 +50,7 @@ pub(crate) fn plain(
             &spec.grade,
         ),
         service: grade::service(
-            times.charged_ms(),
-            u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX),
+            times.charged(u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX)),
             &spec.service,
         ),
     }

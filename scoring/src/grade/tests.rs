@@ -99,14 +99,43 @@ fn running_into_the_limit_costs_only_where_the_teacher_ended() {
 
 #[test]
 fn service_has_a_dead_zone_a_slope_and_an_end() {
+    // 2,500 ms to the first token and 80 ms for each of the other ten are good enough, three times that is the end.
     let params = SubnetSpec::local().service;
-    let check =
-        |elapsed_ms, tokens, expected| close(service(elapsed_ms, tokens, &params), expected);
-    check(0, 10, 1.0);
-    check(2_100, 10, 1.0);
-    check(4_200, 10, 0.5);
-    check(6_300, 10, 0.0);
-    check(u64::MAX, 10, 0.0);
+    let check = |first_token_ms, rest_ms, expected| {
+        let timing = Timing {
+            first_token_ms,
+            elapsed_ms: first_token_ms + rest_ms,
+            tokens: 11,
+        };
+        close(service(timing, &params), expected);
+    };
+    check(0, 0, 1.0);
+    check(2_500, 800, 1.0);
+    check(5_000, 0, 0.5);
+    check(2_500, 1_600, 0.5);
+    check(5_000, 2_000, 0.25);
+    check(7_500, 0, 0.0);
+    check(0, 2_400, 0.0);
+}
+
+#[test]
+fn an_answer_that_came_at_once_is_judged_by_its_first_token() {
+    let params = SubnetSpec::local().service;
+    for tokens in [0, 1, 30] {
+        let at_once = |elapsed_ms| Timing {
+            first_token_ms: elapsed_ms,
+            elapsed_ms,
+            tokens,
+        };
+        close(service(at_once(5_000), &params), 0.5);
+        close(service(at_once(100), &params), 1.0);
+    }
+    let backwards = Timing {
+        first_token_ms: u64::MAX,
+        elapsed_ms: 1,
+        tokens: 1,
+    };
+    close(service(backwards, &params), 0.0);
 }
 
 #[test]
@@ -133,9 +162,19 @@ proptest! {
     }
 
     #[test]
-    fn slower_is_never_better(elapsed in 0_u64..30_000, more in 0_u64..30_000, tokens in 0_u32..100) {
+    fn slower_is_never_better(
+        first in 0_u64..10_000,
+        rest in 0_u64..10_000,
+        more in 0_u64..10_000,
+        tokens in 0_u32..100,
+    ) {
         let params = SubnetSpec::local().service;
-        let (fast, slow) = (service(elapsed, tokens, &params), service(elapsed + more, tokens, &params));
-        prop_assert!((0.0..=1.0).contains(&fast) && slow <= fast);
+        let of = |first_token_ms, rest| {
+            let elapsed_ms = first_token_ms + rest;
+            service(Timing { first_token_ms, elapsed_ms, tokens }, &params)
+        };
+        let fast = of(first, rest);
+        prop_assert!((0.0..=1.0).contains(&fast));
+        prop_assert!(of(first + more, rest) <= fast && of(first, rest + more) <= fast);
     }
 }

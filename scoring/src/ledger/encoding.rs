@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{Fault, MAX_ASKS_PER_ROUND, Record};
 
 /// First byte of every record; another value is another layout.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -68,6 +68,7 @@ impl Record {
             && [self.correctness, self.liveliness, self.service]
                 .iter()
                 .all(|m| m.is_bounded())
+            && self.goodput.is_bounded()
             && self.evidence.is_bounded()
             && self
                 .fault

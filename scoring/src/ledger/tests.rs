@@ -26,6 +26,11 @@ fn answered(credit: f64, e_value: f64) -> AskOutcome {
         credit: Some(credit),
         liveliness: 1.0,
         service: 1.0,
+        pace: Pace {
+            tokens: 8,
+            elapsed_ms: 500,
+            load: None,
+        },
     }
 }
 
@@ -37,6 +42,7 @@ fn failed() -> AskOutcome {
     AskOutcome::Failed {
         fidelity: FidelitySums::of_missing(reference, &spec().grade),
         checkable: true,
+        load: None,
     }
 }
 
@@ -165,6 +171,7 @@ fn the_bytes_of_a_record_are_fixed() {
     let lost = AskOutcome::Failed {
         fidelity: FidelitySums::default(),
         checkable: true,
+        load: None,
     };
     let mut record = record(&[answered(0.5, 1.0), lost]);
     record.set_checkpoint(Some(Digest([9; 32])));
@@ -173,11 +180,57 @@ fn the_bytes_of_a_record_are_fixed() {
         evidence: "x".to_owned(),
     }));
     let bytes = record.to_bytes();
-    assert_eq!(bytes.len(), 264);
+    assert_eq!(bytes.len(), 300);
     assert_eq!(
         Digest::of(&bytes).to_string(),
-        "df2e7094bdcb256562b10a7c8a290aa894975e690398a8058eb1cbeab7a5f07e"
+        "d2ca88961b81486ba84654a6cb181bc26fe79c23f72e08d57cd9c7223032aa79"
     );
+}
+
+#[test]
+fn goodput_is_measured_under_load_and_fades_with_the_rest() {
+    let spec = spec();
+    let mut record = record(&[answered(1.0, 0.5), answered(1.0, 0.5), failed()]);
+    // 16, 16 and 0 tokens per second, in references of two.
+    close(record.goodput(&spec.service), 16.0 / 3.0);
+    record.load_probe(6.0);
+    record.load_probe(2.0);
+    close(record.goodput(&spec.service), 2.0);
+    record.decay_to(Epoch(7), &spec.grade);
+    record.load_probe(8.0);
+    // Two probes that count half each, and one.
+    close(record.goodput(&spec.service), 3.0);
+}
+
+#[test]
+fn every_other_checkpoint_is_another_attempt() {
+    let mut record = Record::new(Epoch(0));
+    let commits = [Some(1), Some(1), None, Some(2), Some(1)];
+    for name in commits {
+        record.set_checkpoint(name.map(|name| Digest([name; 32])));
+    }
+    // Coming back to an earlier one counts, committing to nothing does not.
+    assert_eq!(record.attempts(), 3);
+}
+
+#[test]
+fn the_quality_of_one_ask_is_what_the_checkpoint_said() {
+    let grade = spec().grade;
+    let good = answered(1.0, 0.5).quality(&grade);
+    assert!(good > answered(0.2, 0.5).quality(&grade) && good <= 1.0);
+    assert_eq!(failed().quality(&grade), 0.0);
+    let AskOutcome::Answered { fidelity, .. } = answered(1.0, 0.5) else {
+        unreachable!()
+    };
+    let slow = AskOutcome::Answered {
+        e_value: None,
+        fidelity,
+        credit: Some(1.0),
+        liveliness: 1.0,
+        service: 0.0,
+        pace: Pace::default(),
+    };
+    assert_eq!(slow.quality(&grade), good);
 }
 
 #[test]
@@ -186,13 +239,13 @@ fn bytes_that_are_no_record_are_refused() {
     let check = |bytes: &[u8], expected| assert_eq!(Record::from_bytes(bytes), Err(expected));
     check(&[], DecodeRecordError::Version { found: None });
     check(
-        &[&[2], &good[1..]].concat(),
-        DecodeRecordError::Version { found: Some(2) },
+        &[&[1], &good[1..]].concat(),
+        DecodeRecordError::Version { found: Some(1) },
     );
     check(&good[..good.len() - 1], DecodeRecordError::Malformed);
     check(&[&good[..], &[0]].concat(), DecodeRecordError::Malformed);
     check(
-        &[1; Record::MAX_BYTES + 1],
+        &[2; Record::MAX_BYTES + 1],
         DecodeRecordError::TooLong {
             len: Record::MAX_BYTES + 1,
         },

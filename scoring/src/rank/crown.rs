@@ -183,13 +183,16 @@ impl Crown {
             }
         };
         let crown = Self::decode(&mut rest).map_err(|_| DecodeCrownError::Malformed)?;
-        let bounded = crown.duels.len() <= MAX_DUELS
-            && crown.duels.values().all(|duel| duel.process.is_bounded());
-        if rest.is_empty() && bounded {
+        if rest.is_empty() && crown.is_bounded() {
             Ok(crown)
         } else {
             Err(DecodeCrownError::Malformed)
         }
+    }
+
+    /// Whether it is no larger than any, and every number is one.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.duels.len() <= MAX_DUELS && self.duels.values().all(|duel| duel.process.is_bounded())
     }
 
     fn duel(&self, challenger: Digest) -> Option<&Duel> {

@@ -104,6 +104,7 @@ impl Ledger {
                     ledger.claims.len() <= MAX_CLAIMS
                         && Crown::from_bytes(&ledger.crown.to_bytes()).is_ok()
                         && ledger.records.values().all(Record::is_bounded)
+                        && ledger.crown.is_bounded()
                 })
                 .ok_or(DecodeLedgerError::Malformed),
             _ => Err(DecodeLedgerError::Malformed),
@@ -134,6 +135,11 @@ impl Ledger {
         self.records
             .entry(account)
             .or_insert_with(|| Record::new(epoch))
+    }
+
+    /// The crown, to close a round on.
+    pub(super) fn crown_mut(&mut self) -> &mut Crown {
+        &mut self.crown
     }
 
     /// Notes that a round was closed.

@@ -4,7 +4,10 @@ use athanor_spec::Hotkey;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fidelity::{Ending, FidelitySums, TokenDivergence};
+use crate::{
+    fidelity::{Ending, FidelitySums, TokenDivergence},
+    ledger::Pace,
+};
 
 fn spec() -> SubnetSpec {
     SubnetSpec::local()
@@ -41,6 +44,11 @@ fn answered(kl: f64, e_value: f64) -> AskOutcome {
         credit: Some(0.8),
         liveliness: 1.0,
         service: 0.9,
+        pace: Pace {
+            tokens: 12,
+            elapsed_ms: 600,
+            load: None,
+        },
     }
 }
 
@@ -50,6 +58,7 @@ fn result(id: u8, index: u32, outcome: AskOutcome) -> AskResult {
         purpose: Purpose::Audit,
         index,
         shared: None,
+        from: Some(Digest([100 + id; 32])),
         outcome,
         fault: None,
     }
@@ -210,4 +219,82 @@ fn a_user_s_exchange_is_evidence_and_no_quality() {
     let many = closed(Ledger::default(), 3, &[miner(1)], &many);
     let fault = many.graded[0].grade.fault.clone().unwrap();
     assert_eq!(fault.kind, "wrong_checkpoint");
+}
+
+/// An answer to a shared prompt.
+fn shared(id: u8, prompt: u32, kl: f64) -> AskResult {
+    AskResult {
+        shared: Some(prompt),
+        ..result(id, prompt, answered(kl, 0.5))
+    }
+}
+
+#[test]
+fn the_crown_is_taken_by_who_is_better_on_the_shared_prompts_and_is_paid_for() {
+    let miners = [miner(1), miner(2)];
+    let class = |id: u8| Digest([200 - id; 32]);
+    let mut ledger = Ledger::default();
+    let mut share = 0.0;
+    for round in 1..40 {
+        // The first alone in the first round, then both; the second is much closer to the teacher.
+        let of = |id: u8, kl| (0..12).map(move |prompt| shared(id, prompt, kl));
+        let mut results: Vec<AskResult> = of(1, 0.6).collect();
+        if round > 1 {
+            results.extend(of(2, 0.02));
+        }
+        let closed = closed(ledger, round, &miners, &results);
+        if round == 1 {
+            assert_eq!(closed.ledger.crown().holder(), Some(class(1)));
+        }
+        let total: f64 = closed.weights.iter().map(|(_, w)| f64::from(*w)).sum();
+        let second = closed.weights.iter().find(|(uid, _)| *uid == Uid(2));
+        share = second.map_or(0.0, |(_, w)| f64::from(*w)) / total;
+        ledger = closed.ledger;
+        if ledger.crown().holder() == Some(class(2)) {
+            break;
+        }
+    }
+    assert_eq!(ledger.crown().holder(), Some(class(2)));
+    assert!(share > spec().allocation.crown_share);
+    let stored = Ledger::from_bytes(&ledger.to_bytes()).unwrap();
+    assert_eq!(stored.crown(), ledger.crown());
+}
+
+#[test]
+fn answers_from_the_checkpoint_before_are_no_evidence_for_this_one() {
+    let miners = [miner(1), miner(2)];
+    let mut results: Vec<AskResult> = (0..4).map(|prompt| shared(1, prompt, 0.5)).collect();
+    results.extend((0..4).map(|prompt| AskResult {
+        from: Some(Digest([9; 32])),
+        ..shared(2, prompt, 0.01)
+    }));
+    let closed = closed(Ledger::default(), 1, &miners, &results);
+    let crown = closed.ledger.crown();
+    // The better answers were not its own: it has no priority, and the other holds the crown.
+    assert_eq!(crown.holder(), Some(Digest([199; 32])));
+    assert_eq!(crown.priority(Digest([198; 32])), None);
+}
+
+#[test]
+fn goodput_under_load_is_that_of_all_streams_together() {
+    let streams = spec().service.load_streams;
+    let loaded = |index: u32, tokens, elapsed_ms| {
+        let mut result = result(1, index, answered(0.01, 0.5));
+        if let AskOutcome::Answered { pace, service, .. } = &mut result.outcome {
+            *service = 1.0;
+            *pace = Pace {
+                tokens,
+                elapsed_ms,
+                load: Some(0),
+            };
+        }
+        result
+    };
+    let results: Vec<AskResult> = (0..streams)
+        .map(|stream| loaded(stream, 6, 1_000 * (stream + 1)))
+        .collect();
+    let closed = closed(Ledger::default(), 1, &[miner(1)], &results);
+    // Six tokens a second, one stream after the other.
+    let expected = 6.0 / spec().service.goodput_tokens_per_second;
+    assert!((closed.entries[0].goodput - expected).abs() < 1e-12);
 }

@@ -5,7 +5,8 @@ use codec::{Decode, Encode};
 
 use crate::{
     evidence::TokenObservation,
-    ledger::{AskOutcome, Fault, FaultKind},
+    grade::Timing,
+    ledger::{AskOutcome, Fault, FaultKind, Pace},
     round::{AskResult, Purpose},
 };
 
@@ -85,9 +86,26 @@ pub struct Times {
 }
 
 impl Times {
-    /// The time that is held against the miner, in milliseconds.
-    pub fn charged_ms(&self) -> u64 {
-        self.elapsed_ms.saturating_sub(self.own_ms).into()
+    /// The times of an answer of so many tokens that are held against the miner. What this validator was busy may have
+    /// delayed the first token or the others, so it is taken off both parts.
+    pub fn charged(&self, tokens: u32) -> Timing {
+        let first = self.first_token_ms.min(self.elapsed_ms);
+        let rest = self.elapsed_ms - first;
+        let first_token_ms = first.saturating_sub(self.own_ms);
+        Timing {
+            first_token_ms: first_token_ms.into(),
+            elapsed_ms: u64::from(first_token_ms) + u64::from(rest.saturating_sub(self.own_ms)),
+            tokens,
+        }
+    }
+
+    /// How fast an answer of so many tokens came, in the load probe `load`.
+    pub fn pace(&self, tokens: u32, load: Option<u32>) -> Pace {
+        Pace {
+            tokens,
+            elapsed_ms: self.elapsed_ms.saturating_sub(self.own_ms),
+            load,
+        }
     }
 }
 
@@ -148,6 +166,10 @@ impl Leaf {
             purpose: self.purpose,
             index: self.index,
             shared: self.shared,
+            from: match &self.sight {
+                Sight::Answered { receipt, .. } => Some(receipt.answer.payload.checkpoint),
+                Sight::OwnTrouble { .. } | Sight::Failed { .. } => None,
+            },
             outcome: *self.outcome()?,
             fault,
         })

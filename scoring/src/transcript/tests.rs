@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     evidence::TokenObservation,
     fidelity::FidelitySums,
-    ledger::{AskOutcome, FaultKind},
+    ledger::{AskOutcome, FaultKind, Pace},
     round::{Artifact, Purpose},
 };
 
@@ -118,6 +118,7 @@ fn leaves() -> Vec<Leaf> {
             credit: None,
             liveliness: 1.0,
             service: 1.0,
+            pace: Pace::default(),
         },
     };
     let failed = Sight::Failed {
@@ -132,6 +133,7 @@ fn leaves() -> Vec<Leaf> {
         outcome: AskOutcome::Failed {
             fidelity: FidelitySums::default(),
             checkable: true,
+            load: None,
         },
     };
     let own = Sight::OwnTrouble {
@@ -176,8 +178,8 @@ fn the_bytes_and_the_root_are_fixed() {
     assert_eq!(
         found.map(|digest| digest.to_string()),
         [
-            "12c2b9e3672918ff6f8984f3235d418ee2ff3b2661f136e2bb95c625bbc9a7f1",
-            "11989c7b81488f41cfe10281121d534a90e07c99b3442046b0baaa2f7d80ef25"
+            "32e1b7f6105b4c5951ac40fc61eab3c030eb1f3483632006656b982b6a642251",
+            "3502955bdac95d45eb5ba224627b8c4085480718266d4002c6294fbe99686b67"
         ]
     );
 }
@@ -246,4 +248,22 @@ fn what_is_no_transcript_is_refused_by_name() {
         *liveliness = f64::NAN;
     }
     check(&poisoned.to_bytes(), Error::Leaf { index: 0 });
+}
+
+#[test]
+fn what_the_validator_was_busy_is_held_against_nobody() {
+    let times = |first_token_ms, elapsed_ms, own_ms| {
+        let timing = Times {
+            first_token_ms,
+            elapsed_ms,
+            own_ms,
+        }
+        .charged(7);
+        assert_eq!(timing.tokens, 7);
+        (timing.first_token_ms, timing.elapsed_ms)
+    };
+    assert_eq!(times(100, 500, 0), (100, 500));
+    assert_eq!(times(100, 500, 30), (70, 440));
+    assert_eq!(times(100, 500, 200), (0, 200));
+    assert_eq!(times(900, 500, 10), (490, 490));
 }

@@ -316,12 +316,14 @@ impl Replayer {
             &self.tokenizer,
             &self.spec,
         );
+        let count = u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX);
         let outcome = AskOutcome::Answered {
             e_value,
             fidelity: FidelitySums::of_answer(&own, ending, &forced, grade),
             credit,
             liveliness,
             service,
+            pace: times.pace(count, planned.load),
         };
         Replayed { outcome, tokens }
     }
@@ -352,6 +354,7 @@ impl Replayer {
         Ok(AskOutcome::Failed {
             fidelity: FidelitySums::of_missing(Reference::of(&divergences), grade),
             checkable: matches!(planned.content, Content::Task(_)),
+            load: planned.load,
         })
     }
 

@@ -51,6 +51,7 @@ fn leaf(id: u8, index: u32) -> Leaf {
             outcome: AskOutcome::Failed {
                 fidelity: FidelitySums::default(),
                 checkable: true,
+                load: None,
             },
         },
     }

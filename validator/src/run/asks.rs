@@ -1,12 +1,15 @@
 //! From an ask that is due to a leaf on disk.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use athanor_scoring::{
     round::{Artifact, Purpose},
     transcript::Leaf,
 };
-use athanor_spec::{Digest, Round};
+use athanor_spec::{Digest, Hotkey, Round};
 use futures::FutureExt as _;
 
 use super::Loop;
@@ -52,8 +55,27 @@ impl Loop {
         });
     }
 
+    /// Sends the asks that are due. A load probe that its miner cannot bear now is not made: its asks go out one by one.
+    pub(super) fn dispatch_all(&mut self, mut due: Vec<PlannedAsk>) {
+        let params = &self.config.spec.service;
+        let loaded: BTreeSet<Hotkey> = due
+            .iter()
+            .filter(|planned| planned.load.is_some())
+            .map(|planned| planned.miner)
+            .filter(|miner| !self.pressure.bears_load(miner, params))
+            .collect();
+        for planned in &mut due {
+            if loaded.contains(&planned.miner) {
+                planned.load = None;
+            }
+        }
+        for planned in due {
+            self.dispatch(planned);
+        }
+    }
+
     /// Sends an ask.
-    pub(super) fn dispatch(&mut self, planned: PlannedAsk) {
+    fn dispatch(&mut self, planned: PlannedAsk) {
         let Some(active) = self.round.as_mut() else {
             return;
         };
@@ -80,6 +102,7 @@ impl Loop {
             auditor: self.auditor.clone(),
             teacher: self.teacher.clone(),
             in_flight: self.in_flight.clone(),
+            pressure: self.pressure.clone(),
             stalls: self.stalls.clone(),
             vocab_size: self.config.spec.subnet.vocab_size,
             deadline: Duration::from_millis(self.config.spec.round.deadline_ms.into()),

@@ -139,7 +139,7 @@ impl Loop {
         };
         let effective: Vec<f64> = miners.iter().map(known).collect();
         let spec = &self.config.spec;
-        width::prompts(&effective, plan::shared_prompts(&spec.round), spec)
+        width::prompts(&effective, plan::least_asks(spec), spec)
     }
 
     /// Indices that have a leaf, by hotkey.

@@ -52,6 +52,9 @@ impl Loop {
         let Some(miner) = miner.filter(|miner| miner.account == account) else {
             return;
         };
+        // What users feel decides whether a load probe may go out.
+        let first_token = std::time::Duration::from_millis(organic.times.first_token_ms.into());
+        self.pressure.begin(account.hotkey).first_token(first_token);
         let joined = self.joined.entry(account).or_default();
         if *joined >= most {
             return;

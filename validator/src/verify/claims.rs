@@ -235,6 +235,7 @@ pub(super) fn leaf(
                 credit,
                 liveliness,
                 service,
+                pace,
                 ..
             } = outcome
             else {
@@ -273,6 +274,12 @@ pub(super) fn leaf(
                 Some(plain.liveliness),
             ));
             found.extend(same("service", Some(*service), Some(plain.service)));
+            let count = u32::try_from(receipt.answer.payload.tokens.len()).unwrap_or(u32::MAX);
+            let expected = times.pace(count, probe(pace.load, planned));
+            if *pace != expected {
+                let (found_, expected) = (format!("{pace:?}"), format!("{expected:?}"));
+                found.push(verdict_difference("pace", found_, expected));
+            }
         }
     }
     found
@@ -334,6 +341,11 @@ fn plausible(ask: &Signed<Ask>, answer: &Signed<Answer>, times: &Times) -> bool 
         && times.own_ms <= times.elapsed_ms
 }
 
+/// The load probe that an ask may say it belonged to: the planned one, unless the validator did not make it.
+fn probe(said: Option<u32>, planned: Option<&PlannedAsk>) -> Option<u32> {
+    said.filter(|_| said == planned.and_then(|planned| planned.load))
+}
+
 fn failed(
     expected: &Expected<'_>,
     ask: &Signed<Ask>,
@@ -360,6 +372,10 @@ fn failed(
         }
     }
     match (outcome, planned) {
+        (AskOutcome::Failed { load, .. }, _) if *load != probe(*load, planned) => {
+            let (found_, expected) = (format!("{load:?}"), "none".to_owned());
+            found.push(verdict_difference("load", found_, expected));
+        }
         (AskOutcome::Failed { checkable, .. }, Some(planned)) => {
             let expected = matches!(planned.content, Content::Task(_));
             if *checkable != expected {

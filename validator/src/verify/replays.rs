@@ -194,6 +194,7 @@ fn bare(ask: &athanor_spec::Ask, miner: athanor_spec::Hotkey) -> PlannedAsk {
         uid: athanor_spec::Uid(0),
         index: 0,
         shared: None,
+        load: None,
         block_offset: 0,
         ask: ask.clone(),
         reference_seed: 0,

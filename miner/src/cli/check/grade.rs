@@ -14,8 +14,8 @@ use athanor_scoring::{
     corpus,
     evidence::{Calibration, TokenObservation},
     fidelity::{self, Ending, FidelitySums, Reference, TokenDivergence},
-    grade::{self, Text},
-    ledger::{AskId, AskOutcome, Record},
+    grade::{self, Text, Timing},
+    ledger::{AskId, AskOutcome, Pace, Record},
     task::{self, Deck, Item},
 };
 use athanor_spec::{Answer, Ask, Epoch, Finish, Round, SubnetSpec, telemetry::GradeSummary};
@@ -41,8 +41,8 @@ pub(super) struct Question {
 /// One question and what came of it.
 pub(super) struct Asked {
     pub(super) question: Question,
-    /// The answer, and after how many milliseconds it was whole; `None` if there was none.
-    pub(super) answer: Option<(Answer, u64)>,
+    /// The answer, and how long it took; `None` if there was none.
+    pub(super) answer: Option<(Answer, Timing)>,
 }
 
 /// What the replays say together.
@@ -159,9 +159,10 @@ pub(super) fn replay(
                 AskOutcome::Failed {
                     fidelity: FidelitySums::of_missing(Reference::of(&divergences), &spec.grade),
                     checkable: item.is_some(),
+                    load: None,
                 }
             }
-            Some((answer, elapsed_ms)) => {
+            Some((answer, timing)) => {
                 let own = [ask.prompt.as_slice(), &answer.tokens].concat();
                 let of_student = [student.logits(&own, from)?, student.logits(&forced, from)?];
                 let of_teacher = [teacher.logits(&own, from)?, teacher.logits(&forced, from)?];
@@ -194,11 +195,12 @@ pub(super) fn replay(
                         }),
                         &spec.grade,
                     ),
-                    service: grade::service(
-                        *elapsed_ms,
-                        u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX),
-                        &spec.service,
-                    ),
+                    service: grade::service(*timing, &spec.service),
+                    pace: Pace {
+                        tokens: timing.tokens,
+                        elapsed_ms: u32::try_from(timing.elapsed_ms).unwrap_or(u32::MAX),
+                        load: None,
+                    },
                 }
             }
         };

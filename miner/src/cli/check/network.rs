@@ -11,6 +11,7 @@ use athanor_model::{
 };
 use athanor_net::{AskError, Client, Identity, NetConfig, Observed, PeerAddress};
 use athanor_node::blocking;
+use athanor_scoring::grade::Timing;
 use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, Refusal, Signed, SigningContext, SubnetSpec,
     envelope::{Domain, MAX_CLOCK_SKEW_MS},
@@ -240,10 +241,8 @@ fn speed(report: &mut Report, probe: &Probe, answers: &Answers) {
     let mut whole: Vec<Duration> = answered(answers).map(|(_, it)| it.elapsed).collect();
     first.sort_unstable();
     whole.sort_unstable();
-    let grades = answered(answers).map(|(_, it)| {
-        let tokens = u32::try_from(it.answer.payload.tokens.len()).unwrap_or(u32::MAX);
-        athanor_scoring::grade::service(millis(it.elapsed), tokens, &probe.spec.service)
-    });
+    let grades = answered(answers)
+        .map(|(_, it)| athanor_scoring::grade::service(timing(it), &probe.spec.service));
     let service = grades.sum::<f64>() / whole.len().max(1) as f64;
     let ms = |sorted: &[Duration], share: f64| {
         let at = ((sorted.len() as f64 * share) as usize).min(sorted.len() - 1);
@@ -342,7 +341,10 @@ async fn margins(
     let asked: Vec<Asked> = answers
         .into_iter()
         .map(|(question, observed)| {
-            let answer = observed.map(|it| (it.answer.payload, millis(it.elapsed)));
+            let answer = observed.map(|it| {
+                let timing = timing(&it);
+                (it.answer.payload, timing)
+            });
             Asked {
                 question,
                 answer: answer.filter(|(answer, _)| answer.checkpoint == committed),
@@ -377,6 +379,15 @@ async fn margins(
         "serve with --weights f32 and --device cpu to find out which of them differs",
     );
     Some(verdict.grade)
+}
+
+/// How long an answer took, by this machine's socket.
+fn timing(it: &Observed) -> Timing {
+    Timing {
+        first_token_ms: millis(it.first_token),
+        elapsed_ms: millis(it.elapsed),
+        tokens: u32::try_from(it.answer.payload.tokens.len()).unwrap_or(u32::MAX),
+    }
 }
 
 fn millis(time: Duration) -> u64 {

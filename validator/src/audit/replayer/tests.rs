@@ -64,6 +64,7 @@ fn replay(models: &Models, student: usize, prompt: usize) -> Replay {
             uid: Uid(student as u16),
             index: prompt as u32,
             shared: Some(prompt as u32),
+            load: None,
             block_offset: 0,
             reference_seed: prompt as u64,
             content: Content::Continuation,

@@ -1,0 +1,172 @@
+//! Measure how many tokens per second a miner serves within the objective, while half of all miners is loaded.
+//!
+//! A load probe sends a miner several asks at once. Its joint goodput is the sum of the tokens of the answers, each
+//! weighed by the worth of its time, over the time until the last of them was there. Hotkeys on one card are loaded
+//! together every second time, and then what they reach together is what the card gives.
+
+use codec::{Decode, Encode};
+
+use crate::ledger::{AskOutcome, Pace};
+
+/// More tokens per second than anything serves: a bound for sums.
+const MOST: f64 = 1e9;
+
+/// Sums of measured rates, in tokens per second, decayed like all evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Encode, Decode)]
+pub(crate) struct Goodput {
+    loaded: Rates,
+    alone: Rates,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Encode, Decode)]
+struct Rates {
+    sum: f64,
+    weight: f64,
+}
+
+impl Rates {
+    fn add(&mut self, rate: f64) {
+        self.sum += if rate.is_nan() {
+            0.0
+        } else {
+            rate.clamp(0.0, MOST)
+        };
+        self.weight += 1.0;
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.sum *= factor;
+        self.weight *= factor;
+    }
+
+    fn mean(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.sum.is_finite() && self.weight.is_finite() && self.sum >= 0.0 && self.weight >= 0.0
+    }
+}
+
+impl Goodput {
+    /// What a load probe measured.
+    pub(crate) fn loaded(&mut self, rate: f64) {
+        self.loaded.add(rate);
+    }
+
+    /// What an ask by itself measured.
+    pub(crate) fn alone(&mut self, rate: f64) {
+        self.alone.add(rate);
+    }
+
+    pub(crate) fn decay(&mut self, factor: f64) {
+        self.loaded.scale(factor);
+        self.alone.scale(factor);
+    }
+
+    /// Tokens per second: the mean over load probes, or over single asks where there was none yet.
+    pub(crate) fn tokens_per_second(&self) -> f64 {
+        self.loaded.mean().or(self.alone.mean()).unwrap_or(0.0)
+    }
+
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.loaded.is_bounded() && self.alone.is_bounded()
+    }
+}
+
+/// Tokens per second of a single answer whose time is worth `service`.
+pub(crate) fn of_answer(service: f64, pace: &Pace) -> f64 {
+    service * f64::from(pace.tokens) / seconds(pace.elapsed_ms)
+}
+
+/// Tokens per second over all streams of one load probe of one miner; `None` without any outcome. Streams that the
+/// validator's own trouble lost are taken to have been like the others: `streams` were sent.
+pub fn of_probe<'a>(
+    outcomes: impl IntoIterator<Item = &'a AskOutcome>,
+    streams: u32,
+) -> Option<f64> {
+    let (mut tokens, mut longest, mut seen) = (0.0, 0, 0_u32);
+    for outcome in outcomes {
+        seen += 1;
+        if let AskOutcome::Answered { service, pace, .. } = outcome {
+            tokens += service * f64::from(pace.tokens);
+            longest = longest.max(pace.elapsed_ms);
+        }
+    }
+    let scale = f64::from(streams.max(seen)) / f64::from(seen);
+    (seen > 0).then(|| scale * tokens / seconds(longest))
+}
+
+/// At least a millisecond: clocks are no finer.
+fn seconds(elapsed_ms: u32) -> f64 {
+    f64::from(elapsed_ms.max(1)) / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fidelity::FidelitySums;
+
+    fn answer(tokens: u32, elapsed_ms: u32, service: f64) -> AskOutcome {
+        AskOutcome::Answered {
+            e_value: None,
+            fidelity: FidelitySums::default(),
+            credit: None,
+            liveliness: 1.0,
+            service,
+            pace: Pace {
+                tokens,
+                elapsed_ms,
+                load: Some(0),
+            },
+        }
+    }
+
+    const LOST: AskOutcome = AskOutcome::Failed {
+        fidelity: FidelitySums::ZERO,
+        checkable: false,
+        load: Some(0),
+    };
+
+    #[test]
+    fn a_probe_is_the_tokens_of_all_streams_over_the_longest_time() {
+        // Four streams one after the other on a card of 20 tokens per second: not 20 + 10 + 6.7 + 5.
+        let queued = [1, 2, 3, 4].map(|turn| answer(20, 1_000 * turn, 1.0));
+        assert_eq!(of_probe(&queued, 4), Some(20.0));
+        assert_eq!(
+            of_probe(&[answer(20, 1_000, 0.5), answer(20, 1_000, 1.0)], 2),
+            Some(30.0)
+        );
+        assert_eq!(of_probe(&[answer(20, 1_000, 1.0), LOST], 2), Some(20.0));
+        assert_eq!(of_probe(&[LOST, LOST], 2), Some(0.0));
+    }
+
+    #[test]
+    fn what_the_validator_lost_itself_lowers_nothing() {
+        assert_eq!(of_probe(&[answer(20, 1_000, 1.0)], 2), Some(40.0));
+        assert_eq!(of_probe(&[], 2), None);
+    }
+
+    #[test]
+    fn two_hotkeys_on_a_card_add_up_to_the_card() {
+        // 40 tokens per second, shared whenever both are loaded: each is measured at a half then.
+        let (mut one, mut both) = (Goodput::default(), Goodput::default());
+        one.loaded(40.0);
+        both.loaded(20.0);
+        assert_eq!(one.tokens_per_second(), 2.0 * both.tokens_per_second());
+    }
+
+    #[test]
+    fn load_counts_before_single_asks_and_nothing_is_nothing() {
+        let mut goodput = Goodput::default();
+        assert_eq!(goodput.tokens_per_second(), 0.0);
+        goodput.alone(50.0);
+        assert_eq!(goodput.tokens_per_second(), 50.0);
+        goodput.loaded(30.0);
+        goodput.loaded(f64::NAN);
+        goodput.decay(0.5);
+        assert_eq!(goodput.tokens_per_second(), 15.0);
+        goodput.loaded(f64::INFINITY);
+        assert!(goodput.is_bounded());
+    }
+}
