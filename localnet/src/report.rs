@@ -249,6 +249,7 @@ impl Collector {
                 }
             }
             Event::RequestFailed { .. }
+            | Event::Resembles { .. }
             | Event::RoundStarted { .. }
             | Event::WeightsSet { .. }
             | Event::WeightsCommitted { .. }

@@ -1,7 +1,9 @@
 //! Turn audited answers into weights.
 
 pub mod allocate;
+pub mod collusion;
 pub mod corpus;
+pub mod correction;
 pub mod evidence;
 pub mod fidelity;
 pub mod goodput;
@@ -9,6 +11,7 @@ pub mod grade;
 pub mod ledger;
 pub mod rank;
 pub mod round;
+pub mod similarity;
 pub mod synthetic;
 pub mod task;
 pub mod transcript;

@@ -168,6 +168,6 @@ pub fn add_noise(logits: &mut [f32], deviation: f32, rng: &mut ChaCha8Rng) {
 }
 
 /// A standard normal draw (Box-Muller, one of the pair).
-fn normal(rng: &mut impl RngCore) -> f32 {
+pub fn normal(rng: &mut impl RngCore) -> f32 {
     (-2.0 * open_unit(rng).ln()).sqrt() * (std::f32::consts::TAU * open_unit(rng)).cos()
 }

@@ -35,6 +35,30 @@ pub enum Event {
         /// The verdict.
         grade: GradeSummary,
     },
+    /// A validator found a miner's model nearer to one that was committed earlier than independently distilled students
+    /// come. Shown; pay goes by the ledger.
+    Resembles {
+        /// The validator.
+        validator: Hotkey,
+        /// Its round.
+        round: Round,
+        /// The miner that committed later.
+        miner: Hotkey,
+        /// Its slot.
+        uid: Uid,
+        /// The miner that committed earlier.
+        earlier: Hotkey,
+        /// Stable name: `similar` (hardly any sibling comes as near), `same_class` (beyond that, in its weights too).
+        verdict: String,
+        /// Median absolute difference of log-probabilities where there was a decision to make, nats.
+        behaviour: f64,
+        /// Distance of the weights, in [0, 1], where they can be compared.
+        weights: Option<f64>,
+        /// Upper bound of the probability that a sibling's behaviour is as near to any earlier one, by the fitted tail.
+        p_bound: Option<f64>,
+        /// The smallest p-value that the null's sample itself can give.
+        p_smallest: f64,
+    },
     /// A validator's weights were included in a block and read back.
     WeightsSet {
         /// The validator.

@@ -36,6 +36,7 @@ use crate::{
     gateway::{GatewayArgs, KeysArgs, KeysError},
     power::{self, PowerArgs, PowerError},
     run,
+    siblings::{self, SiblingsArgs, SiblingsError},
     verify::{self, VerifyArgs, VerifyError},
 };
 
@@ -96,6 +97,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Print what a table tells apart, with confidence bounds, measured on other students and prompts than it was fitted on.
     Power(PowerArgs),
+    /// Measure how near independently distilled students come to each other, and which copies of them are found.
+    Siblings(SiblingsArgs),
     /// Register the hotkey on the subnet; the coldkey pays.
     Register(RegisterArgs),
     /// Show how the wallet's hotkeys stand on the subnet.
@@ -271,6 +274,9 @@ pub enum CliError {
     /// Nothing was verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// The study of siblings failed.
+    #[error(transparent)]
+    Siblings(#[from] SiblingsError),
     /// The calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -307,6 +313,7 @@ async fn execute(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Calibrate(args) => Ok(calibrate::run(&args)?),
         Command::Power(args) => Ok(power::run(&args)?),
+        Command::Siblings(args) => Ok(siblings::run(&args)?),
         Command::Register(args) => {
             println!("{}", args.run().await?);
             Ok(())

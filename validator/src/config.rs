@@ -85,6 +85,9 @@ pub enum StartError {
     /// The transcripts cannot be kept.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The thread that compares models does not start.
+    #[error("cannot start the thread that compares models: {0}")]
+    Thread(std::io::Error),
     /// The data directory cannot be made.
     #[error("cannot create the data directory {}: {source}", path.display())]
     DataDir {

@@ -29,6 +29,7 @@ use crate::{
     archive::Archive,
     artifacts::Artifacts,
     audit::Auditor,
+    battery::Battery,
     book::{Account, Book},
     config::{RunError, StartError, ValidatorConfig},
     finding::{Finding, SharedArtifact},
@@ -118,6 +119,7 @@ struct Loop {
     pressure: Pressure,
     stalls: Stalls,
     auditor: Auditor,
+    battery: Battery,
     teacher: Teacher,
     book: Arc<Book>,
     in_flight: Arc<Semaphore>,
@@ -257,6 +259,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         config.netuid(),
         &config.data_dir.join("weights.json"),
     )?;
+    let battery = Battery::spawn(tokenizer.clone(), config.device, config.feed.clone())
+        .map_err(StartError::Thread)?;
     let cancel = CancellationToken::new();
     let genesis = chain.genesis();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
@@ -280,6 +284,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         pressure: Pressure::default(),
         stalls: Stalls::watch(cancel.clone()),
         auditor,
+        battery,
         teacher,
         book,
         findings,

@@ -234,6 +234,26 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
                 from.short()
             ),
         ),
+        Event::Resembles {
+            validator,
+            miner,
+            earlier,
+            verdict,
+            behaviour,
+            ..
+        } => (
+            Kind::Warning,
+            format!(
+                "{} finds the model of {} {} that of {}: {behaviour:.3} nats apart",
+                state.name(validator),
+                state.name(miner),
+                match verdict.as_str() {
+                    "same_class" => "of one class with",
+                    _ => "similar to",
+                },
+                state.name(earlier),
+            ),
+        ),
         Event::RequestFailed { miner, reason } => (
             Kind::Warning,
             format!("{} refused a request: {reason}", state.name(miner)),

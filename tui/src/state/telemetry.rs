@@ -110,7 +110,7 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
-            Event::WeightsRevealed { .. } | Event::WeightsDue { .. } => {}
+            Event::WeightsRevealed { .. } | Event::WeightsDue { .. } | Event::Resembles { .. } => {}
             Event::AskFailed {
                 validator,
                 miner,
