@@ -110,6 +110,17 @@ pub enum LocalnetError {
     /// Logging cannot be set up.
     #[error(transparent)]
     Logging(#[from] athanor_node::logging::LoggingError),
+    /// Two validators do not rank the miners alike.
+    #[error("the validators agree by a tau of {tau:.3} only, less than the {enough} asked for")]
+    Disagreement {
+        /// Kendall's tau-b.
+        tau: f64,
+        /// The least that is enough.
+        enough: f64,
+    },
+    /// No round was closed in which there was anything to agree on.
+    #[error("no round ended in which both validators graded every miner")]
+    NoAgreement,
     /// The process cannot listen for signals.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),

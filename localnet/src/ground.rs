@@ -12,7 +12,7 @@ use crate::{
     chain,
     error::LocalnetError,
     models,
-    roster::{Participant, roster},
+    roster::{Participant, graded_roster, roster},
     settings::Settings,
 };
 
@@ -36,11 +36,11 @@ impl Ground {
         check_report(settings)?;
         let (data_dir, temporary) = data_dir(settings)?;
         let teacher = models::teacher(&data_dir)?;
-        let roster = roster(
-            settings.seed,
-            teacher.config.num_hidden_layers,
-            settings.spare_validator,
-        );
+        let layers = teacher.config.num_hidden_layers;
+        let roster = match settings.agreement {
+            true => graded_roster(settings.seed, layers),
+            false => roster(settings.seed, layers, settings.spare_validator),
+        };
         chain::write_wallets(&data_dir.join("wallets"), &roster)?;
         let devnet = athanor_devnet::spawn(chain::devnet(settings, &spec, &roster)).await?;
         Ok(Self {

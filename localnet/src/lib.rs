@@ -1,9 +1,11 @@
 //! Run a whole subnet, honest and dishonest, in one process.
 //!
 //! [`roster`] says who takes part, [`chain`] makes them part of a local chain, [`models`] gives each a model,
-//! [`subnet`] starts them, [`watch`] follows the chain and keeps the [`report`]. The cheats are in [`adversary`].
+//! [`subnet`] starts them, [`watch`] follows the chain and keeps the [`report`]. The cheats are in [`adversary`];
+//! [`agreement`] measures how far two validators rank honest miners alike.
 
 pub mod adversary;
+pub mod agreement;
 pub mod chain;
 pub mod error;
 pub mod ground;

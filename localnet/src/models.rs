@@ -19,11 +19,8 @@ use crate::{
     adversary::{Behaviour, copycat, looper},
     error::LocalnetError,
     report::HONEST,
-    roster::{Part, Participant},
+    roster::{MinerPlan, Part, Participant},
 };
-
-/// Deviation of the noise by which two students of one size differ, as a share of each tensor's own.
-const STUDENT_NOISE: f32 = 0.1;
 
 /// Everything that is computed before a miner can start.
 pub struct Models {
@@ -59,7 +56,7 @@ pub fn prepare(
     for participant in roster {
         if let Part::Miner(plan) = &participant.part {
             let dir = data_dir.join("models").join(&participant.name);
-            let student = write_student(teacher, plan.layers, plan.seed, &dir.join("student"))?;
+            let student = write_student(teacher, plan, &dir.join("student"))?;
             let served = match plan.behaviour {
                 Behaviour::Looper => looper::degrade(&student, &dir.join("looper"))?,
                 // Its victim's model is copied once the victim is known.
@@ -99,15 +96,14 @@ fn victim(roster: &[Participant]) -> Option<&Participant> {
 
 fn write_student(
     teacher: &Checkpoint,
-    keep: usize,
-    seed: u64,
+    plan: &MinerPlan,
     dir: &Path,
 ) -> Result<Checkpoint, LocalnetError> {
-    let layers = init::layers(teacher.config.num_hidden_layers, keep);
+    let layers = init::layers(teacher.config.num_hidden_layers, plan.layers);
     let plan = StudentPlan {
         layers,
-        seed,
-        noise: STUDENT_NOISE,
+        seed: plan.seed,
+        noise: plan.noise,
     };
     let (config, tensors) = init::student(teacher, &plan)?;
     let provenance = Provenance {

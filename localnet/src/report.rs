@@ -254,7 +254,9 @@ impl Collector {
             | Event::WeightsSet { .. }
             | Event::WeightsCommitted { .. }
             | Event::WeightsRevealed { .. }
-            | Event::WeightsDue { .. } => {}
+            | Event::WeightsDue { .. }
+            | Event::Learnt { .. }
+            | Event::Alarm { .. } => {}
         }
     }
 

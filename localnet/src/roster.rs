@@ -5,7 +5,10 @@ use rand::{Rng, SeedableRng, seq::SliceRandom as _};
 use rand_chacha::ChaCha20Rng;
 use sp_core::{Pair as _, sr25519};
 
-use crate::{adversary::Behaviour, report::HONEST};
+use crate::{adversary::Behaviour, agreement::NOISE, report::HONEST};
+
+/// Noise by which two students of one size differ.
+const STUDENT_NOISE: f32 = 0.1;
 
 /// One operator's node before it is registered.
 #[derive(Clone)]
@@ -44,6 +47,8 @@ pub struct MinerPlan {
     pub layers: usize,
     /// Seed of its initialisation and of its data stream.
     pub seed: u64,
+    /// Deviation of the noise in its student, as a share of each tensor's own.
+    pub noise: f32,
     /// Share of its time that the trainer may use, in (0, 1]; `None` does not distil.
     pub duty: Option<f64>,
     /// Sequences decoded at once.
@@ -81,6 +86,7 @@ pub fn roster(seed: u64, teacher_layers: usize, spare_validator: bool) -> Vec<Pa
         .map(|(layers, duty, slots)| MinerPlan {
             layers,
             seed: rng.random(),
+            noise: STUDENT_NOISE,
             duty: Some(duty),
             slots,
             behaviour: Behaviour::Honest,
@@ -89,20 +95,38 @@ pub fn roster(seed: u64, teacher_layers: usize, spare_validator: bool) -> Vec<Pa
     miners.extend(Behaviour::CHEATS.map(|behaviour| MinerPlan {
         layers: large,
         seed: rng.random(),
+        noise: STUDENT_NOISE,
         duty: None,
         slots: 8,
         behaviour,
     }));
     miners.shuffle(&mut rng);
+    let spare = spare_validator.then_some(Part::Spare { stake_tao: 20_000 });
+    participants(seed, miners, spare)
+}
 
+/// Two validators, and one honest miner for each of [`NOISE`], in that order. None learns, so that what differs between
+/// them stays as it is.
+pub fn graded_roster(seed: u64, teacher_layers: usize) -> Vec<Participant> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let miners = NOISE.map(|noise| MinerPlan {
+        layers: teacher_layers.saturating_sub(1).max(1),
+        seed: rng.random(),
+        noise,
+        duty: None,
+        slots: 8,
+        behaviour: Behaviour::Honest,
+    });
+    participants(seed, miners.into(), None)
+}
+
+fn participants(seed: u64, miners: Vec<MinerPlan>, spare: Option<Part>) -> Vec<Participant> {
     let mut parts = vec![
         Part::Validator { stake_tao: 40_000 },
         Part::Validator { stake_tao: 30_000 },
     ];
     parts.extend(miners.into_iter().map(Part::Miner));
-    if spare_validator {
-        parts.push(Part::Spare { stake_tao: 20_000 });
-    }
+    parts.extend(spare);
     let mut counts = [0; 3];
     parts
         .into_iter()
@@ -200,6 +224,26 @@ mod tests {
         assert_eq!(behaviours.iter().filter(|b| **b == HONEST).count(), 4);
         let cheats: BTreeSet<_> = behaviours.into_iter().filter(|b| *b != HONEST).collect();
         assert_eq!(cheats.len(), Behaviour::CHEATS.len());
+    }
+
+    #[test]
+    fn the_graded_roster_differs_in_noise_alone() {
+        let plans: Vec<MinerPlan> = graded_roster(3, 4)
+            .into_iter()
+            .filter_map(|participant| match participant.part {
+                Part::Miner(plan) => Some(plan),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            plans.iter().map(|plan| plan.noise).collect::<Vec<_>>(),
+            NOISE
+        );
+        assert!(
+            plans
+                .iter()
+                .all(|plan| plan.duty.is_none() && plan.layers == 3)
+        );
     }
 
     #[test]

@@ -12,18 +12,23 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::LocalnetError, ground::Ground, report::Report, settings::Settings, subnet::Subnet,
+    agreement, error::LocalnetError, ground::Ground, settings::Settings, subnet::Subnet,
     watch::Watcher,
 };
 
 /// Runs the subnet until the epochs asked for are over, the person quits, or something fails.
 pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
-    let interactive =
-        !settings.headless && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let interactive = !settings.headless
+        && !settings.agreement
+        && std::io::stdout().is_terminal()
+        && std::io::stdin().is_terminal();
     if !interactive {
         logging::init(&LoggingArgs::default())?;
     }
     let stop = shutdown::signal().map_err(LocalnetError::Signals)?;
+    if settings.agreement {
+        return agree(&settings, &stop).await;
+    }
     let ground = Ground::prepare(&settings).await?;
     eprintln!(
         "starting the subnet (seed {}); chain at {}, data in {}",
@@ -60,6 +65,29 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
         write_report(path, &report)?;
     }
     ended
+}
+
+/// Measures how far two validators agree, and says what each round came to.
+async fn agree(settings: &Settings, stop: &CancellationToken) -> Result<(), LocalnetError> {
+    let rounds = settings.epochs.unwrap_or(agreement::ROUNDS);
+    eprintln!(
+        "starting eight honest miners and two validators (seed {}), for {rounds} rounds of about {} s",
+        settings.seed,
+        u64::from(settings.tempo) * settings.block_time / 1000
+    );
+    let told = |round, tau| eprintln!("round {round} of {rounds}: tau {tau:.2}");
+    let outcome = agreement::measure(settings, stop, told).await?;
+    println!("{outcome}");
+    if let Some(path) = &settings.report {
+        write_report(path, &outcome)?;
+    }
+    match outcome.is_enough() {
+        true => Ok(()),
+        false => Err(LocalnetError::Disagreement {
+            tau: outcome.tau,
+            enough: agreement::ENOUGH,
+        }),
+    }
 }
 
 /// Follows the chain until the epochs asked for are over; hands the table of each to `show`.
@@ -106,7 +134,7 @@ fn source(subnet: &Subnet, settings: &Settings) -> Source {
     }
 }
 
-fn write_report(path: &Path, report: &Report) -> Result<(), LocalnetError> {
+fn write_report(path: &Path, report: &impl serde::Serialize) -> Result<(), LocalnetError> {
     let json = serde_json::to_string_pretty(report)?;
     std::fs::write(path, json + "\n").map_err(|source| LocalnetError::Write {
         path: path.to_owned(),

@@ -54,6 +54,11 @@ pub struct Settings {
     #[arg(long, value_name = "PORT")]
     pub gateway: Option<u16>,
 
+    /// Measure instead how far two validators agree on the ranking of eight honest miners, over --epochs rounds [default:
+    /// 20]; ends with status 2 if Kendall's tau is below 0.9. --report takes the outcome.
+    #[arg(long, conflicts_with = "spare_validator")]
+    pub agreement: bool,
+
     /// Also register and stake a validator that is not run here; its wallet is `spare-0` in the data directory.
     #[arg(long)]
     pub spare_validator: bool,

@@ -9,7 +9,7 @@ use std::{
 use athanor_chain::{BlocksError, Metagraph, ReadError};
 use athanor_model::engine::{self, EngineConfig, LoadError};
 use athanor_net::{Inbound, NetConfig, NetHandle, PeerAddress};
-use athanor_node::{axon::Axon, blocking};
+use athanor_node::{axon::Axon, blocking, control::Control};
 use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
 use thiserror::Error;
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     admission::{Allowance, Roster},
     announce::{announce, external_address, told},
     canary::Trial,
-    control::Control,
+    control,
     disk::Disk,
     distillery::{Audience, Distillery, Progress, worker_config},
     publish::{Follower, Stage, Standing},
@@ -313,7 +313,7 @@ impl Parts {
             standing,
             training,
         };
-        let asked = control.run(report, orders_sender, stop.clone());
+        let asked = control::run(control, report, orders_sender, stop.clone());
         tasks.spawn(async move {
             asked.await;
             Ok(())

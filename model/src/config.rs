@@ -18,7 +18,10 @@ const MAX_DIMENSION: usize = 1 << 20;
 /// The most layers that a model may have.
 const MAX_LAYERS: usize = 512;
 /// The largest `config.json` that is read, in bytes.
-const MAX_CONFIG_BYTES: usize = 64 << 10;
+pub const MAX_CONFIG_BYTES: usize = 64 << 10;
+/// The most values that the table of the rotary embedding may have, positions times the width of a head: a bound for what
+/// two numbers in a file can make us allocate. A million positions of heads of 128 are within it.
+const MAX_ROTARY: usize = 1 << 27;
 
 /// A decoder's dimensions and constants. Names follow Hugging Face's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +154,13 @@ impl Config {
         }
         if !self.head_dim.is_multiple_of(2) {
             return fail("head_dim", self.head_dim, "it must be even");
+        }
+        if self.max_position_embeddings * self.head_dim > MAX_ROTARY {
+            return fail(
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                "times head_dim it must not exceed 134217728",
+            );
         }
         for (field, value) in [
             ("rms_norm_eps", self.rms_norm_eps),

@@ -19,7 +19,7 @@ use athanor_spec::BlockNumber;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -43,6 +43,7 @@ impl Default for Metrics {
             weights_revealed: Counter::default(),
             weights_lost: Counter::default(),
             parts: Mutex::default(),
+            alarms: Family::default(),
         }))
     }
 }
@@ -57,6 +58,7 @@ struct State {
     weights_revealed: Counter,
     weights_lost: Counter,
     parts: Mutex<Vec<Part>>,
+    alarms: Family<Raised, Gauge>,
 }
 
 /// Adds what a part of the daemon counts to a registry.
@@ -112,6 +114,31 @@ struct Form {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Raised {
+    name: String,
+    severity: &'static str,
+}
+
+/// What a daemon has seen of the chain and of its hotkey.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// The latest finalized block.
+    pub block: Option<BlockNumber>,
+    /// How long ago it was seen.
+    pub block_age: Option<Duration>,
+    /// The subnet's schedule at that block.
+    pub schedule: Option<EpochSchedule>,
+    /// What comes next for a validator's weights, as of that block.
+    pub countdown: Option<Countdown>,
+    /// How the hotkey stood when it was last looked up; `None` if it has no slot, or nobody looked.
+    pub neuron: Option<Neuron>,
+    /// Why the latest attempt to set weights failed, if it did.
+    pub weights_failing: Option<&'static str>,
+    /// Committed rows of weights that were not shown in time, since the start.
+    pub weights_lost: u64,
 }
 
 impl Metrics {
@@ -234,6 +261,32 @@ impl Metrics {
         parts.push(Arc::new(register));
     }
 
+    /// What was seen until now.
+    pub fn sight(&self) -> Sight {
+        let seen = self.seen();
+        let countdown = seen
+            .countdown
+            .map(|countdown| countdown.at(seen.block.unwrap_or(countdown.block)));
+        Sight {
+            block: seen.block,
+            block_age: seen.block_at.map(|at| at.elapsed()),
+            schedule: seen.schedule,
+            countdown,
+            neuron: seen.neuron,
+            weights_failing: seen.weights_failing,
+            weights_lost: self.0.weights_lost.get(),
+        }
+    }
+
+    /// The alarms that are raised from now on, each with its severity; the others are lifted.
+    pub fn alarms(&self, raised: impl IntoIterator<Item = (String, &'static str)>) {
+        self.0.alarms.clear();
+        for (name, severity) in raised {
+            let label = Raised { name, severity };
+            self.0.alarms.get_or_create(&label).set(1);
+        }
+    }
+
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.0.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -271,6 +324,11 @@ impl Metrics {
         for part in parts {
             part(&mut registry);
         }
+        registry.register(
+            "alarm",
+            "1 for every alarm that is raised",
+            self.0.alarms.clone(),
+        );
         registry.register_collector(Box::new(self.clone()));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

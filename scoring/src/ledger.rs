@@ -19,9 +19,11 @@ use crate::{
 
 mod encoding;
 mod fault;
+mod measured;
 
 pub use encoding::DecodeRecordError;
 pub use fault::{Fault, FaultKind};
+pub use measured::{Estimate, Measured};
 
 /// Asks of one round that a record tells apart.
 const MAX_ASKS_PER_ROUND: u32 = 4096;

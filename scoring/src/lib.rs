@@ -10,6 +10,7 @@ pub mod goodput;
 pub mod grade;
 pub mod ledger;
 pub mod rank;
+pub mod readiness;
 pub mod round;
 pub mod similarity;
 pub mod synthetic;

@@ -5,8 +5,10 @@
 //! root before it, so that one root on chain anchors all rounds before. From the transcripts alone follow the inputs of
 //! [`crate::round::close`], hence every grade and every weight.
 
+use std::collections::BTreeMap;
+
 use athanor_spec::{
-    Account, BlockNumber, Digest, Hotkey, NetUid, Round, SubnetSpec,
+    Account, BlockNumber, Digest, Hotkey, NetUid, Round, SigningContext, SubnetSpec,
     merkle::{self, Inclusion},
     params::Limits,
 };
@@ -15,10 +17,11 @@ use thiserror::Error;
 
 use crate::{
     allocate::ChainLimits,
-    round::{self, Closed, Ledger, RoundInput, SeenMiner},
+    round::{self, AskResult, Closed, Ledger, RoundInput, SeenMiner},
 };
 
 mod leaf;
+mod wandering;
 
 pub use leaf::{Continuation, Failure, Leaf, LeafKey, Sight, Times};
 
@@ -146,7 +149,8 @@ impl Transcript {
 
     /// Closes the round on the ledger before it, by what the transcript says.
     pub fn close(&self, before: Ledger, spec: &SubnetSpec) -> Closed {
-        let results: Vec<_> = self.leaves.iter().filter_map(Leaf::result).collect();
+        let mut results: Vec<_> = self.leaves.iter().filter_map(Leaf::result).collect();
+        self.accuse_wanderers(&mut results);
         let input = RoundInput {
             round: self.head.round,
             miners: &self.head.miners,
@@ -154,6 +158,40 @@ impl Transcript {
             limits: &self.head.limits,
         };
         round::close(before, &input, spec)
+    }
+
+    /// Adds the faults that no answer shows by itself: who names another checkpoint from answer to answer.
+    fn accuse_wanderers(&self, results: &mut [AskResult]) {
+        let context = SigningContext {
+            genesis: self.head.genesis,
+            netuid: self.head.netuid,
+        };
+        let mut named = BTreeMap::<Account, Vec<Digest>>::new();
+        for leaf in &self.leaves {
+            if let Sight::Failed { failure, .. } = &leaf.sight
+                && let Some(answer) = &failure.answer
+                && answer.signer == leaf.account.hotkey
+                && answer.verify_signature(&context).is_ok()
+            {
+                let named = named.entry(leaf.account).or_default();
+                named.push(answer.payload.checkpoint);
+            }
+        }
+        for (account, named) in named {
+            let Some(miner) = self.head.miner(&account) else {
+                continue;
+            };
+            let accepted: Vec<Digest> = miner
+                .previous
+                .into_iter()
+                .chain([miner.checkpoint])
+                .collect();
+            let fault = wandering::fault(named, &accepted);
+            let first = results.iter_mut().find(|result| result.account == account);
+            if let (Some(fault), Some(first)) = (fault, first) {
+                first.fault.get_or_insert(fault);
+            }
+        }
     }
 
     /// The bytes that are published: a layout byte, the length of the head (u32, little-endian) and the head, the number

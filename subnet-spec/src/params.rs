@@ -67,6 +67,9 @@ pub struct Limits {
     pub max_artifact_bytes: u64,
     /// Largest manifest in bytes.
     pub max_manifest_bytes: u32,
+    /// Bytes per second at which a miner gives its checkpoint at least; a few seconds are allowed on top. A slower one is a
+    /// fault while other miners' come faster.
+    pub min_artifact_bytes_per_second: u64,
     /// Stake in TAO that admits a validator before it holds a permit.
     pub min_validator_stake_tao: u64,
 }
@@ -229,6 +232,12 @@ impl SubnetSpec {
         range(
             "limits.max_manifest_bytes",
             limits.max_manifest_bytes > 0,
+            "0".into(),
+            "above 0",
+        )?;
+        range(
+            "limits.min_artifact_bytes_per_second",
+            limits.min_artifact_bytes_per_second > 0,
             "0".into(),
             "above 0",
         )?;

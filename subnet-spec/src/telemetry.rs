@@ -103,6 +103,36 @@ pub enum Event {
         /// Blocks until the last weights no longer count for their age, if the chain has such a limit.
         activity_cutoff: Option<u32>,
     },
+    /// What a validator knows of the miners at the end of a round, and whether it sets weights on it.
+    Learnt {
+        /// The validator.
+        validator: Hotkey,
+        /// The round.
+        round: Round,
+        /// Miners that it asks.
+        miners: u32,
+        /// Those of whom it knows enough.
+        known: u32,
+        /// Of how many it must know enough.
+        miners_needed: u32,
+        /// Effective asks that it takes to know a miner.
+        asks_needed: f64,
+        /// Whether it sets weights.
+        sets_weights: bool,
+    },
+    /// A validator's operator has to know of something, or no longer has to.
+    Alarm {
+        /// The validator.
+        validator: Hotkey,
+        /// Stable name, such as `weights_ageing`.
+        name: String,
+        /// `warn` or `page`.
+        severity: String,
+        /// What is wrong and what to do; empty when it is over.
+        text: String,
+        /// Whether it is raised; otherwise it is lifted.
+        raised: bool,
+    },
     /// A miner's trainer made progress.
     Distilled {
         /// The miner.

@@ -15,7 +15,10 @@ use std::{
 use athanor_model::Checkpoint;
 use athanor_net::{AskError, PeerAddress};
 use athanor_spec::{Ask, Refusal, Signed, SubnetSpec};
-use athanor_validator::{artifacts::Artifacts, signer::Signer};
+use athanor_validator::{
+    artifacts::{Artifacts, Requirements},
+    signer::Signer,
+};
 use rand::{Rng, SeedableRng};
 
 use crate::{
@@ -46,8 +49,7 @@ async fn a_killed_miner_comes_back_with_all_that_it_committed_to_and_serves_noth
         rig.directory.path().join("cache"),
         asker.net.clone(),
         Signer::new(athanor_devnet::development_pair(VALIDATOR), asker.context),
-        SubnetSpec::local().limits,
-        rig.model.config.vocab_size as u32,
+        Requirements::of(&SubnetSpec::local(), &rig.model).unwrap(),
     )
     .unwrap();
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(SEED);

@@ -5,6 +5,7 @@
 
 use tokio::sync::Mutex;
 
+mod agreement;
 mod binary;
 mod chain;
 mod check;

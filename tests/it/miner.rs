@@ -27,7 +27,10 @@ use athanor_spec::{
     Ask, Digest, Fetch, Hotkey, NetUid, Refusal, Signed, SigningContext, SubnetSpec,
     telemetry::Event,
 };
-use athanor_validator::{artifacts::Artifacts, signer::Signer};
+use athanor_validator::{
+    artifacts::{Artifacts, Requirements},
+    signer::Signer,
+};
 
 pub(crate) const NETUID: NetUid = NetUid(1);
 pub(crate) const VALIDATOR: &str = "Bob";
@@ -267,8 +270,7 @@ async fn a_miner_is_found_on_chain_serves_validators_and_swaps_without_a_gap() {
         directory.path().join("cache"),
         validator.net.clone(),
         Signer::new(development_pair(VALIDATOR), validator.context),
-        SubnetSpec::local().limits,
-        first.config.vocab_size as u32,
+        Requirements::of(&SubnetSpec::local(), &first).unwrap(),
     )
     .unwrap();
     cache.obtain(&address, committed).await.unwrap();

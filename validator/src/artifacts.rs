@@ -1,89 +1,108 @@
-//! Committed checkpoints, fetched by digest, verified chunk by chunk, and kept in a bounded cache.
+//! Committed checkpoints, fetched by digest, verified chunk by chunk, and kept in a cache.
+//!
+//! A miner chooses what it commits to, so everything here is bounded by the spec before it is believed: how many bytes are
+//! fetched and how long they may take, what is parsed (never a tokenizer that is not the teacher's), and how many
+//! checkpoints are looked at together (one, since that takes memory for all of its tensors). What breaks a bound is a value,
+//! an [`ArtifactError`], which says whose fault it is.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Instant, SystemTime},
 };
 
-use athanor_model::checkpoint::{
-    Checkpoint, CheckpointError, FileEntry, MANIFEST, Manifest, ManifestError,
-    delta::{self, DeltaError},
+use athanor_model::{
+    Config,
+    checkpoint::{CONFIG, Checkpoint, CheckpointError, FileEntry, MANIFEST, Manifest, TOKENIZER},
+    config::{ConfigError, MAX_CONFIG_BYTES},
 };
 use athanor_net::{AskError, Client, FetchError, PeerAddress};
-use athanor_spec::{DeltaQuery, Digest, params::Limits};
-use thiserror::Error;
+use athanor_spec::{Digest, SubnetSpec, params::Limits};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::signer::Signer;
 
-/// Time for a peer to say whether it serves a delta.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+mod error;
+mod pace;
+mod short_way;
 
-/// Why a committed checkpoint is not at hand.
-#[derive(Debug, Error)]
-pub enum ArtifactError {
-    /// The transfer failed or did not verify.
-    #[error("the transfer failed: {0}")]
-    Fetch(#[from] FetchError),
-    /// The manifest has the committed digest but is not a manifest.
-    #[error("the manifest is not valid: {0}")]
-    Manifest(#[from] ManifestError),
-    /// The files together break the spec's bound.
-    #[error("the checkpoint has {bytes} bytes, the spec allows {limit}")]
-    TooLarge {
-        /// Announced size.
-        bytes: u64,
-        /// `limits.max_artifact_bytes`.
-        limit: u64,
-    },
-    /// The files verify but are not a checkpoint that can be run.
-    #[error("the checkpoint cannot be loaded: {0}")]
-    Open(#[from] CheckpointError),
-    /// The model does not speak the subnet's vocabulary.
-    #[error("the checkpoint's vocabulary has {found} tokens, the subnet's {expected}")]
-    Vocabulary {
-        /// Of the checkpoint.
-        found: usize,
-        /// Of the subnet.
-        expected: usize,
-    },
-    /// The local disk failed.
-    #[error("the artifact cache failed at {}: {source}", path.display())]
-    Disk {
-        /// Where.
-        path: PathBuf,
-        /// Cause.
-        source: std::io::Error,
-    },
+pub use error::ArtifactError;
+use pace::{Line, Pace};
+
+/// Artifacts on their way at once: each may hold some megabytes of slices that came early.
+const MAX_TRANSFERS: usize = 64;
+
+/// What a checkpoint must be like to be paid.
+#[derive(Clone, Debug)]
+pub struct Requirements {
+    limits: Limits,
+    vocab_size: usize,
+    tokenizer: Digest,
 }
 
-impl ArtifactError {
-    /// Whether the miner is to blame: what it committed to can never be served. Everything else is neutral, and unpaid.
-    pub fn is_miners_fault(&self) -> bool {
-        match self {
-            Self::Manifest(_) | Self::TooLarge { .. } | Self::Open(_) | Self::Vocabulary { .. } => {
-                true
-            }
-            Self::Fetch(FetchError::BadSlice { .. } | FetchError::TooLarge { .. }) => true,
-            Self::Fetch(_) | Self::Disk { .. } => false,
+impl Requirements {
+    /// What the spec asks for, and the very tokenizer of its teacher: what it may contain (patterns, tables) cannot be
+    /// bounded by its size alone, so that a stranger's is never parsed.
+    pub fn of(spec: &SubnetSpec, teacher: &Checkpoint) -> Result<Self, CheckpointError> {
+        Ok(Self {
+            limits: spec.limits.clone(),
+            vocab_size: spec.subnet.vocab_size as usize,
+            tokenizer: Digest(teacher.manifest.file(TOKENIZER)?.digest()),
+        })
+    }
+
+    /// What the manifest alone tells, before anything that it names is fetched.
+    fn check_manifest(&self, manifest: &Manifest) -> Result<(), ArtifactError> {
+        let (bytes, limit) = (manifest.total_bytes(), self.limits.max_artifact_bytes);
+        if bytes > limit {
+            return Err(ArtifactError::TooLarge { bytes, limit });
         }
+        let (config, limit) = (manifest.file(CONFIG)?.bytes, MAX_CONFIG_BYTES);
+        if config > limit as u64 {
+            let bytes = usize::try_from(config).unwrap_or(usize::MAX);
+            return Err(CheckpointError::from(ConfigError::TooLarge { bytes, limit }).into());
+        }
+        let (found, expected) = (Digest(manifest.file(TOKENIZER)?.digest()), self.tokenizer);
+        if found != expected {
+            return Err(ArtifactError::Tokenizer { found, expected });
+        }
+        Ok(())
+    }
+
+    fn check_config(&self, config: &Config) -> Result<(), ArtifactError> {
+        let (found, expected) = (config.vocab_size, self.vocab_size);
+        if found != expected {
+            return Err(ArtifactError::Vocabulary { found, expected });
+        }
+        let expected = (self.limits.max_prompt_tokens + self.limits.max_new_tokens) as usize;
+        let found = config.max_position_embeddings;
+        if found < expected {
+            return Err(ArtifactError::Context { found, expected });
+        }
+        Ok(())
     }
 }
 
-/// The cache of fetched checkpoints.
+/// The cache of fetched checkpoints. Clones share it.
 #[derive(Clone)]
 pub struct Artifacts {
     dir: PathBuf,
     client: Client,
     signer: Signer,
-    limits: Limits,
-    vocab_size: u32,
-    /// The last checkpoint obtained from each peer: most likely the base of its next one.
-    latest: Arc<Mutex<HashMap<Digest, Digest>>>,
+    requirements: Arc<Requirements>,
+    latest: short_way::Latest,
+    line: Arc<Mutex<Line>>,
+    /// One at a time writes to a directory of incoming files.
+    incoming: Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>,
+    transfers: Arc<Semaphore>,
+    examining: Arc<Semaphore>,
     fetched: Arc<AtomicU64>,
     obtained: Arc<AtomicU64>,
 }
@@ -97,53 +116,25 @@ pub struct Traffic {
     pub obtained: u64,
 }
 
-/// A cached checkpoint that files may be made of. Only its manifest is believed: what is made of its files is hashed.
-struct Base {
-    dir: PathBuf,
-    manifest: Manifest,
-}
-
-impl Base {
-    fn open(cache: &Path, digest: Digest) -> Option<Self> {
-        let dir = cache.join(digest.to_string());
-        let manifest = Manifest::parse(&read(&dir.join(MANIFEST)).ok()?).ok()?;
-        (manifest.digest() == digest.0).then_some(Self { dir, manifest })
-    }
-}
-
-/// Why the short way to a file was not open; the long one is.
-#[derive(Debug, Error)]
-enum ShortWayError {
-    #[error(transparent)]
-    Query(#[from] AskError),
-    #[error(transparent)]
-    Fetch(#[from] ArtifactError),
-    #[error(transparent)]
-    Delta(#[from] DeltaError),
-    #[error("the peer's delta does not give the file")]
-    AnotherFile,
-}
-
 impl Artifacts {
     /// A cache in `dir`, which is created when absent.
     pub fn new(
         dir: PathBuf,
         client: Client,
         signer: Signer,
-        limits: Limits,
-        vocab_size: u32,
+        requirements: Requirements,
     ) -> Result<Self, ArtifactError> {
-        std::fs::create_dir_all(&dir).map_err(|source| ArtifactError::Disk {
-            path: dir.clone(),
-            source,
-        })?;
+        create(&dir)?;
         Ok(Self {
             dir,
             client,
             signer,
-            limits,
-            vocab_size,
-            latest: Arc::default(),
+            requirements: Arc::new(requirements),
+            latest: Default::default(),
+            line: Arc::default(),
+            incoming: Arc::default(),
+            transfers: Arc::new(Semaphore::new(MAX_TRANSFERS)),
+            examining: Arc::new(Semaphore::new(1)),
             fetched: Arc::default(),
             obtained: Arc::default(),
         })
@@ -155,156 +146,138 @@ impl Artifacts {
         home.is_dir().then_some(home)
     }
 
-    /// The checkpoint with this digest, from the cache or from `peer`.
+    /// The checkpoint with this digest, from the cache or from `peer`, as soon as all of it is here and was looked at. A
+    /// transfer that is slower than the spec allows is given up; what came stays, and the next attempt goes on from there.
     pub async fn obtain(
         &self,
         peer: &PeerAddress,
         digest: Digest,
     ) -> Result<Arc<Checkpoint>, ArtifactError> {
         let home = self.dir.join(digest.to_string());
-        if let Some(checkpoint) = self.open_cached(&home, digest) {
+        if let Some(checkpoint) = self.open_cached(&home, digest).await {
             return Ok(Arc::new(checkpoint));
         }
-        let incoming = tempfile::Builder::new()
-            .prefix("incoming-")
-            .tempdir_in(&self.dir)
-            .map_err(|source| ArtifactError::Disk {
-                path: self.dir.clone(),
-                source,
-            })?;
-        let manifest_path = incoming.path().join(MANIFEST);
-        self.fetch(
-            peer,
-            digest,
-            u64::from(self.limits.max_manifest_bytes),
-            &manifest_path,
-        )
-        .await?;
-        let bytes = read(&manifest_path)?;
-        let manifest = Manifest::parse(&bytes)?;
-        let total = manifest.total_bytes();
-        if total > self.limits.max_artifact_bytes {
-            return Err(ArtifactError::TooLarge {
-                bytes: total,
-                limit: self.limits.max_artifact_bytes,
-            });
+        // The peer is part of the name, so that a slow one that committed to somebody else's checkpoint holds up nobody.
+        let name = format!("incoming-{digest}-{}", peer.peer_key.short());
+        let incoming = self.dir.join(name);
+        let turn = self.incoming(&incoming);
+        let _turn = turn.lock().await;
+        if let Some(checkpoint) = self.open_cached(&home, digest).await {
+            return Ok(Arc::new(checkpoint));
         }
-        let bases = self.bases(peer, &manifest);
-        for file in &manifest.files {
-            let to = incoming.path().join(&file.name);
-            if !self.short_way(peer, file, &bases, &to).await {
-                self.fetch(peer, Digest(file.digest()), file.bytes, &to)
-                    .await?;
-            }
+        let obtained = self.obtain_in(&incoming, &home, peer, digest).await;
+        if obtained.as_ref().is_err_and(ArtifactError::is_final) {
+            // A failure leaves it for `prune`.
+            let _ = std::fs::remove_dir_all(&incoming);
         }
-        self.check_vocabulary(&Checkpoint::open(incoming.path())?)?;
-        let incoming = incoming.keep();
-        // Another round may have fetched the same artifact meanwhile: then its copy is as good.
-        if std::fs::rename(&incoming, &home).is_err() {
-            std::fs::remove_dir_all(&incoming).map_err(|source| ArtifactError::Disk {
-                path: incoming,
-                source,
-            })?;
+        obtained
+    }
+
+    async fn obtain_in(
+        &self,
+        incoming: &Path,
+        home: &Path,
+        peer: &PeerAddress,
+        digest: Digest,
+    ) -> Result<Arc<Checkpoint>, ArtifactError> {
+        create(incoming)?;
+        let total = self.transfer(incoming, peer, digest).await?;
+        let mut checkpoint = self.examine(incoming.to_owned(), digest).await?;
+        self.requirements.check_config(&checkpoint.config)?;
+        // Another peer may have given the same artifact meanwhile: then its copy is as good.
+        if std::fs::rename(incoming, home).is_err() {
+            let _ = std::fs::remove_dir_all(incoming);
         }
+        checkpoint.dir = home.to_owned();
         self.obtained.fetch_add(total, Ordering::Relaxed);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.insert(peer.peer_key, digest);
         drop(latest);
-        Ok(Arc::new(Checkpoint::open(&home)?))
+        Ok(Arc::new(checkpoint))
     }
 
-    /// Cached checkpoints that a new one of this peer may be near to: its last one, and the parent that it names.
-    fn bases(&self, peer: &PeerAddress, manifest: &Manifest) -> Vec<Base> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = latest.get(&peer.peer_key).copied();
-        drop(latest);
-        let parent = manifest.parent_digest().map(Digest);
-        let parent = parent.filter(|parent| Some(*parent) != last);
-        let cached = |digest| Base::open(&self.dir, digest);
-        last.into_iter().chain(parent).filter_map(cached).collect()
-    }
-
-    /// Makes a file of what is cached and of what changed, if that can be done; whether it was. What comes out has the
-    /// hash that the manifest names, so that nothing rests on the peer's word.
-    async fn short_way(
+    /// Fetches what is not there yet, within the time that its size allows; returns the size of all files.
+    async fn transfer(
         &self,
+        incoming: &Path,
         peer: &PeerAddress,
-        file: &FileEntry,
-        bases: &[Base],
-        to: &Path,
-    ) -> bool {
-        for base in bases {
-            let Ok(old) = base.manifest.file(&file.name) else {
-                continue;
-            };
-            let old_path = base.dir.join(&file.name);
-            if old.blake3 == file.blake3 {
-                if copied(old_path, file.digest(), to.to_owned()).await {
-                    return true;
-                }
-                continue;
+        digest: Digest,
+    ) -> Result<u64, ArtifactError> {
+        let _one = self.transfers.acquire().await;
+        let max = u64::from(self.requirements.limits.max_manifest_bytes);
+        let path = incoming.join(MANIFEST);
+        // One slice, for which the network has a time limit of its own. A peer that does not even give this is not there.
+        self.fetch(peer, digest, max, &path).await?;
+        let manifest = Manifest::parse(&read(&path)?)?;
+        self.requirements.check_manifest(&manifest)?;
+        let total = manifest.total_bytes();
+        let fetch = self.fetch_files(incoming, peer, &manifest);
+        self.in_time(peer, total, fetch).await?;
+        Ok(total)
+    }
+
+    async fn fetch_files(
+        &self,
+        incoming: &Path,
+        peer: &PeerAddress,
+        manifest: &Manifest,
+    ) -> Result<(), ArtifactError> {
+        let bases = self.bases(peer, manifest);
+        // The smallest first: a model of another shape is found out before its weights have come.
+        let config = manifest.file(CONFIG)?;
+        let others = manifest.files.iter().filter(|file| file.name != CONFIG);
+        for file in std::iter::once(config).chain(others) {
+            let to = incoming.join(&file.name);
+            let here = short_way::intact(to.clone(), file.digest()).await;
+            if !here && !self.short_way(peer, file, &bases, &to).await {
+                self.fetch_file(peer, file, &to).await?;
             }
-            if !file.is_weights() {
-                continue;
-            }
-            match self.apply_delta(peer, file, old, old_path, to).await {
-                Ok(Some(bytes)) => {
-                    tracing::debug!(
-                        file = file.name,
-                        bytes,
-                        of = file.bytes,
-                        "fetched as a delta"
-                    );
-                    return true;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::debug!(%error, file = file.name, "no delta; fetching it whole")
-                }
+            if file.name == CONFIG {
+                let config = Config::parse(&read(&to)?).map_err(CheckpointError::from)?;
+                self.requirements.check_config(&config)?;
             }
         }
-        false
+        Ok(())
     }
 
-    /// Fetches and applies the delta that leads from a cached file to a new one: its bytes, or `None` if the peer has none.
-    async fn apply_delta(
+    async fn fetch_file(
         &self,
         peer: &PeerAddress,
         file: &FileEntry,
-        old: &FileEntry,
-        old_path: PathBuf,
         to: &Path,
-    ) -> Result<Option<u64>, ShortWayError> {
-        let query = self.signer.sign(DeltaQuery {
-            file: Digest(file.digest()),
-            base: Digest(old.digest()),
-        });
-        let offer = self.client.delta(peer, query, QUERY_TIMEOUT).await?;
-        let Some(offer) = offer.filter(|offer| offer.bytes < file.bytes) else {
-            return Ok(None);
-        };
-        let fetched = to.with_extension("delta");
-        self.fetch(peer, offer.blob, offer.bytes, &fetched).await?;
-        let (wanted, length, to) = (file.digest(), file.bytes, to.to_owned());
-        let applied = tokio::task::spawn_blocking(move || {
-            let length = usize::try_from(length).map_err(|_| DeltaError::Damaged)?;
-            let delta = read(&fetched)?;
-            // Read or not, nobody needs it again; one that stays is only in the way.
-            let _ = std::fs::remove_file(&fetched);
-            let new = delta::apply(&read(&old_path)?, &delta, length)?;
-            if Digest::of(&new).0 != wanted {
-                return Err(ShortWayError::AnotherFile);
+    ) -> Result<(), ArtifactError> {
+        self.fetch(peer, Digest(file.digest()), file.bytes, to)
+            .await
+    }
+
+    /// Gives a transfer of so many bytes the time that the spec allows, and finds out who was slow.
+    async fn in_time(
+        &self,
+        peer: &PeerAddress,
+        bytes: u64,
+        transfer: impl Future<Output = Result<(), ArtifactError>>,
+    ) -> Result<(), ArtifactError> {
+        let rate = self.requirements.limits.min_artifact_bytes_per_second;
+        let allowed = Pace { rate }.allowed(bytes);
+        let begun = Instant::now();
+        let ended = timeout(allowed, transfer).await;
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        match ended {
+            Ok(Ok(())) => {
+                line.carried(peer.peer_key, Instant::now());
+                return Ok(());
             }
-            let disk = |path: &Path| {
-                let path = path.to_owned();
-                move |source| ArtifactError::Disk { path, source }
-            };
-            std::fs::write(&to, new).map_err(disk(&to))?;
-            Ok(())
-        });
-        match applied.await {
-            Ok(applied) => applied.map(|()| Some(offer.bytes)),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            // A peer that gave its manifest, and then not one slice in its time.
+            Ok(Err(ArtifactError::Fetch(FetchError::Ask(AskError::Timeout { .. })))) | Err(_) => {}
+            Ok(Err(error)) => return Err(error),
+        }
+        match line.blames(peer.peer_key, begun) {
+            true => Err(ArtifactError::TooSlow {
+                bytes,
+                allowed,
+                rate,
+            }),
+            false => Err(ArtifactError::SlowLine { bytes, allowed }),
         }
     }
 
@@ -335,11 +308,41 @@ impl Artifacts {
         Ok(())
     }
 
-    fn open_cached(&self, home: &Path, digest: Digest) -> Option<Checkpoint> {
-        let checkpoint = Checkpoint::open(home).ok()?;
+    /// The right to hold a checkpoint's tensors in memory.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.examining.acquire().await.ok()
+    }
+
+    fn incoming(&self, dir: &Path) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = all.get(dir).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        all.insert(dir.to_owned(), Arc::downgrade(&lock));
+        lock
+    }
+
+    /// Opens a checkpoint and looks at every byte of it, off the async threads and one after the other.
+    async fn examine(&self, dir: PathBuf, digest: Digest) -> Result<Checkpoint, ArtifactError> {
+        let _turn = self.turn().await;
+        match tokio::task::spawn_blocking(move || Checkpoint::open(&dir)).await {
+            Ok(opened) => Ok(opened?),
+            Err(_) => Err(ArtifactError::Panicked { digest }),
+        }
+    }
+
+    async fn open_cached(&self, home: &Path, digest: Digest) -> Option<Checkpoint> {
+        if !home.exists() {
+            return None;
+        }
+        let checkpoint = self.examine(home.to_owned(), digest).await.ok()?;
         if checkpoint.digest() != digest.0 {
             return None;
         }
+        self.requirements.check_config(&checkpoint.config).ok()?;
         // The time of last use is what `prune` goes by; a failure only makes the copy look older.
         let _ = std::fs::File::open(home).and_then(|dir| dir.set_modified(SystemTime::now()));
         Some(checkpoint)
@@ -360,29 +363,13 @@ impl Artifacts {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
-
-    fn check_vocabulary(&self, checkpoint: &Checkpoint) -> Result<(), ArtifactError> {
-        let (found, expected) = (checkpoint.config.vocab_size, self.vocab_size as usize);
-        if found == expected {
-            Ok(())
-        } else {
-            Err(ArtifactError::Vocabulary { found, expected })
-        }
-    }
 }
 
-/// Copies a file whose contents have this hash; whether it was. A damaged one of our own is not the miner's fault, so
-/// it is found here and not where the new checkpoint is opened.
-async fn copied(from: PathBuf, wanted: [u8; 32], to: PathBuf) -> bool {
-    let copy = tokio::task::spawn_blocking(move || {
-        let contents = read(&from).ok()?;
-        let intact = Digest::of(&contents).0 == wanted;
-        intact.then(|| std::fs::write(&to, contents).ok()).flatten()
-    });
-    match copy.await {
-        Ok(written) => written.is_some(),
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
+fn create(dir: &Path) -> Result<(), ArtifactError> {
+    std::fs::create_dir_all(dir).map_err(|source| ArtifactError::Disk {
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ArtifactError> {

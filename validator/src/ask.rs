@@ -7,7 +7,10 @@ use athanor_scoring::{
     ledger::FaultKind,
     transcript::{Failure, Leaf, Times},
 };
-use athanor_spec::{Answer, Ask, Digest, Finish, Hotkey, Receipt, Signed, SigningContext};
+use athanor_spec::{
+    Answer, Ask, Digest, Finish, Hotkey, Receipt, Signed, SigningContext, envelope::EnvelopeError,
+};
+use thiserror::Error;
 
 use crate::{
     plan::PlannedAsk,
@@ -54,6 +57,72 @@ pub(crate) struct Bounds<'a> {
     pub(crate) deadline: Duration,
     /// What of that time this validator lost itself.
     pub(crate) stalls: &'a Stalls,
+}
+
+/// What is wrong with an answer, as far as that can be told without a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AnswerFlaw {
+    /// Signed by another key.
+    #[error("the answer is signed by {signer}, not by the hotkey that was asked")]
+    Signer {
+        /// The key that it names.
+        signer: Hotkey,
+    },
+    /// The signature is absent or forged, or was made for something else.
+    #[error("the answer is not signed by the hotkey that was asked: {0}")]
+    Signature(EnvelopeError),
+    /// Signed in time, by a clock that is far from this validator's.
+    #[error("the answer is outside its time window by this validator's clock")]
+    Window,
+    /// An answer to something else.
+    #[error("the answer is to another ask")]
+    AnotherAsk,
+    /// From a checkpoint that the round does not know.
+    #[error("the answer names checkpoint {}, which was not committed before the round", checkpoint.short())]
+    NotCommitted {
+        /// The checkpoint that it names.
+        checkpoint: Digest,
+    },
+    /// Without tokens, or with too many.
+    #[error("the answer has {found} tokens, where 1 to {allowed} were asked for")]
+    Length {
+        /// Its tokens.
+        found: usize,
+        /// The most that were asked for.
+        allowed: u16,
+    },
+    /// With a token that no model of the subnet can draw.
+    #[error("the answer has token {token}, outside of the vocabulary of {vocab_size}")]
+    Vocabulary {
+        /// The first such token.
+        token: u32,
+        /// `subnet.vocab_size`.
+        vocab_size: u32,
+    },
+    /// It says that it ran into its limit, and did not.
+    #[error("the answer was cut after {found} tokens, before its end and its limit of {limit}")]
+    Cut {
+        /// Its tokens.
+        found: usize,
+        /// Its limit.
+        limit: u16,
+    },
+}
+
+impl AnswerFlaw {
+    /// Whether the answer as it was signed shows the miner's fault to anybody. What is not signed by the miner proves
+    /// nothing; two clocks that disagree do not say which of them is wrong; and a swap that raced with the ask looks the
+    /// same as a lie about the checkpoint.
+    pub fn is_provable(&self) -> bool {
+        match self {
+            Self::Signer { .. } | Self::Signature(_) | Self::Window | Self::NotCommitted { .. } => {
+                false
+            }
+            Self::AnotherAsk | Self::Length { .. } | Self::Vocabulary { .. } | Self::Cut { .. } => {
+                true
+            }
+        }
+    }
 }
 
 /// Sends the ask and waits for at most `deadline`.
@@ -105,10 +174,9 @@ pub(crate) async fn ask(
                         answer: observed.answer,
                     },
                 },
-                // A swap that raced with the ask looks the same as a lie about the digest: it fails, but is no fault.
-                Err(reason) => {
-                    let fault = (reason != NOT_COMMITTED).then_some(FaultKind::BadAnswer);
-                    failed(reason, fault, Some(observed.answer))
+                Err(flaw) => {
+                    let fault = flaw.is_provable().then_some(FaultKind::BadAnswer);
+                    failed(&flaw.to_string(), fault, Some(observed.answer))
                 }
             }
         }
@@ -129,9 +197,6 @@ fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-pub(crate) const NOT_COMMITTED: &str =
-    "the answer names a checkpoint that was not committed before the round";
-
 /// What an answer must come from.
 pub(crate) struct Expected<'a> {
     /// The chain and subnet.
@@ -144,35 +209,48 @@ pub(crate) struct Expected<'a> {
     pub(crate) vocab_size: u32,
 }
 
-/// Everything about an answer that needs no model to check.
+/// Everything about an answer that needs no model to check. What anybody could have sent comes first: a flaw that blames
+/// the miner is told only of what the miner signed.
 pub(crate) fn check(
     expected: &Expected<'_>,
     ask: &Ask,
     signed: &Signed<Answer>,
     now_ms: u64,
-) -> Result<(), &'static str> {
+) -> Result<(), AnswerFlaw> {
     let answer = &signed.payload;
-    if signed.signer != *expected.hotkey || signed.verify(expected.context, now_ms).is_err() {
-        return Err("the answer is not signed by the hotkey that was asked");
+    let vocab_size = expected.vocab_size;
+    if signed.signer != *expected.hotkey {
+        return Err(AnswerFlaw::Signer {
+            signer: signed.signer,
+        });
     }
+    signed
+        .verify_signature(expected.context)
+        .map_err(AnswerFlaw::Signature)?;
+    signed
+        .check_window(now_ms)
+        .map_err(|_| AnswerFlaw::Window)?;
     if answer.request != ask.hash() {
-        return Err("the answer is to another ask");
+        return Err(AnswerFlaw::AnotherAsk);
     }
+    let (found, allowed) = (answer.tokens.len(), ask.max_new_tokens);
+    if found == 0 || found > usize::from(allowed) {
+        return Err(AnswerFlaw::Length { found, allowed });
+    }
+    if let Some(&token) = answer.tokens.iter().find(|token| **token >= vocab_size) {
+        return Err(AnswerFlaw::Vocabulary { token, vocab_size });
+    }
+    if answer.finish == Finish::Length && found < usize::from(allowed) {
+        return Err(AnswerFlaw::Cut {
+            found,
+            limit: allowed,
+        });
+    }
+    // Last: the other flaws are faults whatever checkpoint is named.
     if !expected.accepted.contains(&answer.checkpoint) {
-        return Err(NOT_COMMITTED);
-    }
-    if answer.tokens.is_empty() || answer.tokens.len() > usize::from(ask.max_new_tokens) {
-        return Err("the answer has no tokens, or more than were asked for");
-    }
-    if answer
-        .tokens
-        .iter()
-        .any(|token| *token >= expected.vocab_size)
-    {
-        return Err("the answer has a token outside of the vocabulary");
-    }
-    if answer.finish == Finish::Length && answer.tokens.len() < usize::from(ask.max_new_tokens) {
-        return Err("the answer was cut before its end");
+        return Err(AnswerFlaw::NotCommitted {
+            checkpoint: answer.checkpoint,
+        });
     }
     Ok(())
 }
@@ -189,7 +267,11 @@ mod tests {
         netuid: NetUid(1),
     };
 
-    fn check_answer(change: impl FnOnce(&mut Answer)) -> Result<(), &'static str> {
+    /// What `check` says of an answer that was changed before it was signed, and of one changed afterwards.
+    fn checked(
+        change: impl FnOnce(&mut Answer),
+        tamper: impl FnOnce(&mut Signed<Answer>),
+    ) -> Result<(), AnswerFlaw> {
         let pair = sr25519::Pair::from_seed(&[2; 32]);
         let hotkey = Hotkey(pair.public().0);
         let ask = Ask {
@@ -205,7 +287,8 @@ mod tests {
             finish: Finish::Length,
         };
         change(&mut answer);
-        let signed = Signed::new(&pair, &CONTEXT, answer, now_ms(), 10_000, 0);
+        let mut signed = Signed::new(&pair, &CONTEXT, answer, now_ms(), 10_000, 0);
+        tamper(&mut signed);
         let expected = Expected {
             context: &CONTEXT,
             hotkey: &hotkey,
@@ -217,24 +300,84 @@ mod tests {
 
     #[test]
     fn a_well_formed_answer_passes() {
-        assert_eq!(check_answer(|_| ()), Ok(()));
+        assert_eq!(checked(|_| (), |_| ()), Ok(()));
         assert_eq!(
-            check_answer(|a| (a.tokens, a.finish) = (vec![1], Finish::Stop)),
+            checked(|a| (a.tokens, a.finish) = (vec![1], Finish::Stop), |_| ()),
             Ok(())
         );
     }
 
     #[test]
-    fn an_answer_that_breaks_the_protocol_is_named() {
-        let refused = |change: fn(&mut Answer), words: &str| {
-            let reason = check_answer(change).unwrap_err();
-            assert!(reason.contains(words), "{reason}");
+    fn nonsense_under_a_valid_signature_is_a_named_fault() {
+        let flaw = |change: fn(&mut Answer)| {
+            let flaw = checked(change, |_| ()).unwrap_err();
+            assert!(flaw.is_provable(), "{flaw}");
+            flaw
         };
-        refused(|a| a.request = Digest([0; 32]), "another ask");
-        refused(|a| a.checkpoint = Digest([0; 32]), "not committed");
-        refused(|a| a.tokens.clear(), "no tokens");
-        refused(|a| a.tokens.push(1), "more than");
-        refused(|a| a.tokens[0] = 10, "vocabulary");
-        refused(|a| a.tokens.truncate(2), "cut");
+        assert_eq!(
+            flaw(|a| a.request = Digest([0; 32])),
+            AnswerFlaw::AnotherAsk
+        );
+        let length = |found| AnswerFlaw::Length { found, allowed: 3 };
+        assert_eq!(flaw(|a| a.tokens.clear()), length(0));
+        assert_eq!(flaw(|a| a.tokens.push(1)), length(4));
+        assert_eq!(
+            flaw(|a| a.tokens[1] = 10),
+            AnswerFlaw::Vocabulary {
+                token: 10,
+                vocab_size: 10
+            }
+        );
+        assert_eq!(
+            flaw(|a| a.tokens.truncate(2)),
+            AnswerFlaw::Cut { found: 2, limit: 3 }
+        );
+        // A checkpoint that nobody committed to does not excuse the rest.
+        assert_eq!(
+            flaw(|a| (a.checkpoint, a.tokens) = (Digest([0; 32]), vec![])),
+            length(0)
+        );
+    }
+
+    #[test]
+    fn what_the_miner_did_not_sign_or_may_not_have_known_fails_without_a_fault() {
+        let flaw = |change: fn(&mut Answer), tamper: fn(&mut Signed<Answer>)| {
+            let flaw = checked(change, tamper).unwrap_err();
+            assert!(!flaw.is_provable(), "{flaw}");
+            flaw
+        };
+        let foreign = Digest([0; 32]);
+        assert_eq!(
+            flaw(|a| a.checkpoint = Digest([0; 32]), |_| ()),
+            AnswerFlaw::NotCommitted {
+                checkpoint: foreign
+            }
+        );
+        let forged = AnswerFlaw::Signature(EnvelopeError::BadSignature);
+        assert_eq!(flaw(|_| (), |s| s.signature = [0; 64]), forged);
+        assert_eq!(flaw(|_| (), |s| s.payload.tokens.clear()), forged);
+        assert_eq!(
+            flaw(|_| (), |s| s.signer = Hotkey([7; 32])),
+            AnswerFlaw::Signer {
+                signer: Hotkey([7; 32])
+            }
+        );
+        // By its own clock the miner signed an hour ago.
+        let pair = sr25519::Pair::from_seed(&[2; 32]);
+        let late = checked(
+            |_| (),
+            |s| {
+                *s = Signed::new(
+                    &pair,
+                    &CONTEXT,
+                    s.payload.clone(),
+                    now_ms() - 3_600_000,
+                    10_000,
+                    0,
+                );
+            },
+        );
+        assert_eq!(late, Err(AnswerFlaw::Window));
+        assert!(!AnswerFlaw::Window.is_provable());
     }
 }

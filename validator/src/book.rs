@@ -29,7 +29,7 @@ pub use athanor_spec::Account;
 
 /// Version of the layout below; a ledger of a later version is refused rather than misread.
 const SCHEMA: u32 = 2;
-/// The version in which outcomes were folded into records as they came; its records and claims are the same.
+/// The version in which outcomes were folded into records as they came. Its claims are the same, and its records are read.
 const FOLDED_AT_ONCE: u32 = 1;
 
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
@@ -52,6 +52,8 @@ const SEEN: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("seen_artif
 /// Round -> [`ClosedRound`].
 const CLOSED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("closed");
 
+/// Empty bytes of the file for which it is compacted at the start.
+const WORTH: u64 = 64 << 20;
 /// Key of [`CROWN`]'s only entry.
 const CROWN_KEY: &str = "crown";
 /// Key in [`MARKS`]: nonces below it may have been used.
@@ -142,6 +144,7 @@ pub struct StoredOutcome {
 /// The open ledger.
 pub struct Book {
     database: Database,
+    path: PathBuf,
 }
 
 impl Book {
@@ -161,8 +164,13 @@ impl Book {
             let mut meta = transaction.open_table(META)?;
             let found = meta.get("schema")?.map(|value| value.value());
             match found {
-                // What was counted stays counted: the records hold it. Single outcomes are kept for show.
-                None | Some(FOLDED_AT_ONCE) => {
+                None => {
+                    meta.insert("schema", SCHEMA)?;
+                }
+                // What was counted stays counted: the records hold it. Single outcomes had another layout and were for
+                // show only.
+                Some(FOLDED_AT_ONCE) => {
+                    transaction.delete_table(OUTCOMES)?;
                     meta.insert("schema", SCHEMA)?;
                 }
                 Some(SCHEMA) => {}
@@ -182,7 +190,27 @@ impl Book {
             transaction.open_table(CLOSED)?;
         }
         transaction.commit()?;
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Gives back the space that the file no longer needs; whether there was any. Nothing else may be going on.
+    pub fn compact(&mut self) -> Result<bool, BookError> {
+        let compacted = self.database.compact();
+        compacted.map_err(|error| BookError::Storage(Box::new(error.into())))
+    }
+
+    /// Compacts a file that has become mostly empty: more than [`WORTH`] bytes, and more than half of it.
+    pub fn tidy(&mut self) -> Result<bool, BookError> {
+        let transaction = self.database.begin_write()?;
+        let stats = transaction.stats()?;
+        transaction.abort()?;
+        let used = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        let whole = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        let empty = whole.saturating_sub(used);
+        Ok(empty > WORTH && empty > used && self.compact()?)
     }
 
     /// Sets `count` nonces from at least `from` aside, above all that were ever set aside; returns the first.

@@ -1,5 +1,10 @@
 //! The command line of `athanor-validator`.
 
+mod data;
+mod explain;
+mod ledger;
+mod status;
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -13,32 +18,39 @@ use athanor_node::{
     ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, NetworkArgs, Settings, SubnetArgs,
     SubtensorArgs, WalletArgs,
     args::SpecFileError,
-    backup::{BackupArgs, BackupError, DataKind},
+    backup::{BackupArgs, BackupError},
     blocking,
+    control::ControlError,
     feed::FeedError,
     lock::{self, LockError},
-    logging::{self, LoggingError},
+    logging::{self, LogLevel, LoggingError},
     metrics::{self, MetricsError, Phase},
     overview::{OverviewArgs, OverviewError},
     register::{RegisterArgs, RegisterCommandError},
+    reload,
     settings::SettingsError,
     shutdown,
     wallet::{WalletCommand, WalletCommandError},
 };
 use athanor_scoring::evidence::{Calibration, CalibrationError};
-use athanor_spec::{Epoch, Uid};
+use athanor_spec::{Epoch, NetUid, Uid};
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    archive::ArchiveError,
+    book::BookError,
     calibrate::{self, CalibrateArgs, CalibrateError},
     config::{RunError, StartError, Submission, ValidatorConfig},
+    explain::ExplainError,
     gateway::{GatewayArgs, KeysArgs, KeysError},
     power::{self, PowerArgs, PowerError},
     run,
     siblings::{self, SiblingsArgs, SiblingsError},
     verify::{self, VerifyArgs, VerifyError},
 };
+use data::{DATA, DataArgs, MovedError};
 
 /// The file of settings that is read if none is named, in `~/.athanor`.
 const SETTINGS: &str = "validator.toml";
@@ -48,17 +60,6 @@ const DIFFERENT: u8 = 1;
 
 /// How often the log says how the validator stands.
 const SUMMARY_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
-
-/// The data directory unless another is said, in the working directory.
-const DATA_DIR: &str = "athanor-validator";
-
-/// The data directory of a validator, for `backup` and `restore`.
-const DATA: DataKind = DataKind {
-    daemon: "validator",
-    // Checkpoints of miners, fetched again as they are needed.
-    caches: &["artifacts"],
-    usual: |_, _| PathBuf::from(DATA_DIR),
-};
 
 /// Ask, audit, grade, and set weights.
 #[derive(Clone, Debug, Parser)]
@@ -93,6 +94,16 @@ pub enum Command {
     },
     /// Check a transcript or a receipt: signatures, proofs, prompts, verdicts, weights.
     Verify(Box<VerifyArgs>),
+    /// Show how the running validator is: round, queues, weights, countdowns, alarms. Exit status 1 if not in order.
+    Status(status::StatusArgs),
+    /// Say why a miner is paid what it is, with numbers, evidence, and what would change it.
+    Explain(explain::ExplainArgs),
+    /// Export or compact what is known of the miners.
+    Ledger {
+        /// What to do.
+        #[command(subcommand)]
+        command: ledger::LedgerCommand,
+    },
     /// Fit the audit's table on this machine's engine.
     Calibrate(CalibrateArgs),
     /// Print what a table tells apart, with confidence bounds, measured on other students and prompts than it was fitted on.
@@ -109,9 +120,9 @@ pub enum Command {
     Restore(BackupArgs),
     /// Make, show and revoke the keys of the gateway.
     Keys {
-        /// Directory of the ledger, where the keys are too.
-        #[arg(long = "data.dir", alias = "data-dir", value_name = "DIR", default_value = DATA_DIR)]
-        data_dir: PathBuf,
+        /// Whose gateway: its keys lie beside the ledger.
+        #[command(flatten)]
+        place: Box<ledger::Place>,
         /// What to do.
         #[command(flatten)]
         keys: KeysArgs,
@@ -145,14 +156,9 @@ pub struct RunArgs {
     /// Calibration of the audit, as written by `calibrate` [default: the one that ships with this program].
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
-    /// Directory of the ledger and of the artifact cache.
-    #[arg(
-        long = "data.dir",
-        alias = "data-dir",
-        value_name = "DIR",
-        default_value = DATA_DIR
-    )]
-    pub data_dir: PathBuf,
+    /// Where its data is.
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Where replays run: auto, cpu, flex, or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
@@ -283,22 +289,79 @@ pub enum CliError {
     /// The table was not measured.
     #[error(transparent)]
     Power(#[from] PowerError),
+    /// The data lies where an earlier version kept it.
+    #[error(transparent)]
+    Moved(#[from] MovedError),
+    /// The running validator gave no answer.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// There is no ledger.
+    #[error("there is no ledger at {}: no validator has run there yet; name the directory with --data.dir", path.display())]
+    NoLedger {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The transcripts cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Nothing can be said of a miner.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    /// No miner has this slot.
+    #[error(
+        "subnet {netuid} has no UID {uid}: `overview` and the terminal UI list those that there are"
+    )]
+    NoSuchUid {
+        /// The slot.
+        uid: Uid,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Who has a slot is known by the chain alone.
+    #[error(
+        "whose UID {uid} is cannot be read from the chain ({error}): name the miner by its hotkey"
+    )]
+    WhoIs {
+        /// The slot.
+        uid: Uid,
+        /// Why.
+        error: String,
+    },
+    /// The answer cannot be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(std::io::Error),
 }
 
-/// Runs the command that this process was given to its end.
+/// Runs the command that this process was given to its end, and gives its exit status.
 pub fn main() -> Result<ExitCode, CliError> {
     let settings = Settings::<Cli>::load(SETTINGS)?;
     if let Some(dump) = settings.dump() {
         println!("{dump}");
         return Ok(ExitCode::SUCCESS);
     }
-    logging::init(&settings.arguments().logging)?;
+    let log_level = logging::init(&settings.arguments().logging)?;
     let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
-    runtime.block_on(execute(settings.arguments().command.clone()))
+    runtime.block_on(execute(settings, &log_level))
 }
 
-async fn execute(command: Command) -> Result<ExitCode, CliError> {
-    match command {
+async fn execute(settings: Settings<Cli>, log_level: &LogLevel) -> Result<ExitCode, CliError> {
+    match settings.arguments().command.clone() {
+        Command::Run(args) => {
+            validate(args, settings, log_level, (Submission::Chain, None)).await?;
+        }
+        Command::Once(args) => {
+            validate(args, settings, log_level, (Submission::Chain, Some(1))).await?;
+        }
+        Command::DryRun { rounds, run } => {
+            let how = (Submission::Dry(show_weights), rounds);
+            validate(run, settings, log_level, how).await?;
+        }
         // What does not hold was told on standard output; it is no failure to verify.
         Command::Verify(args) => {
             return Ok(match verify::run(*args).await? {
@@ -306,39 +369,31 @@ async fn execute(command: Command) -> Result<ExitCode, CliError> {
                 false => ExitCode::from(DIFFERENT),
             });
         }
-        Command::Run(args) => validate(args, Submission::Chain, None).await,
-        Command::Once(args) => validate(args, Submission::Chain, Some(1)).await,
-        Command::DryRun { rounds, run } => {
-            validate(run, Submission::Dry(show_weights), rounds).await
+        Command::Status(args) => {
+            let (text, fine) = status::run(&args).await?;
+            println!("{text}");
+            // A script need not read the text.
+            return Ok(if fine {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
-        Command::Calibrate(args) => Ok(calibrate::run(&args)?),
-        Command::Power(args) => Ok(power::run(&args)?),
-        Command::Siblings(args) => Ok(siblings::run(&args)?),
-        Command::Register(args) => {
-            println!("{}", args.run().await?);
-            Ok(())
+        Command::Explain(args) => println!("{}", explain::run(&args).await?),
+        Command::Ledger { command } => command.run().await?,
+        Command::Calibrate(args) => calibrate::run(&args)?,
+        Command::Power(args) => power::run(&args)?,
+        Command::Siblings(args) => siblings::run(&args)?,
+        Command::Register(args) => println!("{}", args.run().await?),
+        Command::Overview(args) => println!("{}", args.run().await?),
+        Command::Backup(args) => println!("{}", blocking(move || args.backup(DATA)).await?),
+        Command::Restore(args) => println!("{}", blocking(move || args.restore(DATA)).await?),
+        Command::Keys { place, keys } => {
+            let dir = place.data.dir(&place.wallet, &place.subnet.load()?)?;
+            println!("{}", keys.run(&dir)?);
         }
-        Command::Overview(args) => {
-            println!("{}", args.run().await?);
-            Ok(())
-        }
-        Command::Backup(args) => {
-            println!("{}", blocking(move || args.backup(DATA)).await?);
-            Ok(())
-        }
-        Command::Restore(args) => {
-            println!("{}", blocking(move || args.restore(DATA)).await?);
-            Ok(())
-        }
-        Command::Keys { data_dir, keys } => {
-            println!("{}", keys.run(&data_dir)?);
-            Ok(())
-        }
-        Command::Wallet { wallet, command } => {
-            println!("{}", command.run(&wallet).await?);
-            Ok(())
-        }
-    }?;
+        Command::Wallet { wallet, command } => println!("{}", command.run(&wallet).await?),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -350,12 +405,15 @@ fn show_weights(epoch: Epoch, weights: &[(Uid, u16)]) {
     );
 }
 
+/// Validates; `how` is what becomes of the weights, and after how many rounds it ends.
 async fn validate(
     args: RunArgs,
-    submission: Submission,
-    rounds: Option<u64>,
+    mut settings: Settings<Cli>,
+    log_level: &LogLevel,
+    (submission, rounds): (Submission, Option<u64>),
 ) -> Result<(), CliError> {
     let spec = args.subnet.load()?;
+    let data_dir = args.data.dir(&args.wallet, &spec)?;
     let calibration = match &args.calibration {
         None => Calibration::shipped(),
         Some(path) => {
@@ -372,14 +430,14 @@ async fn validate(
     let metrics = Metrics::default();
     let netuid = spec.subnet.netuid;
     // Both held until the end of this function.
-    let _data = lock::directory(&args.data_dir)?;
-    let gateway = args.gateway.config(&args.data_dir);
+    let _data = lock::directory(&data_dir)?;
+    let gateway = args.gateway.config(&data_dir);
     let config = ValidatorConfig {
         endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
         spec,
         teacher: args.teacher,
-        data_dir: args.data_dir,
+        data_dir,
         ways: ways(&args.axon_ip, args.axon_port, args.network),
         external: args
             .axon_external_ip
@@ -394,6 +452,7 @@ async fn validate(
         gateway,
     };
     let stop = shutdown::signal()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     // Served until the end of this function; a port that is taken is told before anything starts.
     let _server = match args.metrics.addr {
         Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
@@ -405,9 +464,14 @@ async fn validate(
     metrics.phase(Phase::Serving);
     let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(%hotkey, "validating");
-    tokio::select! {
-        ended = validator.join() => return Ok(ended?),
-        () = stop.cancelled() => {}
+    loop {
+        tokio::select! {
+            ended = validator.join() => return Ok(ended?),
+            () = stop.cancelled() => break,
+            _ = hangup.recv() => {
+                reload::reload(&mut settings, |cli: &Cli| &cli.logging, log_level, &[], |_| ());
+            }
+        }
     }
     metrics.phase(Phase::Draining);
     Ok(validator.shutdown().await?)

@@ -159,6 +159,9 @@ pub enum StartError {
     /// What is to be served cannot be.
     #[error(transparent)]
     Blobs(#[from] athanor_net::AddBlobError),
+    /// The socket on which it is asked cannot be listened on.
+    #[error(transparent)]
+    Control(#[from] athanor_node::control::ControlError),
     /// The network's key cannot be read or made.
     #[error(transparent)]
     Identity(#[from] athanor_net::IdentityFileError),

@@ -114,7 +114,7 @@ impl AskContext {
             Some(_) => Ok(None),
             None => self.in_flight.acquire().await.map(Some),
         };
-        let Ok(_permit) = permit else {
+        let Ok(permit) = permit else {
             return own_trouble("this validator shuts down", None);
         };
         let exchange = self.pressure.begin(self.miner.account.hotkey);
@@ -143,6 +143,11 @@ impl AskContext {
         };
         match observation {
             Observation::Answered { receipt, times } => {
+                // Whoever gives its checkpoint slowly keeps nobody else from being asked.
+                let waits = |(_, artifact): &(Digest, SharedArtifact)| artifact.peek().is_none();
+                if self.accepted.iter().any(waits) {
+                    drop(permit);
+                }
                 self.audit(planned, receipt, times, reference).await
             }
             Observation::Failed {
@@ -189,7 +194,7 @@ impl AskContext {
         let checkpoint = match artifact.clone().await {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
-                let reason = format!("the checkpoint is not at hand: {error}");
+                let reason = format!("{NO_CHECKPOINT}: {error}");
                 return own_trouble(&reason, Some(receipt));
             }
         };
@@ -209,6 +214,19 @@ impl AskContext {
                 outcome,
             },
             Err(error) => own_trouble(&error.to_string(), Some(receipt)),
+        }
+    }
+}
+
+/// How the reason begins why an answer without its checkpoint counts for nothing: neutral, but no trouble of this machine.
+const NO_CHECKPOINT: &str = "the checkpoint is not at hand";
+
+impl Finding {
+    /// Whether the ask was lost for something that this validator's operator can mend.
+    pub(crate) fn is_own_trouble(&self) -> bool {
+        match &self.leaf.sight {
+            Sight::OwnTrouble { reason, .. } => !reason.starts_with(NO_CHECKPOINT),
+            Sight::Failed { .. } | Sight::Answered { .. } => false,
         }
     }
 }

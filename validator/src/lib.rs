@@ -3,6 +3,7 @@
 //! A round is one epoch of the chain: [`seed`] draws its secret, [`plan`] turns the secret into asks, [`ask`] sends
 //! them, [`audit`] replays the answers, [`book`] keeps what was found, and [`run`] holds it together.
 
+pub mod alarms;
 pub mod archive;
 pub mod artifacts;
 pub mod ask;
@@ -12,6 +13,9 @@ pub mod book;
 pub mod calibrate;
 pub mod cli;
 pub mod config;
+pub mod control;
+pub mod explain;
+pub mod export;
 mod finding;
 pub mod gateway;
 pub mod likeness;
@@ -28,6 +32,7 @@ mod shelf;
 pub mod siblings;
 pub mod signer;
 mod stall;
+pub mod status;
 pub mod teacher;
 mod verdict;
 pub mod verify;

@@ -17,21 +17,23 @@ use std::{
 use athanor_chain::{BlockRef, Client as Chain, WeightSetter};
 use athanor_model::{Checkpoint, Tokenizer};
 use athanor_net::{BlobStore, Client as Net, Identity, NetConfig, NetHandle};
+use athanor_node::control::Control;
 use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
 use futures::StreamExt as _;
 use tokio::{
     sync::{Semaphore, mpsc},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     archive::Archive,
-    artifacts::Artifacts,
+    artifacts::{Artifacts, Requirements},
     audit::Auditor,
     battery::Battery,
     book::{Account, Book},
     config::{RunError, StartError, ValidatorConfig},
+    control::{self, Desk},
     finding::{Finding, SharedArtifact},
     gateway::{self, Gateway, Organic},
     pressure::Pressure,
@@ -40,6 +42,7 @@ use crate::{
     shelf::Shelf,
     signer::{self, Signer},
     stall::Stalls,
+    status::{Board, Sources},
     teacher::Teacher,
 };
 
@@ -124,6 +127,9 @@ struct Loop {
     book: Arc<Book>,
     in_flight: Arc<Semaphore>,
     findings: mpsc::Sender<Finding>,
+    board: Board,
+    /// What goes on beside the loop, and ends with it.
+    beside: JoinSet<()>,
     round: Option<ActiveRound>,
     fetched: HashMap<(Account, Digest), SharedArtifact>,
     /// Serves users beside the rounds.
@@ -142,7 +148,11 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         path: config.data_dir.clone(),
         source,
     })?;
-    let book = Arc::new(Book::open(&config.data_dir.join("ledger.redb"))?);
+    let mut book = Book::open(&config.data_dir.join("ledger.redb"))?;
+    if book.tidy()? {
+        tracing::info!("the ledger's file was mostly empty, and is compacted");
+    }
+    let book = Arc::new(book);
     let teacher = Checkpoint::open(&config.teacher).map_err(|source| StartError::Teacher {
         path: config.teacher.clone(),
         source,
@@ -194,8 +204,10 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         config.data_dir.join("artifacts"),
         net.clone(),
         signer.clone(),
-        config.spec.limits.clone(),
-        expected,
+        Requirements::of(&config.spec, &teacher).map_err(|source| StartError::Teacher {
+            path: config.teacher.clone(),
+            source,
+        })?,
     )?;
     let store = BlobStore::open(
         &config.data_dir.join("blobs"),
@@ -266,8 +278,33 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
     let address = gateway.as_ref().map(Gateway::address);
     tokio::spawn(shelf.clone().serve(inbound, cancel.clone()));
+    let in_flight_limit = config.spec.round.max_in_flight;
+    let in_flight = Arc::new(Semaphore::new(in_flight_limit as usize));
+    let board = Board::new(Sources {
+        hotkey,
+        netuid: config.netuid(),
+        metrics: config.metrics.clone(),
+        feed: config.feed.clone(),
+        chain: chain.clone(),
+        artifacts: artifacts.clone(),
+        in_flight: in_flight.clone(),
+        in_flight_limit,
+        findings: findings.downgrade(),
+    });
+    let desk = Desk {
+        board: board.clone(),
+        book: book.clone(),
+        archive: archive.clone(),
+        spec: Arc::new(config.spec.clone()),
+    };
+    let asked = Control::listen(&config.data_dir)?;
+    let mut beside = JoinSet::new();
+    beside.spawn(control::run(asked, desk, cancel.clone()));
+    beside.spawn(board.clone().watch(cancel.clone()));
     let state = Loop {
-        in_flight: Arc::new(Semaphore::new(config.spec.round.max_in_flight as usize)),
+        in_flight,
+        board,
+        beside,
         config,
         chain,
         net,
@@ -359,6 +396,9 @@ impl Loop {
             gateway.shutdown().await;
         }
         self.network.shutdown().await;
+        // They hold the ledger: whoever opens it next must not find it in use.
+        self.cancel.cancel();
+        while self.beside.join_next().await.is_some() {}
         Ok(())
     }
 

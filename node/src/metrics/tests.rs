@@ -234,3 +234,13 @@ fn what_a_miner_did_with_requests_is_told_by_reason() {
         assert!(text.contains(line), "{text}");
     }
 }
+
+#[test]
+fn an_alarm_is_shown_as_long_as_it_is_raised() {
+    let metrics = metrics();
+    metrics.alarms([("weights_ageing".to_owned(), "warn")]);
+    let raised = r#"athanor_alarm{name="weights_ageing",severity="warn"} 1"#;
+    check(&metrics.text().unwrap(), &[raised]);
+    metrics.alarms([]);
+    assert!(!metrics.text().unwrap().contains("weights_ageing"));
+}

@@ -3,10 +3,58 @@
 use codec::{Decode, Encode};
 use thiserror::Error;
 
-use super::{Fault, MAX_ASKS_PER_ROUND, Record};
+use athanor_spec::{Digest, Epoch, Round};
+
+use super::{Fault, Goodput, MAX_ASKS_PER_ROUND, Mean, Record};
+use crate::{evidence::HotkeyEvidence, fidelity::FidelitySums};
 
 /// First byte of every record; another value is another layout.
 const VERSION: u8 = 2;
+/// The layout before: without goodput, and without the number of checkpoints committed to.
+const WITHOUT_GOODPUT: u8 = 1;
+
+/// A record as [`WITHOUT_GOODPUT`] holds it.
+#[derive(Decode)]
+#[cfg_attr(test, derive(Encode))]
+pub(super) struct WithoutGoodput {
+    pub(super) epoch: Epoch,
+    pub(super) round: Round,
+    pub(super) seen: Vec<u64>,
+    pub(super) checkpoint: Option<Digest>,
+    pub(super) asked: f64,
+    pub(super) asked_squared: f64,
+    pub(super) answered: f64,
+    pub(super) fidelity: FidelitySums,
+    pub(super) correctness: Mean,
+    pub(super) liveliness: Mean,
+    pub(super) service: Mean,
+    pub(super) evidence: HotkeyEvidence,
+    pub(super) fault: Option<Fault>,
+}
+
+impl From<WithoutGoodput> for Record {
+    fn from(old: WithoutGoodput) -> Self {
+        Self {
+            epoch: old.epoch,
+            round: old.round,
+            seen: old.seen,
+            // At least one, if there is a checkpoint; earlier ones were not counted.
+            attempts: old.checkpoint.is_some().into(),
+            checkpoint: old.checkpoint,
+            asked: old.asked,
+            asked_squared: old.asked_squared,
+            answered: old.answered,
+            fidelity: old.fidelity,
+            correctness: old.correctness,
+            liveliness: old.liveliness,
+            service: old.service,
+            // Was not measured: the next rounds do.
+            goodput: Goodput::default(),
+            evidence: old.evidence,
+            fault: old.fault,
+        }
+    }
+}
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -18,7 +66,9 @@ pub enum DecodeRecordError {
         len: usize,
     },
     /// Written by another version of this program, or empty.
-    #[error("a record of version {found:?}; this program reads version {VERSION}")]
+    #[error(
+        "a record of version {found:?}; this program reads versions {WITHOUT_GOODPUT} and {VERSION}"
+    )]
     Version {
         /// Version found.
         found: Option<u8>,
@@ -37,20 +87,24 @@ impl Record {
         (VERSION, self).encode()
     }
 
-    /// Reads a stored record. Every collection and number in it is checked.
+    /// Reads a stored record of this version or the one before. Every collection and number in it is checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeRecordError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(DecodeRecordError::TooLong { len: bytes.len() });
         }
-        let mut rest = match bytes.split_first() {
-            Some((&VERSION, rest)) => rest,
+        let malformed = |_| DecodeRecordError::Malformed;
+        let (record, rest) = match bytes.split_first() {
+            Some((&VERSION, mut rest)) => (Self::decode(&mut rest).map_err(malformed)?, rest),
+            Some((&WITHOUT_GOODPUT, mut rest)) => {
+                let old = WithoutGoodput::decode(&mut rest).map_err(malformed)?;
+                (old.into(), rest)
+            }
             other => {
                 return Err(DecodeRecordError::Version {
                     found: other.map(|(found, _)| *found),
                 });
             }
         };
-        let record = Self::decode(&mut rest).map_err(|_| DecodeRecordError::Malformed)?;
         if rest.is_empty() && record.is_bounded() {
             Ok(record)
         } else {

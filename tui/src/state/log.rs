@@ -223,6 +223,37 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
         ),
         // Countdowns change with every block.
         Event::WeightsDue { .. } => return None,
+        // Once it sets weights, the weights tell.
+        Event::Learnt {
+            sets_weights: true, ..
+        } => return None,
+        Event::Learnt {
+            validator,
+            miners,
+            known,
+            miners_needed,
+            asks_needed,
+            ..
+        } => (
+            Kind::Weights,
+            format!(
+                "{} sets no weights yet: {known} of {miners} miners are known from {asks_needed:.0} asks, {miners_needed} must be",
+                state.name(validator)
+            ),
+        ),
+        Event::Alarm {
+            validator,
+            name,
+            text,
+            raised,
+            ..
+        } => (
+            Kind::Warning,
+            match raised {
+                true => format!("{}: {name}: {text}", state.name(validator)),
+                false => format!("{}: {name} is over", state.name(validator)),
+            },
+        ),
         // The distillation pane shows it, and every miner reports it every few seconds.
         Event::Distilled { .. } => return None,
         Event::Swapped { miner, from, to } => (

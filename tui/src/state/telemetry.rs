@@ -110,7 +110,11 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
-            Event::WeightsRevealed { .. } | Event::WeightsDue { .. } | Event::Resembles { .. } => {}
+            Event::WeightsRevealed { .. }
+            | Event::WeightsDue { .. }
+            | Event::Resembles { .. }
+            | Event::Learnt { .. }
+            | Event::Alarm { .. } => {}
             Event::AskFailed {
                 validator,
                 miner,

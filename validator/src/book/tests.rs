@@ -10,6 +10,8 @@ use athanor_spec::{Ask, BlockNumber, Finish, Hotkey, NetUid, Signed, SubnetSpec}
 
 use super::*;
 
+mod upkeep;
+
 fn account(id: u8) -> Account {
     Account {
         hotkey: Hotkey([id; 32]),

@@ -83,6 +83,7 @@ impl Loop {
             return;
         };
         active.outstanding += 1;
+        self.board.sent();
         let round = active.round;
         let context = self.context(round, miner);
         let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
@@ -124,11 +125,12 @@ impl Loop {
     /// Writes findings down, one transaction per round.
     pub(super) async fn write_down(&mut self, findings: Vec<Finding>) -> Result<(), RunError> {
         let mut by_round = BTreeMap::<Round, Vec<Leaf>>::new();
-        let mut settled = 0;
+        let (mut settled, mut own_trouble) = (0, 0);
         for finding in findings {
             let active = self.round.as_ref().map(|active| active.round);
             if active == Some(finding.round) && finding.leaf.purpose == Purpose::Audit {
                 settled += 1;
+                own_trouble += u32::from(finding.is_own_trouble());
             }
             by_round
                 .entry(finding.round)
@@ -157,6 +159,8 @@ impl Loop {
         // Only now: a round is settled when everything is on disk.
         if let Some(active) = self.round.as_mut() {
             active.outstanding = active.outstanding.saturating_sub(settled);
+            let settled = u32::try_from(settled).unwrap_or(u32::MAX);
+            self.board.ended(settled, own_trouble);
         }
         Ok(())
     }

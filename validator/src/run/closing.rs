@@ -1,7 +1,9 @@
 //! Closing a round: the pure fold, with everything durable around it.
 
 use athanor_scoring::{
-    round::Closed,
+    ledger::Record,
+    readiness::Readiness,
+    round::{Closed, SeenMiner},
     transcript::{Head, Transcript},
 };
 use athanor_spec::{
@@ -26,20 +28,47 @@ impl Loop {
         let Some(active) = self.round.as_ref() else {
             return Ok(());
         };
-        let closed = match &active.closed {
+        let (head, known) = (active.head.clone(), active.closed.clone());
+        let closed = match &known {
             Some(closed) => closed.clone(),
-            None => self.close(active.head.clone()).await?,
+            None => self.close(head.clone()).await?,
         };
         if let Some(active) = self.round.as_mut() {
             active.closed = Some(closed.clone());
         }
         // Before the weights: whoever sees them can check them.
         self.restock().await;
-        let submitted = self.set_weights(epoch, closed.weights).await;
+        let readiness = self.readiness(&head).await?;
+        match known {
+            None => self.board.learnt(head.round, readiness),
+            Some(_) => self.board.knows(readiness),
+        }
+        let submitted = match readiness.is_enough() {
+            true => self.set_weights(epoch, closed.weights).await,
+            false => {
+                let became = format!("none in epoch {epoch}: too little is known yet");
+                self.board.weights(became, true);
+                true
+            }
+        };
         if let Some(active) = self.round.as_mut() {
             active.submitted = submitted;
         }
         Ok(())
+    }
+
+    /// What the ledger knows of a round's miners.
+    pub(super) async fn readiness(&self, head: &Head) -> Result<Readiness, CloseError> {
+        let book = self.book.clone();
+        let ledger = tokio::task::spawn_blocking(move || book.ledger()).await??;
+        let known = |miner: &SeenMiner| {
+            let record = ledger.records().get(&miner.account);
+            record.map_or(0.0, Record::effective_asks)
+        };
+        Ok(Readiness::of(
+            head.miners.iter().map(known),
+            &self.config.spec.round,
+        ))
     }
 
     /// Closes a round with the leaves that are on disk. The transcript is on disk before the ledger moves on.

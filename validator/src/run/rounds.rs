@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use athanor_scoring::{
     allocate::ChainLimits,
+    ledger::Record,
+    readiness::Readiness,
     round::{Ledger, SeenMiner},
     transcript::Head,
     width,
@@ -127,6 +129,15 @@ impl Loop {
             block: timetable.first,
             asks: u32::try_from(plan.len()).unwrap_or(u32::MAX),
         });
+        self.board
+            .begins(round, &timetable, miners.len(), plan.len());
+        let knows = |miner: &SeenMiner| {
+            let record = past.ledger.records().get(&miner.account);
+            record.map_or(0.0, Record::effective_asks)
+        };
+        let known = head.miners.iter().map(knows);
+        let readiness = Readiness::of(known, &self.config.spec.round);
+        self.board.knows(readiness);
         self.round = Some(ActiveRound::new(timetable, head, miners, plan, closed));
         Ok(())
     }
@@ -200,8 +211,13 @@ impl Loop {
     }
 
     fn prune(&mut self, round: Round, previous: &HashMap<Account, Digest>) {
-        self.fetched
-            .retain(|(account, digest), _| previous.get(account) == Some(digest));
+        // A transfer that failed is tried again in the new round, unless it would fail for ever.
+        self.fetched.retain(|(account, digest), artifact| {
+            let failed = artifact
+                .peek()
+                .is_some_and(|result| result.as_ref().is_err_and(|error| !error.is_final()));
+            previous.get(account) == Some(digest) && !failed
+        });
         let oldest = Round(round.0.saturating_sub(KEPT_ROUNDS));
         if let Err(error) = self.book.prune(oldest) {
             tracing::error!(%error, "cannot prune the ledger");

@@ -16,6 +16,8 @@ impl Loop {
         }
         if weights.iter().all(|(_, weight)| *weight == 0) {
             tracing::info!(%epoch, "no miner has earned anything yet: no weights are set");
+            let became = format!("none in epoch {epoch}: no miner has earned anything yet");
+            self.board.weights(became, true);
             return true;
         }
         let version = self.config.spec.subnet.version_key;
@@ -29,6 +31,23 @@ impl Loop {
             Err(AlreadySet { .. }) => {}
             Err(error) => self.config.metrics.weights_failed(error),
         }
+        let became = match &set {
+            Ok(WeightsSet::Plain(included)) => {
+                format!("set for epoch {epoch} in block {}", included.block)
+            }
+            Ok(WeightsSet::Committed {
+                included,
+                reveal_block,
+                ..
+            }) => format!(
+                "committed for epoch {epoch} in block {}, to be revealed from block {reveal_block} on",
+                included.block
+            ),
+            Err(AlreadySet { block }) => format!("set for epoch {epoch} before, in block {block}"),
+            Err(error) => format!("not set for epoch {epoch}: {error}"),
+        };
+        let done = matches!(&set, Ok(_) | Err(AlreadySet { .. } | NoPermit { .. }));
+        self.board.weights(became, done);
         match set {
             Ok(WeightsSet::Plain(included)) => {
                 tracing::info!(%epoch, block = %included.block, "weights set");

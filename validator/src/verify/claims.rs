@@ -362,8 +362,8 @@ fn failed(
                 let arrived = ask.issued_ms.saturating_add(times.elapsed_ms.into());
                 match ask::check(expected, &ask.payload, answer, arrived) {
                     Ok(()) => Err("it is well-formed".to_owned()),
-                    Err(reason) if reason == failure.reason => Ok(()),
-                    Err(reason) => Err(reason.to_owned()),
+                    Err(flaw) if flaw.to_string() == failure.reason => Ok(()),
+                    Err(flaw) => Err(flaw.to_string()),
                 }
             }
         };

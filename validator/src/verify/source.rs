@@ -17,7 +17,11 @@ use athanor_spec::{
 use sp_core::{Pair as _, sr25519};
 
 use super::{Difference, Grounds, Report, VerifyArgs, VerifyError, on_chain, weights};
-use crate::{archive::Archive, artifacts::Artifacts, signer::Signer};
+use crate::{
+    archive::Archive,
+    artifacts::{Artifacts, Requirements},
+    signer::Signer,
+};
 
 /// How long a validator has to say where a transcript is.
 const ASK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -396,19 +400,24 @@ async fn find(
     let (Some(addr), Some((commitment, _))) = (neuron.axon, neuron.commitment) else {
         return Err(not_found);
     };
+    let requirements = Checkpoint::open(&args.teacher)
+        .and_then(|teacher| Requirements::of(&grounds.spec, &teacher))
+        .map_err(|source| VerifyError::Checkpoint {
+            path: args.teacher.clone(),
+            source,
+        })?;
     // Nobody need be anybody to verify: keys that are made for this, and forgotten.
     let (pair, seed) = sr25519::Pair::generate();
     let mut identity = [0; 32];
     identity.copy_from_slice(&seed[..32]);
     let identity = Identity::from_seed(*blake3::hash(&identity).as_bytes());
     let signer = Signer::new(pair, chain.signing_context(netuid));
-    let (net, _, network) = athanor_net::start(NetConfig::new(identity, limits.clone())).await?;
+    let (net, _, network) = athanor_net::start(NetConfig::new(identity, limits)).await?;
     let artifacts = Artifacts::new(
         args.cache.join("checkpoints"),
         net.clone(),
         signer.clone(),
-        limits,
-        grounds.spec.subnet.vocab_size,
+        requirements,
     )?;
     Ok(Remote {
         chain,
