@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use athanor_chain::Neuron;
+use athanor_chain::{Neuron, ServeError};
 use athanor_net::{NetHandle, PeerAddress};
+use athanor_spec::NetUid;
+use futures::StreamExt as _;
 
 use crate::{MinerConfig, StartError, publish::record, store::Kept};
 
@@ -29,12 +31,31 @@ pub(crate) async fn announce(
             .await?;
     }
     if neuron.axon != Some(address.addr) {
-        config
-            .chain
-            .serve_axon(&config.hotkey, netuid, address.addr)
-            .await?;
+        serve_axon(config, netuid, address.addr).await?;
     }
     Ok(())
+}
+
+/// Announces the address. If the last announcement is too recent for the chain, as after a restart on another port, this
+/// waits until the chain takes one again: nobody would find the miner before.
+async fn serve_axon(
+    config: &MinerConfig,
+    netuid: NetUid,
+    addr: SocketAddr,
+) -> Result<(), StartError> {
+    let mut blocks = config.chain.blocks();
+    let mut waits = false;
+    loop {
+        match config.chain.serve_axon(&config.hotkey, netuid, addr).await {
+            Err(ServeError::TooFast { .. }) => {}
+            announced => return Ok(announced.map(drop)?),
+        }
+        if !waits {
+            tracing::info!(address = %addr, "waiting until the chain takes an address of this hotkey again");
+            waits = true;
+        }
+        blocks.next().await.transpose()?;
+    }
 }
 
 /// The address that others reach: what the operator says, else what is known or found out. `current` is what the chain says.

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use athanor_chain::{Client, CommitError, ReadError, ServeError, Signer};
+use athanor_chain::{BlocksError, Client, CommitError, ReadError, ServeError, Signer};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
 use athanor_model::{DeviceChoice, WeightFormat, engine::LoadError};
 use athanor_net::{IdentityFileError, Ways};
@@ -170,6 +170,9 @@ pub enum StartError {
     /// The socket on which it is asked cannot be listened on.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The chain's blocks ended while the address could not be announced yet.
+    #[error(transparent)]
+    Blocks(#[from] BlocksError),
     /// The address was not announced.
     #[error(transparent)]
     Serve(#[from] ServeError),

@@ -478,11 +478,17 @@ async fn users_do_not_notice_a_miner_that_is_gone(mut service: Service) -> tempf
     for name in [
         "athanor_gateway_requests_total{endpoint=\"chat\",status=\"200\"}",
         "athanor_gateway_asks_total{decision=\"first\"}",
-        "athanor_gateway_asks_total{decision=\"fallback\"}",
         "athanor_gateway_first_token_seconds_bucket",
         "athanor_gateway_requests_in_flight 0",
     ] {
         assert!(text.contains(name), "no {name} in\n{text}");
     }
+    // Whichever came first: word that the miner is gone, or the time after which another one is asked beside it.
+    let elsewhere = ["fallback", "hedge_won"]
+        .map(|decision| format!("athanor_gateway_asks_total{{decision=\"{decision}\"}}"));
+    assert!(
+        elsewhere.iter().any(|name| text.contains(name)),
+        "no {elsewhere:?} in\n{text}"
+    );
     Arc::into_inner(service).unwrap().end().await
 }

@@ -254,7 +254,8 @@ async fn several_providers_share_a_blob_and_the_bad_ones_are_named() {
     .await;
     let fetched = fetched.unwrap();
     assert_eq!((fetched.bytes, found), (6_000_000, Some(bytes)));
-    assert!(served.load(std::sync::atomic::Ordering::Relaxed) > 2);
+    // How many of the ranges is up to the scheduler.
+    assert!(served.load(std::sync::atomic::Ordering::Relaxed) > 0);
     let dropped: Vec<_> = fetched.dropped.iter().map(|d| d.provider).collect();
     assert_eq!(dropped, [addresses[1], addresses[3]]);
     assert!(matches!(

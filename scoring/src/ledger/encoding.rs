@@ -15,21 +15,20 @@ const WITHOUT_GOODPUT: u8 = 1;
 
 /// A record as [`WITHOUT_GOODPUT`] holds it.
 #[derive(Decode)]
-#[cfg_attr(test, derive(Encode))]
-pub(super) struct WithoutGoodput {
-    pub(super) epoch: Epoch,
-    pub(super) round: Round,
-    pub(super) seen: Vec<u64>,
-    pub(super) checkpoint: Option<Digest>,
-    pub(super) asked: f64,
-    pub(super) asked_squared: f64,
-    pub(super) answered: f64,
-    pub(super) fidelity: FidelitySums,
-    pub(super) correctness: Mean,
-    pub(super) liveliness: Mean,
-    pub(super) service: Mean,
-    pub(super) evidence: HotkeyEvidence,
-    pub(super) fault: Option<Fault>,
+struct WithoutGoodput {
+    epoch: Epoch,
+    round: Round,
+    seen: Vec<u64>,
+    checkpoint: Option<Digest>,
+    asked: f64,
+    asked_squared: f64,
+    answered: f64,
+    fidelity: FidelitySums,
+    correctness: Mean,
+    liveliness: Mean,
+    service: Mean,
+    evidence: HotkeyEvidence,
+    fault: Option<Fault>,
 }
 
 impl From<WithoutGoodput> for Record {

@@ -239,9 +239,11 @@ fn bytes_that_are_no_record_are_refused() {
     let check = |bytes: &[u8], expected| assert_eq!(Record::from_bytes(bytes), Err(expected));
     check(&[], DecodeRecordError::Version { found: None });
     check(
-        &[&[1], &good[1..]].concat(),
-        DecodeRecordError::Version { found: Some(1) },
+        &[&[0], &good[1..]].concat(),
+        DecodeRecordError::Version { found: Some(0) },
     );
+    // The version before is read by its own layout.
+    check(&[&[1], &good[1..]].concat(), DecodeRecordError::Malformed);
     check(&good[..good.len() - 1], DecodeRecordError::Malformed);
     check(&[&good[..], &[0]].concat(), DecodeRecordError::Malformed);
     check(
