@@ -4,15 +4,17 @@
 //! it sets no weights before at least half of the miners that it asks have shown something in half a round's asks or more.
 //! Evidence fades like the grades do, so that what was seen long ago counts for little.
 
-use athanor_spec::params::RoundParams;
+use athanor_spec::{Account, SubnetSpec, params::RoundParams};
 use serde::{Deserialize, Serialize};
+
+use crate::{ledger::Record, round::Ledger};
 
 /// How much a validator knows, and how much it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Readiness {
     /// Miners that are asked.
     pub miners: u32,
-    /// Those with [`Self::asks_needed`] effective asks or more.
+    /// Those with [`Self::asks_needed`] effective asks or more, or with a fault.
     pub known: u32,
     /// Miners of whom so much must be known.
     pub miners_needed: u32,
@@ -33,6 +35,23 @@ impl Readiness {
         }
         readiness.miners_needed = readiness.miners.div_ceil(2).max(1);
         readiness
+    }
+
+    /// What a ledger knows of the miners that are asked.
+    ///
+    /// A miner with a fault is known, however little it answered: else those whose checkpoints cannot be served would keep a
+    /// validator from setting weights by their number alone.
+    pub fn of_miners<'a>(
+        ledger: &Ledger,
+        miners: impl IntoIterator<Item = &'a Account>,
+        spec: &SubnetSpec,
+    ) -> Self {
+        let asks = |record: &Record| match record.fault(&spec.audit) {
+            Some(_) => f64::INFINITY,
+            None => record.effective_asks(),
+        };
+        let known = |miner| ledger.records().get(miner).map_or(0.0, asks);
+        Self::of(miners.into_iter().map(known), &spec.round)
     }
 
     /// Whether weights are set on it.

@@ -1,9 +1,8 @@
 //! Closing a round: the pure fold, with everything durable around it.
 
 use athanor_scoring::{
-    ledger::Record,
     readiness::Readiness,
-    round::{Closed, SeenMiner},
+    round::Closed,
     transcript::{Head, Transcript},
 };
 use athanor_spec::{
@@ -61,14 +60,8 @@ impl Loop {
     pub(super) async fn readiness(&self, head: &Head) -> Result<Readiness, CloseError> {
         let book = self.book.clone();
         let ledger = tokio::task::spawn_blocking(move || book.ledger()).await??;
-        let known = |miner: &SeenMiner| {
-            let record = ledger.records().get(&miner.account);
-            record.map_or(0.0, Record::effective_asks)
-        };
-        Ok(Readiness::of(
-            head.miners.iter().map(known),
-            &self.config.spec.round,
-        ))
+        let miners = head.miners.iter().map(|miner| &miner.account);
+        Ok(Readiness::of_miners(&ledger, miners, &self.config.spec))
     }
 
     /// Closes a round with the leaves that are on disk. The transcript is on disk before the ledger moves on.

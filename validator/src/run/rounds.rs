@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use athanor_scoring::{
     allocate::ChainLimits,
-    ledger::Record,
     readiness::Readiness,
     round::{Ledger, SeenMiner},
     transcript::Head,
@@ -131,12 +130,8 @@ impl Loop {
         });
         self.board
             .begins(round, &timetable, miners.len(), plan.len());
-        let knows = |miner: &SeenMiner| {
-            let record = past.ledger.records().get(&miner.account);
-            record.map_or(0.0, Record::effective_asks)
-        };
-        let known = head.miners.iter().map(knows);
-        let readiness = Readiness::of(known, &self.config.spec.round);
+        let known = head.miners.iter().map(|miner| &miner.account);
+        let readiness = Readiness::of_miners(&past.ledger, known, &self.config.spec);
         self.board.knows(readiness);
         self.round = Some(ActiveRound::new(timetable, head, miners, plan, closed));
         Ok(())
