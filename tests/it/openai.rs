@@ -17,10 +17,10 @@ use athanor_model::{Checkpoint, DeviceChoice, sampler, scorer::Scorer};
 use athanor_scoring::{
     ledger::AskOutcome,
     round::Purpose,
-    transcript::{Leaf, Sight},
+    transcript::{Leaf, Sight, Transcript},
 };
 use athanor_spec::{Receipt, SubnetSpec};
-use athanor_validator::{book::Book, gateway::KeyLimits};
+use athanor_validator::{archive::Archive, book::Book, gateway::KeyLimits};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
@@ -104,11 +104,21 @@ async fn users_are_served_by_miners_and_every_answer_can_be_checked() {
     let directory = users_do_not_notice_a_miner_that_is_gone(service).await;
     // What was consented to is in the ledger, and nothing else of users is.
     let book = Book::open(&directory.path().join("validator").join("ledger.redb")).unwrap();
-    let rounds = book.rounds().unwrap();
-    let leaves = rounds
-        .iter()
-        .flat_map(|(head, _)| book.leaves(head.round).unwrap());
+    let archive = Archive::open(directory.path().join("validator").join("transcripts")).unwrap();
+    let mut leaves = Vec::new();
+    for (head, closed) in book.rounds().unwrap() {
+        // A closed round is in its transcript.
+        leaves.extend(match closed {
+            None => book.leaves(head.round).unwrap(),
+            Some(_) => {
+                let bytes = std::fs::read(archive.transcript(head.round)).unwrap();
+                let limits = SubnetSpec::local().limits;
+                Transcript::from_bytes(&bytes, &limits).unwrap().leaves
+            }
+        });
+    }
     let organic: Vec<Leaf> = leaves
+        .into_iter()
         .filter(|leaf| leaf.purpose == Purpose::Organic)
         .collect();
     assert!(!organic.is_empty());
