@@ -18,7 +18,8 @@ pub fn signal() -> io::Result<CancellationToken> {
         let name = signals.next().await;
         tracing::info!("{name}: finishing what is in progress (once more to stop at once)");
         cancelled.cancel();
-        signals.next().await;
+        let name = signals.next().await;
+        tracing::warn!("{name}: stopping at once, whatever is in progress");
         std::process::exit(INTERRUPTED);
     });
     Ok(token)
