@@ -42,8 +42,8 @@ use impostor::{Adversary, Impostor, Workshop};
 
 const HONEST: &str = "Dave";
 /// Memory that all adversaries together may cost the validator at its worst moment, in mebibytes. Each of several claims
-/// gigabytes.
-const MEMORY_MIB: u64 = 512;
+/// gigabytes, and other tests run beside this one.
+const MEMORY_MIB: u64 = 1024;
 
 const ADVERSARIES: [fn(&Workshop<'_>) -> Adversary; 15] = [
     another_ask::adversary,
