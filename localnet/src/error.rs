@@ -27,7 +27,7 @@ pub enum LocalnetError {
         source: std::io::Error,
     },
     /// The spec is not valid.
-    #[error("{}: {source}", path.display())]
+    #[error("{}:{source}", path.display())]
     Spec {
         /// The file.
         path: PathBuf,

@@ -4,18 +4,21 @@
 //! chain encodes with SCALE, the field's own codec, and every collection in it is bounded by [`params::Limits`].
 
 pub mod amounts;
+pub mod announcement;
 pub mod challenge;
 pub mod commitment;
 pub mod envelope;
 pub mod ids;
 pub mod merkle;
 pub mod params;
+pub mod position;
 pub mod receipt;
 pub mod response;
 pub mod telemetry;
 pub mod wire;
 
 pub use amounts::Rao;
+pub use announcement::Announcement;
 pub use challenge::{Ask, DeltaQuery, Fetch};
 pub use commitment::Commitment;
 pub use envelope::{Signed, SigningContext};

@@ -97,7 +97,7 @@ fn a_spec_that_cannot_be_used() {
 
     for (file, expected) in [
         (&missing, &["missing.toml", "No such file"][..]),
-        (&garbled, &["garbled.toml", "not a subnet spec"]),
+        (&garbled, &["garbled.toml:1:", "subnet"]),
         (
             &contradictory,
             &["contradictory.toml", "limits.max_new_tokens", "contradict"],

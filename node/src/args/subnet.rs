@@ -26,7 +26,7 @@ pub struct SubnetArgs {
 #[derive(Debug, Error)]
 pub enum SpecFileError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}; `athanor-subnet new` writes a spec to start from")]
+    #[error("cannot read {}: {source}; `athanor-subnet new` writes a spec to start from", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum SpecFileError {
         source: io::Error,
     },
     /// The file is not a valid spec.
-    #[error("{path}: {source}")]
+    #[error("{}:{source}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use athanor_spec::position::Position;
 use clap::{Arg, Command, error::ErrorKind};
 use toml::de::{DeTable, DeValue};
 
@@ -123,12 +124,11 @@ impl ConfigFile {
     }
 
     fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let Position { line, column } = Position::of(&self.text, span.start);
         Place {
             path: self.path.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
         }
     }
 }

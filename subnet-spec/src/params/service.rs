@@ -2,68 +2,82 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RoundParams, SpecError, positive, range};
+use super::{
+    Range,
+    keys::{Pay, section},
+    range::Interval,
+};
 
-/// Service-level objective, in bands, and the load under which goodput is measured.
-///
-/// An answer is worth 1 while both of its times are good enough (a dead zone: faster gains nothing), 0 where one of them
-/// is `hard_factor` times that, and in between what the worse of the two says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceParams {
-    /// Time to first token that is good enough, in milliseconds.
-    pub ttft_ms: u32,
-    /// Time per token after the first that is good enough, in milliseconds.
-    pub per_token_ms: u32,
-    /// Multiple of these times at which an answer is worth nothing.
-    pub hard_factor: f64,
-    /// The reference that goodput is measured in: tokens per second within the objective, over all streams of a load
-    /// probe.
-    pub goodput_tokens_per_second: f64,
-    /// Load probes of a round: moments, unknown before, at which a random half of all miners gets several of its asks at
-    /// once. These are asks like any other, no additional ones: a probe costs a miner no token that it would not have
-    /// been asked for.
-    pub load_probes: u32,
-    /// Asks that a miner gets at once in a load probe. One stream sees almost nothing of a shared card; 8 are advised
-    /// where miners have cards.
-    pub load_streams: u32,
-}
-
-impl ServiceParams {
-    pub(super) fn check(&self, round: &RoundParams) -> Result<(), SpecError> {
-        range("service.ttft_ms", self.ttft_ms > 0, "0".into(), "above 0")?;
-        range(
-            "service.per_token_ms",
-            self.per_token_ms > 0,
-            "0".into(),
-            "above 0",
-        )?;
-        range(
-            "service.hard_factor",
-            self.hard_factor > 1.0 && self.hard_factor.is_finite(),
-            self.hard_factor.to_string(),
-            "above 1",
-        )?;
-        positive(
-            "service.goodput_tokens_per_second",
-            self.goodput_tokens_per_second,
-        )?;
-        range(
-            "service.load_streams",
-            (1..=256).contains(&self.load_streams),
-            self.load_streams.to_string(),
-            "between 1 and 256",
-        )?;
-        // The shared prompts keep times of their own, so that they say nothing about who is loaded.
-        let shared = f64::from(round.asks_per_miner) * round.shared_share;
-        let own = f64::from(round.asks_per_miner) - shared.round();
-        if f64::from(self.load_probes) * f64::from(self.load_streams) > own {
-            return Err(SpecError::Contradiction {
-                left: "service.load_probes",
-                right: "round.asks_per_miner",
-                why: "load probes would need more asks than a miner gets beside the shared prompts",
-            });
+section! {
+    /// Service-level objective, in bands, and the load under which goodput is measured.
+    ///
+    /// An answer is worth 1 while both of its times are good enough (a dead zone: faster gains nothing), 0 where one of them
+    /// is `hard_factor` times that, and in between what the worse of the two says.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct ServiceParams {
+        /// Time to the first token that is good enough.
+        pub ttft_ms: u32 {
+            unit: "milliseconds",
+            range: Range::whole(1, 3_600_000),
+            reason: "Faster than users notice gains nothing, so that nobody is paid for living next to a validator.",
+            pay: Pay::Moves {
+                raised: "miners that are far away or slow to begin",
+                lowered: "miners near to validators, with machines to spare",
+            },
         }
-        Ok(())
+        /// Time for each token after the first that is good enough.
+        pub per_token_ms: u32 {
+            unit: "milliseconds",
+            range: Range::whole(1, 3_600_000),
+            reason: "As fast as people read; the subnet pays for more users at that speed (goodput), not for more speed.",
+            pay: Pay::Moves {
+                raised: "miners with slow machines or large students",
+                lowered: "miners with fast machines or small students",
+            },
+        }
+        /// Multiple of these times at which an answer is worth nothing.
+        pub hard_factor: f64 {
+            unit: "times",
+            range: Range::Number(Interval::above(1.0, 1000.0)),
+            reason: "Between good enough and worthless lies a slope, so that noise around an edge does not decide the pay.",
+            pay: Pay::Moves {
+                raised: "miners that miss the objective by a little",
+                lowered: "miners that keep it",
+            },
+        }
+        /// The reference that goodput is measured in: tokens within the objective, over all streams of a load probe.
+        pub goodput_tokens_per_second: f64 {
+            unit: "tokens per second",
+            range: Range::Number(Interval::above(0.0, 1e9)),
+            reason: "What one machine of the class that the subnet wants gives under load. With `allocation.goodput` \
+                     \"concave\", more than this is not paid.",
+            pay: Pay::Moves {
+                raised: "miners with much hardware",
+                lowered: "miners with little: they reach the reference too",
+            },
+        }
+        /// Load probes of a round: moments, unknown before, at which a random half of all miners gets several of its asks at
+        /// once. These are asks like any other: a probe costs a miner no token that it would not have been asked for.
+        pub load_probes: u32 {
+            unit: "probes per round",
+            range: Range::whole(0, 1024),
+            reason: "One card that serves several hotkeys is seen only when all of them are loaded at once.",
+            pay: Pay::Moves {
+                raised: "miners with a card for each hotkey",
+                lowered: "miners that share a card among hotkeys: their service is known later",
+            },
+        }
+        /// Asks that a miner gets at once in a load probe.
+        pub load_streams: u32 {
+            unit: "asks at once",
+            range: Range::whole(1, 256),
+            reason: "One stream sees almost nothing of a shared card; 8 are advised where miners have cards of their own, 2 \
+                     where all share one machine as on a local subnet.",
+            pay: Pay::Moves {
+                raised: "miners with a card for each hotkey",
+                lowered: "miners that share a card among hotkeys, and miners on CPUs",
+            },
+        }
     }
 }

@@ -1,57 +1,49 @@
-//! Check and show a subnet's spec.
+//! The owner's workbench: write, check, compare and publish a subnet's spec.
 
 mod args;
-mod chain;
-mod spec;
+mod check;
+mod diff;
+mod file;
+mod new;
+mod outcome;
+mod show;
 
 use std::{
+    error::Error,
     io::{self, Write as _},
     process::ExitCode,
 };
 
-use thiserror::Error;
-
-use args::{Arguments, Command, What};
-
-/// Why nothing was printed.
-#[derive(Debug, Error)]
-enum RunError {
-    #[error(transparent)]
-    Spec(#[from] spec::SpecFileError),
-    #[error(transparent)]
-    Show(#[from] chain::ShowError),
-    #[error("cannot write to standard output: {0}")]
-    Print(#[from] io::Error),
-}
+use args::{Arguments, Command};
+use outcome::Outcome;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(athanor_cli::parse::<Arguments>().command).await {
-        // A reader that has seen enough is no failure.
-        Err(RunError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
-        result => athanor_cli::report(result),
+        Ok(Outcome { text, status }) => match writeln!(io::stdout(), "{text}") {
+            // A reader that has seen enough is no failure.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                failed(&*Box::<dyn Error>::from(error))
+            }
+            _ => status,
+        },
+        Err(error) => failed(&*error),
     }
 }
 
-async fn run(command: Command) -> Result<(), RunError> {
-    let text = match command {
-        Command::New { file } => spec::new(&file)?,
-        Command::Check { file } => spec::check(&file)?,
-        Command::Show {
-            what: What {
-                netuid: Some(netuid),
-                ..
-            },
-            network,
-            json,
-        } => chain::show(&network, netuid, json).await?,
-        Command::Show {
-            what: What { file, .. },
-            json,
-            ..
-        } => spec::show(&file.unwrap_or_default(), json)?,
-    };
-    Ok(writeln!(io::stdout(), "{text}")?)
+/// One verb to its end. Each has an error of its own; here they only become a line.
+async fn run(command: Command) -> Result<Outcome, Box<dyn Error>> {
+    Ok(match command {
+        Command::New(args) => new::run(&args)?,
+        Command::Check(args) => check::run(&args)?,
+        Command::Show(args) => show::run(&args).await?,
+        Command::Diff(args) => diff::run(&args)?,
+    })
+}
+
+fn failed(error: &dyn Error) -> ExitCode {
+    let text = error.to_string();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("error: {line}");
+    ExitCode::from(athanor_cli::FAILURE)
 }

@@ -67,12 +67,16 @@ fn an_invalid_spec_is_refused_in_one_line_with_key_and_range() {
     check(
         "kl_skew = 0.1",
         "kl_skew = 1.5",
-        &["bad.toml", "grade.kl_skew", "1.5", "between 0 and 1"],
+        &["bad.toml:", "grade.kl_skew", "1.5", "between 0 and 1"],
     );
     check(
         "[round]",
         "[round]\nasks_per_minor = 1",
-        &["bad.toml", "asks_per_minor"],
+        &[
+            "bad.toml:70:1:",
+            "asks_per_minor",
+            "the nearest is `round.asks_per_miner`",
+        ],
     );
     check("netuid = 1", "netuid = \"one\"", &["bad.toml", "netuid"]);
     check_fails(
@@ -97,6 +101,67 @@ fn a_valid_spec_is_shown_with_its_digest_as_text_and_as_json() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["digest"], digest);
     assert_eq!(json["spec"]["subnet"]["netuid"], 1);
+}
+
+#[test]
+fn a_new_spec_takes_values_from_another_and_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = [
+        "--set",
+        "allocation.exponent=3",
+        "--set",
+        "subnet.name=deep",
+    ];
+    check_succeeds(folder.path(), &[&["new", "deep.toml"][..], &set].concat());
+    let shown = check_succeeds(
+        folder.path(),
+        &["new", "deeper.toml", "--from", "deep.toml", "--json"],
+    );
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let text = fs::read_to_string(folder.path().join("deeper.toml")).unwrap();
+    let spec = SubnetSpec::from_toml(&text).unwrap();
+    assert_eq!(shown["digest"], spec.digest().to_string());
+    assert_eq!(
+        (spec.allocation.exponent, spec.subnet.name.as_str()),
+        (3.0, "deep")
+    );
+    assert!(text.contains("# Why: "), "it is commented");
+    check_fails(
+        folder.path(),
+        &["new", "x.toml", "--set", "allocation.exponant=3"],
+        &[
+            "allocation.exponant",
+            "the nearest is `allocation.exponent`",
+        ],
+    );
+    assert!(!folder.path().join("x.toml").exists());
+}
+
+#[test]
+fn two_specs_are_compared_with_who_gains_and_who_loses() {
+    let folder = tempfile::tempdir().unwrap();
+    check_succeeds(folder.path(), &["new", "old.toml"]);
+    check_succeeds(
+        folder.path(),
+        &["new", "new.toml", "--set", "allocation.crown_share=0.3"],
+    );
+    let same = check_succeeds(folder.path(), &["diff", "old.toml", "old.toml"]);
+    assert!(same.contains("no value differs"), "{same}");
+    let output = run(folder.path(), &["diff", "old.toml", "new.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "allocation.crown_share: 0.1 -> 0.3 (share of pay)",
+        "gain: the one miner that is proven best",
+        "lose: all others",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in: {text}");
+    }
+    let output = run(folder.path(), &["diff", "old.toml", "new.toml", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["differences"][0]["key"], "allocation.crown_share");
+    assert_eq!(json["differences"][0]["raised"], true);
+    assert_eq!(json["differences"].as_array().unwrap().len(), 1);
 }
 
 #[test]

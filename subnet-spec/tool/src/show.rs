@@ -1,15 +1,54 @@
-//! A subnet as the chain holds it.
+//! `show`: a spec with its digest, or a subnet as the chain holds it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use athanor_chain::{Client, ConnectError, Endpoint, Metagraph, Neuron, ReadError};
-use athanor_spec::NetUid;
+use athanor_spec::{NetUid, SubnetSpec, params::keys};
+use clap::Args;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-/// Why a subnet could not be shown.
+use crate::{
+    file::{self, SpecFileError},
+    outcome::Outcome,
+};
+
+/// What to show.
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    what: What,
+    /// Node of the chain: local, finney, test, archive, or an address (ws:// or wss://)
+    #[arg(
+        long = "subtensor.network",
+        aliases = ["subtensor-network", "subtensor.chain_endpoint", "subtensor.chain-endpoint"],
+        env = "BT_SUBTENSOR_NETWORK",
+        value_name = "NETWORK",
+        default_value = "local"
+    )]
+    network: Endpoint,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file, or a subnet of the chain.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The spec to show
+    file: Option<PathBuf>,
+    /// The subnet to show
+    #[arg(long, value_name = "N")]
+    netuid: Option<NetUid>,
+}
+
+/// Why nothing could be shown.
 #[derive(Debug, Error)]
 pub(crate) enum ShowError {
+    /// The spec cannot be read.
+    #[error(transparent)]
+    File(#[from] SpecFileError),
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -18,19 +57,36 @@ pub(crate) enum ShowError {
     Read(#[from] ReadError),
 }
 
-/// Shows the subnet at the latest finalized block.
-pub(crate) async fn show(
-    endpoint: &Endpoint,
-    netuid: NetUid,
-    as_json: bool,
-) -> Result<String, ShowError> {
-    let client = Client::connect(endpoint.url()).await?;
+/// Shows a file, or the subnet at the latest finalized block.
+pub(crate) async fn run(args: &ShowArgs) -> Result<Outcome, ShowError> {
+    let Some(netuid) = args.what.netuid else {
+        let path = args.what.file.clone().unwrap_or_default();
+        return Ok(Outcome::done(of_spec(&file::read(&path)?, args.json)));
+    };
+    let client = Client::connect(args.network.url()).await?;
     let metagraph = client.metagraph(netuid).await?;
-    Ok(if as_json {
-        as_value(endpoint, &metagraph).to_string()
-    } else {
-        as_table(endpoint, &metagraph)
-    })
+    Ok(Outcome::done(match args.json {
+        true => as_value(&args.network, &metagraph).to_string(),
+        false => as_table(&args.network, &metagraph),
+    }))
+}
+
+/// A spec's digest, and its values under their dotted keys.
+fn of_spec(spec: &SubnetSpec, as_json: bool) -> String {
+    if as_json {
+        return json!({ "digest": spec.digest(), "spec": spec }).to_string();
+    }
+    let mut lines = vec![format!("digest = {}", spec.digest())];
+    for key in keys() {
+        let value = spec.value(&key.path);
+        let value = value.map_or_else(String::new, |value| value.to_string());
+        let unit = match key.unit {
+            "" => String::new(),
+            unit => format!("  # {unit}"),
+        };
+        lines.push(format!("{} = {value}{unit}", key.path));
+    }
+    lines.join("\n")
 }
 
 fn as_value(endpoint: &Endpoint, metagraph: &Metagraph) -> Value {
