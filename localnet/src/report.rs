@@ -249,6 +249,11 @@ impl Collector {
                 }
             }
             Event::RequestFailed { .. }
+            | Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::Opened { .. }
+            | Event::AskVoid { .. }
+            | Event::Measured { .. }
             | Event::Resembles { .. }
             | Event::RoundStarted { .. }
             | Event::WeightsSet { .. }

@@ -160,6 +160,73 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A validator sent an ask.
+    Asked {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The round.
+        round: Round,
+        /// Which of the round's asks of this miner.
+        index: u32,
+    },
+    /// The answer to an ask came. Times are those of the validator's own socket, before anything is taken off them.
+    Answered {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The round.
+        round: Round,
+        /// Which of the round's asks of this miner.
+        index: u32,
+        /// From the first byte of the ask to the first tokens.
+        first_token_ms: u32,
+        /// From the first byte of the ask to the last byte of the answer.
+        elapsed_ms: u32,
+        /// Tokens of the answer.
+        tokens: u32,
+    },
+    /// An answer was replayed on the committed checkpoint and on the teacher.
+    Opened {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The round.
+        round: Round,
+        /// Which of the round's asks of this miner.
+        index: u32,
+        /// Tokens that say something about seed and checkpoint; 0 for an ask without randomness.
+        tokens: u32,
+        /// Those of them that the checkpoint would not have drawn. An honest miner has some, by near-ties.
+        strays: u32,
+    },
+    /// An ask counts for nothing: the validator was in trouble itself, or the checkpoint is not at hand.
+    AskVoid {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The round.
+        round: Round,
+        /// Which of the round's asks of this miner.
+        index: u32,
+        /// Why.
+        reason: String,
+    },
+    /// How sure a validator is of a miner at the end of a round; sent with [`Event::Graded`].
+    Measured {
+        /// The validator.
+        validator: Hotkey,
+        /// The miner.
+        miner: Hotkey,
+        /// The round.
+        round: Round,
+        /// What its record holds.
+        record: RecordSummary,
+    },
     /// A validator's ask got no answer in time.
     AskFailed {
         /// The validator.
@@ -182,6 +249,42 @@ pub struct HeldOut {
     pub improvement_low: f64,
     /// Number of items.
     pub items: u32,
+}
+
+/// A mean of values in [0, 1] with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The mean.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Values that it is of, each weighed by how much of it has not faded yet.
+    pub count: f64,
+}
+
+/// What a validator's record of a miner holds; `None` where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordSummary {
+    /// Equally weighted asks that would say as much.
+    pub effective_asks: f64,
+    /// Share of asks that were answered.
+    pub answered: Option<Interval>,
+    /// Credit on checkable items.
+    pub correctness: Option<Interval>,
+    /// Worth of the time of the answers.
+    pub service: Option<Interval>,
+    /// Cap by repetition and missing ends.
+    pub liveliness: Option<Interval>,
+    /// What is subtracted from the quality for want of evidence.
+    pub width: f64,
+    /// The audit's e-value over the whole lifetime.
+    pub e_value: f64,
+    /// The e-value at which the audit condemns.
+    pub condemned_at: f64,
+    /// Requests that the audit has seen.
+    pub audited: u64,
 }
 
 /// A miner's grade by one validator.

@@ -55,9 +55,31 @@ impl AskContext {
     /// Asks, waits for the answer, and audits it. Whatever fails on this side is neutral for the miner.
     pub(crate) async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
         let (index, shared) = (planned.index, planned.shared);
-        let sight = self.look(planned, notify).await;
-        if let Sight::OwnTrouble { reason, .. } = &sight {
-            tracing::warn!(uid = %self.miner.uid, index, reason, "an ask counts for nothing");
+        let sight = self.look(planned, &notify).await;
+        let (validator, miner) = (self.signer.hotkey(), self.miner.account.hotkey);
+        let (round, count) = (self.round, |tokens: usize| {
+            u32::try_from(tokens).unwrap_or(u32::MAX)
+        });
+        match &sight {
+            Sight::OwnTrouble { reason, .. } => {
+                tracing::warn!(uid = %self.miner.uid, index, reason, "an ask counts for nothing");
+                notify(Event::AskVoid {
+                    validator,
+                    miner,
+                    round,
+                    index,
+                    reason: reason.clone(),
+                });
+            }
+            Sight::Answered { tokens, .. } => notify(Event::Opened {
+                validator,
+                miner,
+                round,
+                index,
+                tokens: count(tokens.len()),
+                strays: count(tokens.iter().filter(|token| token.margin > 0.0).count()),
+            }),
+            Sight::Failed { .. } => {}
         }
         Finding {
             round: self.round,
@@ -108,7 +130,7 @@ impl AskContext {
         }
     }
 
-    async fn look(&self, planned: PlannedAsk, notify: impl Fn(Event)) -> Sight {
+    async fn look(&self, planned: PlannedAsk, notify: &impl Fn(Event)) -> Sight {
         // The asks of a load probe go out together, whatever else is under way.
         let permit = match planned.load {
             Some(_) => Ok(None),
@@ -117,7 +139,15 @@ impl AskContext {
         let Ok(permit) = permit else {
             return own_trouble("this validator shuts down", None);
         };
-        let exchange = self.pressure.begin(self.miner.account.hotkey);
+        let (validator, miner) = (self.signer.hotkey(), self.miner.account.hotkey);
+        let (round, index) = (self.round, planned.index);
+        notify(Event::Asked {
+            validator,
+            miner,
+            round,
+            index,
+        });
+        let exchange = self.pressure.begin(miner);
         let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
         let (observation, reference) = tokio::join!(
             ask::ask(
@@ -138,6 +168,17 @@ impl AskContext {
             exchange.first_token(Duration::from_millis(times.first_token_ms.into()));
         }
         drop(exchange);
+        if let Observation::Answered { times, receipt } = &observation {
+            notify(Event::Answered {
+                validator,
+                miner,
+                round,
+                index,
+                first_token_ms: times.first_token_ms,
+                elapsed_ms: times.elapsed_ms,
+                tokens: u32::try_from(receipt.answer.payload.tokens.len()).unwrap_or(u32::MAX),
+            });
+        }
         let Some(reference) = reference else {
             return own_trouble("the teacher did not continue the prompt", None);
         };
@@ -157,8 +198,8 @@ impl AskContext {
             } => {
                 tracing::debug!(uid = %self.miner.uid, reason = failure.reason, "ask failed");
                 notify(Event::AskFailed {
-                    validator: self.signer.hotkey(),
-                    miner: self.miner.account.hotkey,
+                    validator,
+                    miner,
                     reason: failure.reason.clone(),
                 });
                 match self.auditor.missing(planned, reference.clone()).await {

@@ -1,6 +1,10 @@
 //! What a record has measured, with counts and bounds: for people who ask why a miner is paid what it is.
 
-use athanor_spec::{SubnetSpec, params::AuditParams};
+use athanor_spec::{
+    SubnetSpec,
+    params::AuditParams,
+    telemetry::{Interval, RecordSummary},
+};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
@@ -80,6 +84,29 @@ pub struct Measured {
     pub width: f64,
     /// What is paid: never below 0.
     pub quality_low: f64,
+}
+
+impl Measured {
+    /// What watchers are told of it.
+    pub fn telemetry(&self) -> RecordSummary {
+        let interval = |estimate: Estimate| Interval {
+            value: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+            count: estimate.count,
+        };
+        RecordSummary {
+            effective_asks: self.effective_asks,
+            answered: self.answered.map(interval),
+            correctness: self.correctness.map(interval),
+            service: self.service.map(interval),
+            liveliness: self.liveliness.map(interval),
+            width: self.width,
+            e_value: self.e_value,
+            condemned_at: self.condemned_at,
+            audited: self.audited,
+        }
+    }
 }
 
 impl Record {

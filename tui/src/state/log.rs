@@ -221,6 +221,24 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
                 state.name(validator)
             ),
         ),
+        // There are many of them, and the grades sum them up.
+        Event::Asked { .. }
+        | Event::Answered { .. }
+        | Event::Opened { .. }
+        | Event::Measured { .. } => return None,
+        Event::AskVoid {
+            validator,
+            miner,
+            reason,
+            ..
+        } => (
+            Kind::Warning,
+            format!(
+                "{}'s ask of {} counts for nothing: {reason}",
+                state.name(validator),
+                state.name(miner)
+            ),
+        ),
         // Countdowns change with every block.
         Event::WeightsDue { .. } => return None,
         // Once it sets weights, the weights tell.

@@ -110,7 +110,12 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
-            Event::WeightsRevealed { .. }
+            Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::Opened { .. }
+            | Event::AskVoid { .. }
+            | Event::Measured { .. }
+            | Event::WeightsRevealed { .. }
             | Event::WeightsDue { .. }
             | Event::Resembles { .. }
             | Event::Learnt { .. }

@@ -130,6 +130,15 @@ impl Loop {
 
     fn tell(&self, head: &Head, closed: Closed) {
         for graded in closed.graded {
+            if let Some(record) = closed.ledger.records().get(&graded.account) {
+                let measured = record.measured(&self.config.spec);
+                self.config.feed.send(Event::Measured {
+                    validator: self.signer.hotkey(),
+                    miner: graded.account.hotkey,
+                    round: head.round,
+                    record: measured.telemetry(),
+                });
+            }
             if let Some(FaultSummary { kind, evidence }) = &graded.grade.fault {
                 let hotkey = graded.account.hotkey;
                 tracing::info!(uid = %graded.uid, %hotkey, kind, evidence, "fault");
