@@ -1,11 +1,13 @@
 //! What the network service costs over the engine alone, and what a flood costs those who are served.
 //!
-//! `cargo bench -p athanor-miner --bench service` prints two tables. The first asks the same engine for answers of the same
+//! `cargo bench -p athanor-miner --bench service` prints three tables. The first two ask the same engine for answers of the same
 //! kind in turn, directly and through the service over loopback, with 1, 8 and 32 streams at once; both ways by this
-//! process's clock, so that the second one has signatures, transport and the client's own work in it. The second lets peers
-//! send what is refused as fast as they can, beside eight streams that are served. Clients, flood and miner share the machine.
+//! process's clock, so that the second one has signatures, transport and the client's own work in it: once a model of 134 million
+//! random weights, as people serve on a CPU, once the bundled one, which draws a token in a tenth of a millisecond and
+//! leaves nothing for the service to hide behind. The last lets peers send what is refused as fast as they can, beside eight streams that are served. Clients, flood and miner share the machine.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +21,8 @@ use athanor_miner::{
     service::{Service, ServiceConfig},
 };
 use athanor_model::{
-    Checkpoint, DeviceChoice, StopTokens, WeightFormat,
+    Checkpoint, Config, DeviceChoice, Precision, StopTokens, Tensors, WeightFormat,
+    checkpoint::Provenance,
     engine::{self, Engine, EngineConfig, Event, GenerateRequest},
 };
 use athanor_net::{AskError, BlobStore, Client, Identity, NetConfig, NetHandle, PeerAddress};
@@ -37,8 +40,9 @@ const CONTEXT: SigningContext = SigningContext {
 const SLOTS: usize = 32;
 const PROMPT: usize = 48;
 const NEW: u16 = 64;
-/// Streams at once, and how many times each way.
-const LEVELS: [(usize, usize); 3] = [(1, 60), (8, 20), (32, 8)];
+/// Streams at once, and how many times each way: of the large model, and of the bundled one.
+const LARGE: [(usize, usize); 3] = [(1, 20), (8, 6), (32, 3)];
+const SMALL: [(usize, usize); 3] = [(1, 60), (8, 20), (32, 8)];
 /// How long each flood lasts.
 const FLOOD: Duration = Duration::from_secs(6);
 /// Requests that one flooding peer keeps in flight.
@@ -54,9 +58,52 @@ async fn run() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let checkpoint = athanor_distill::bundled::write_teacher(&directory.path().join("model"))
         .expect("the bundled model unpacks");
-    let miner = Miner::start(directory.path(), &checkpoint).await;
-    overhead(&miner).await;
+    let large = large(&directory.path().join("large"), &checkpoint);
+    println!(
+        "{PROMPT} tokens of prompt, {NEW} of answer, {SLOTS} slots; milliseconds, medians and 99th percentiles"
+    );
+    println!("134 million parameters");
+    overhead(
+        &Miner::start(&directory.path().join("a"), &large).await,
+        LARGE,
+    )
+    .await;
+    println!("the bundled model");
+    let miner = Miner::start(&directory.path().join("b"), &checkpoint).await;
+    overhead(&miner, SMALL).await;
     flood(&miner).await;
+}
+
+/// A Llama's shape with random weights, as the model's own bench measures it, and the tokenizer of another.
+fn large(dir: &Path, words: &Checkpoint) -> Checkpoint {
+    let config = Config {
+        hidden_size: 768,
+        intermediate_size: 2048,
+        num_hidden_layers: 12,
+        num_attention_heads: 12,
+        num_key_value_heads: 12,
+        head_dim: 64,
+        vocab_size: 32_000,
+        max_position_embeddings: 1024,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        tie_word_embeddings: false,
+        bos_token_id: None,
+        eos_token_id: Default::default(),
+        variant: Default::default(),
+    };
+    let tensors = Tensors::random(&config, 1);
+    let tokenizer =
+        std::fs::read(words.dir.join("tokenizer.json")).expect("the tokenizer is there");
+    Checkpoint::write(
+        dir,
+        &config,
+        &tensors,
+        &tokenizer,
+        &Provenance::default(),
+        Precision::F32,
+    )
+    .expect("random weights fit their shape")
 }
 
 /// A service and the engine below it.
@@ -84,8 +131,10 @@ struct Times {
 }
 
 impl Miner {
-    async fn start(dir: &std::path::Path, checkpoint: &Checkpoint) -> Self {
-        let spec = SubnetSpec::local();
+    async fn start(dir: &Path, checkpoint: &Checkpoint) -> Self {
+        let mut spec = SubnetSpec::local();
+        spec.subnet.vocab_size = checkpoint.config.vocab_size as u32;
+        std::fs::create_dir_all(dir).expect("the directory can be made");
         let identity = Identity::from_seed([200; 32]);
         let (client, inbound, net) = athanor_net::start(NetConfig {
             listen: vec![([127, 0, 0, 1], 0).into()],
@@ -236,16 +285,13 @@ impl Asker {
     }
 }
 
-async fn overhead(miner: &Miner) {
+async fn overhead(miner: &Miner, levels: [(usize, usize); 3]) {
     let asker = Asker::new(1, 1).await;
     // Connections, caches and page tables first.
     for _ in 0..3 {
         miner.directly().await;
         miner.through(&asker).await;
     }
-    println!(
-        "{PROMPT} tokens of prompt, {NEW} of answer, {SLOTS} slots; milliseconds, medians and 99th percentiles"
-    );
     println!(
         "{:>7}  {:>10} {:>10} {:>7}  {:>10} {:>10} {:>7}  {:>10} {:>10} {:>7}  {:>10} {:>10} {:>7}",
         "streams",
@@ -262,7 +308,7 @@ async fn overhead(miner: &Miner) {
         "service",
         "+"
     );
-    for (streams, rounds) in LEVELS {
+    for (streams, rounds) in levels {
         let (mut alone, mut served) = (Vec::new(), Vec::new());
         for round in 0..2 * rounds {
             // In turns, each way first as often as the other: drift meets both alike.

@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use athanor_devnet::{development_account, development_pair};
+use athanor_miner::admission::{Allowance, Weight};
 use athanor_net::{Client, Identity, NetConfig, PeerAddress};
 use athanor_spec::{Ask, Hotkey, NetUid, Signed, SubnetSpec};
 use futures::future::join_all;
@@ -42,7 +43,13 @@ struct Times {
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let service = Service::start(1).await;
+        // What a miner grants one validator is not measured here.
+        let generous = Allowance {
+            tokens_per_second: 1_000_000,
+            burst_tokens: 10_000_000,
+            floor: Weight::FULL,
+        };
+        let service = Service::start_with(1, generous).await;
         overhead(&service).await;
         memory(&service).await;
         service.end().await;

@@ -15,7 +15,7 @@ use athanor_distill::{
     bundled,
     init::{self, StudentPlan},
 };
-use athanor_miner::{EngineSettings, Miner, MinerConfig};
+use athanor_miner::{EngineSettings, Miner, MinerConfig, admission::Allowance};
 use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
@@ -90,6 +90,11 @@ impl Response {
 
 impl Service {
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, Allowance::default()).await
+    }
+
+    /// With miners that serve one validator that much.
+    pub(crate) async fn start_with(count: usize, allowance: Allowance) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut genesis = Genesis::development(Duration::from_secs(12));
         let subnet = &mut genesis.subnets[0];
@@ -125,7 +130,7 @@ impl Service {
                 model: model.dir.clone(),
                 device: DeviceChoice::Cpu,
                 engine: EngineSettings::default(),
-                allowance: Default::default(),
+                allowance,
                 upkeep: Default::default(),
                 distill: None,
                 behaviour: Default::default(),

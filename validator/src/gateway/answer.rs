@@ -25,6 +25,7 @@ use super::{
     api::{ApiError, Ended, Reference, Request, Shown, Surface, Usage, Writer},
     door::Charge,
     draw::{Draw, Drawn},
+    fleet::Aim,
     keys::KeyEntry,
     likelihoods::Replay,
     metrics::Stream,
@@ -111,10 +112,14 @@ pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked) -> Result<Response
     for (index, ask) in asks.into_iter().enumerate() {
         // Each answer has a draw of its own: many to one prompt are not many to one miner.
         let own = *blake3::keyed_hash(&route, &(index as u64).to_le_bytes()).as_bytes();
-        let order = shared.fleet.order(target, how, &own);
+        let aim = Aim {
+            target,
+            how,
+            draw: own,
+        };
         choices.push(Choice {
             index,
-            draw: Draw::new(shared.asking.clone(), ask, order),
+            draw: Draw::new(shared.asking.clone(), ask, aim),
             wording: Wording::new(
                 &shared.press.tokenizer,
                 shared.ends.clone(),

@@ -2,7 +2,8 @@
 //!
 //! Asks go out as audits do: the same message, signed by the same key, over the same connection, within the same deadline. Until
 //! a first token is there, a miner that fails is followed by the next in the order, and one that is slow gets a rival once; from
-//! then on the one that spoke first is heard to its end. Dropping a draw cancels whatever is under way.
+//! then on the one that spoke first is heard to its end. When all that are left are only full, it is waited for as long as an answer
+//! may take, for their queues empty in milliseconds and a user would ask again anyway. Dropping a draw cancels whatever is under way.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     api::ApiError,
-    fleet::{Candidate, Failure, Fleet, InFlight},
+    fleet::{Aim, Candidate, Failure, Fleet, InFlight},
     metrics::{Counted, GatewayMetrics},
 };
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
 
 /// Miners that one answer may be asked of, one after the other.
 const MOST_ASKED: usize = 4;
+/// Shortest wait for miners that are full, doubled each time up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What asking needs.
 pub(crate) struct Asking {
@@ -40,9 +44,13 @@ pub(crate) struct Asking {
 pub(crate) struct Draw {
     asking: Arc<Asking>,
     ask: Ask,
+    aim: Aim,
     /// Whom to ask next.
     waiting: VecDeque<Arc<Candidate>>,
     asked: usize,
+    /// When it ends that full miners are waited for, from the first ask on.
+    patience: Option<Instant>,
+    wait: Duration,
     /// The miner that is heard, and what it said first.
     leading: Option<(Attempt, Opening)>,
 }
@@ -112,23 +120,32 @@ impl Attempt {
 }
 
 impl Draw {
-    /// An answer to `ask` by one of these, the first preferred.
-    pub(crate) fn new(asking: Arc<Asking>, ask: Ask, order: Vec<Arc<Candidate>>) -> Self {
-        let mut waiting: VecDeque<_> = order.into();
-        waiting.truncate(MOST_ASKED);
-        Self {
+    /// An answer to `ask` by one of those that `aim` names.
+    pub(crate) fn new(asking: Arc<Asking>, ask: Ask, aim: Aim) -> Self {
+        let mut draw = Self {
             asking,
             ask,
-            waiting,
+            aim,
+            waiting: VecDeque::new(),
             asked: 0,
+            patience: None,
+            wait: FIRST_WAIT,
             leading: None,
-        }
+        };
+        draw.line_up();
+        draw
+    }
+
+    fn line_up(&mut self) {
+        self.waiting = self.asking.fleet.order(&self.aim).into();
+        self.waiting.truncate(MOST_ASKED);
     }
 
     /// Waits until a miner has begun to answer.
     pub(crate) async fn begin(&mut self) -> Result<(), ApiError> {
-        let Some(first) = self.next_attempt() else {
-            return Err(ApiError::NoMiner);
+        let first = match self.next_attempt() {
+            Some(first) => first,
+            None => self.after_waiting(ApiError::NoMiner).await?,
         };
         self.asking.metrics.count(Counted::First);
         let mut racing = FuturesUnordered::new();
@@ -161,8 +178,9 @@ impl Draw {
                         if !racing.is_empty() {
                             continue;
                         }
-                        let Some(next) = self.next_attempt() else {
-                            return Err(last);
+                        let next = match self.next_attempt() {
+                            Some(next) => next,
+                            None => self.after_waiting(last).await?,
                         };
                         self.asking.metrics.count(Counted::Fallback);
                         watched.push((next.candidate.clone(), next.began));
@@ -255,6 +273,28 @@ impl Draw {
                 finished => return finished,
             }
         }
+    }
+
+    /// Asks one of those that were only full, as soon as one is said to have room; `otherwise` if there is none.
+    async fn after_waiting(&mut self, otherwise: ApiError) -> Result<Attempt, ApiError> {
+        let now = Instant::now();
+        let until = *self.patience.get_or_insert(now + self.asking.deadline);
+        while let Some(frees_in) = self.asking.fleet.frees_in(self.aim.target) {
+            let wait = frees_in.max(self.wait);
+            if Instant::now() + wait > until {
+                return Err(ApiError::Full {
+                    retry_after: frees_in,
+                });
+            }
+            self.asking.metrics.count(Counted::Waited);
+            self.wait = LONGEST_WAIT.min(self.wait * 2);
+            tokio::time::sleep(wait).await;
+            self.line_up();
+            if let Some(attempt) = self.next_attempt() {
+                return Ok(attempt);
+            }
+        }
+        Err(otherwise)
     }
 
     fn next_attempt(&mut self) -> Option<Attempt> {

@@ -56,6 +56,14 @@ pub(crate) enum Target {
     Miner(Hotkey),
 }
 
+/// Where an answer may come from, and how its miner is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim {
+    pub(crate) target: Target,
+    pub(crate) how: Steadiness,
+    pub(crate) draw: [u8; 32],
+}
+
 /// What happened to an ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -89,13 +97,37 @@ struct State {
     hedges: Hedges,
 }
 
+impl State {
+    /// The miners that an answer may come from, in UID order but for the best.
+    fn eligible(&self, target: Target) -> Vec<&Arc<Candidate>> {
+        let mut eligible: Vec<&Arc<Candidate>> = self.candidates.iter().collect();
+        match target {
+            Target::Any => {}
+            Target::Best => {
+                let pay = |it: &&Arc<Candidate>| (it.incentive, it.quality);
+                eligible.sort_by(|a, b| {
+                    pay(b)
+                        .partial_cmp(&pay(a))
+                        .unwrap_or(std::cmp::Ordering::Equal)
+                });
+                eligible.truncate(1);
+            }
+            Target::Miner(hotkey) => eligible.retain(|it| it.miner.account.hotkey == hotkey),
+        }
+        eligible
+    }
+}
+
 #[derive(Default)]
 struct Live {
     in_flight: usize,
     first_tokens: VecDeque<Duration>,
     /// Failures since the last answer.
     failures: u32,
+    /// Left alone as it failed.
     rests_until_ms: u64,
+    /// Left alone as it said that it is full.
+    full_until_ms: u64,
 }
 
 impl Live {
@@ -170,13 +202,8 @@ impl Fleet {
         }
     }
 
-    /// Whom to ask, in this order; nobody twice.
-    pub(crate) fn order(
-        &self,
-        target: Target,
-        how: Steadiness,
-        draw: &[u8; 32],
-    ) -> Vec<Arc<Candidate>> {
+    /// Whom to ask, in this order; nobody twice, and nobody who rests or is full.
+    pub(crate) fn order(&self, aim: &Aim) -> Vec<Arc<Candidate>> {
         let now_ms = self.now_ms();
         let state = self.state();
         let total: f64 = state
@@ -184,20 +211,7 @@ impl Fleet {
             .iter()
             .map(|it| f64::from(it.incentive))
             .sum();
-        let mut eligible: Vec<&Arc<Candidate>> = state.candidates.iter().collect();
-        match target {
-            Target::Any => {}
-            Target::Best => {
-                let pay = |it: &&Arc<Candidate>| (it.incentive, it.quality);
-                eligible.sort_by(|a, b| {
-                    pay(b)
-                        .partial_cmp(&pay(a))
-                        .unwrap_or(std::cmp::Ordering::Equal)
-                });
-                eligible.truncate(1);
-            }
-            Target::Miner(hotkey) => eligible.retain(|it| it.miner.account.hotkey == hotkey),
-        }
+        let eligible = state.eligible(aim.target);
         let standing = |candidate: &&Arc<Candidate>| {
             let live = state.live.get(&candidate.miner.account);
             Standing {
@@ -210,15 +224,29 @@ impl Fleet {
                 },
                 ttft_ms: live.and_then(Live::median_ms),
                 in_flight: live.map_or(0, |live| live.in_flight),
-                rests_until_ms: live.map_or(0, |live| live.rests_until_ms),
+                rests_until_ms: live.map_or(0, |live| live.rests_until_ms.max(live.full_until_ms)),
             }
         };
         let standings: Vec<Standing> = eligible.iter().map(standing).collect();
-        let order = route::order(&standings, how, draw, now_ms);
+        let order = route::order(&standings, aim.how, &aim.draw, now_ms);
         order
             .into_iter()
             .map(|place| eligible[place].clone())
             .collect()
+    }
+
+    /// How long it takes until one of these miners takes work that is not left alone for a failure; `None` if there is none.
+    pub(crate) fn frees_in(&self, target: Target) -> Option<Duration> {
+        let now_ms = self.now_ms();
+        let state = self.state();
+        let wait = |candidate: &Arc<Candidate>| match state.live.get(&candidate.miner.account) {
+            None => Some(0),
+            Some(live) if live.rests_until_ms > now_ms => None,
+            Some(live) => Some(live.full_until_ms.saturating_sub(now_ms)),
+        };
+        let eligible = state.eligible(target);
+        let least = eligible.into_iter().filter_map(wait).min();
+        least.map(Duration::from_millis)
     }
 
     /// A miner begins to work on a request.
@@ -267,14 +295,14 @@ impl Fleet {
         let now_ms = self.now_ms();
         let mut state = self.state();
         let live = state.live.entry(candidate.miner.account).or_default();
-        let rest = match failure {
-            Failure::Full(wait) => wait,
+        let (until, rest) = match failure {
+            Failure::Full(wait) => (&mut live.full_until_ms, wait),
             Failure::Failed => {
                 live.failures = live.failures.saturating_add(1);
-                route::rest(live.failures)
+                (&mut live.rests_until_ms, route::rest(live.failures))
             }
         };
         let rest = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
-        live.rests_until_ms = live.rests_until_ms.max(now_ms.saturating_add(rest));
+        *until = (*until).max(now_ms.saturating_add(rest));
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Counted {
     Hedge,
     /// And it spoke first.
     HedgeWon,
+    /// All that could be asked were full, and it was waited.
+    Waited,
     /// A miner failed.
     Failed,
 }
@@ -37,6 +39,7 @@ impl Counted {
             Self::Fallback => "fallback",
             Self::Hedge => "hedge",
             Self::HedgeWon => "hedge_won",
+            Self::Waited => "waited",
             Self::Failed => "failed",
         }
     }

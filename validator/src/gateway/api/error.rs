@@ -126,6 +126,12 @@ pub(crate) enum ApiError {
     /// The gateway itself is full.
     #[error("the gateway is overloaded: try again shortly")]
     Overloaded,
+    /// Every miner that could be asked has more work than it takes.
+    #[error("every miner that can answer is full: try again in {} ms", retry_after.as_millis())]
+    Full {
+        /// When one of them takes work again, by its own word.
+        retry_after: Duration,
+    },
     /// No miner can be asked now.
     #[error("no miner of the subnet can be asked now: try again shortly")]
     NoMiner,
@@ -178,7 +184,7 @@ impl ApiError {
             Self::TokensUsedUp { .. } | Self::TooManyInFlight { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Overloaded | Self::NoMiner => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Full { .. } | Self::NoMiner => StatusCode::SERVICE_UNAVAILABLE,
             Self::AllFailed { .. } | Self::Broken { .. } => StatusCode::BAD_GATEWAY,
             Self::NoLikelihoods { .. } | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -187,7 +193,9 @@ impl ApiError {
     /// Earliest time at which asking again makes sense, where it does.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TokensUsedUp { retry_after, .. } => Some(*retry_after),
+            Self::TokensUsedUp { retry_after, .. } | Self::Full { retry_after } => {
+                Some(*retry_after)
+            }
             Self::TooManyInFlight { .. } | Self::Overloaded | Self::NoMiner => {
                 Some(Duration::from_secs(1))
             }
@@ -236,7 +244,7 @@ impl ApiError {
             Self::NeverAffordable { .. } => (invalid, Some("tokens_limit_too_low")),
             Self::TokensUsedUp { .. } => ("tokens", Some("rate_limit_exceeded")),
             Self::TooManyInFlight { .. } => ("requests", Some("rate_limit_exceeded")),
-            Self::Overloaded => ("server_error", Some("overloaded")),
+            Self::Overloaded | Self::Full { .. } => ("server_error", Some("overloaded")),
             Self::NoMiner => ("server_error", Some("no_miner")),
             Self::AllFailed { .. } | Self::Broken { .. } => ("server_error", Some("miner_failed")),
             Self::NoLikelihoods { .. } => ("server_error", Some("no_logprobs")),
