@@ -1,6 +1,7 @@
 //! Turn audited answers into weights.
 
 pub mod allocate;
+pub mod attack;
 pub mod collusion;
 pub mod corpus;
 pub mod correction;
