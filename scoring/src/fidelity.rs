@@ -182,6 +182,20 @@ impl FidelitySums {
         sums
     }
 
+    /// Sums that were measured elsewhere, in the order of [`Self::sums`].
+    pub fn of_sums([own_charge, own_base, forced_charge, forced_base]: [f64; 4]) -> Self {
+        Self {
+            own: Ratio {
+                charge: own_charge,
+                base: own_base,
+            },
+            forced: Ratio {
+                charge: forced_charge,
+                base: forced_base,
+            },
+        }
+    }
+
     /// Adds another set of asks.
     pub fn merge(&mut self, other: &Self) {
         self.own.merge(other.own);

@@ -26,11 +26,7 @@ struct Rates {
 
 impl Rates {
     fn add(&mut self, rate: f64) {
-        self.sum += if rate.is_nan() {
-            0.0
-        } else {
-            rate.clamp(0.0, MOST)
-        };
+        self.sum += bounded(rate);
         self.weight += 1.0;
     }
 
@@ -54,9 +50,10 @@ impl Goodput {
         self.loaded.add(rate);
     }
 
-    /// What an ask by itself measured.
-    pub(crate) fn alone(&mut self, rate: f64) {
-        self.alone.add(rate);
+    /// What asks by themselves measured: the sum of their (bounded) rates, and their number.
+    pub(crate) fn alone_sum(&mut self, sum: f64, weight: f64) {
+        self.alone.sum += sum;
+        self.alone.weight += weight;
     }
 
     pub(crate) fn decay(&mut self, factor: f64) {
@@ -71,6 +68,15 @@ impl Goodput {
 
     pub(crate) fn is_bounded(&self) -> bool {
         self.loaded.is_bounded() && self.alone.is_bounded()
+    }
+}
+
+/// A rate that can be summed: 0 for what is no number.
+pub(crate) fn bounded(rate: f64) -> f64 {
+    if rate.is_nan() {
+        0.0
+    } else {
+        rate.clamp(0.0, MOST)
     }
 }
 
@@ -160,7 +166,7 @@ mod tests {
     fn load_counts_before_single_asks_and_nothing_is_nothing() {
         let mut goodput = Goodput::default();
         assert_eq!(goodput.tokens_per_second(), 0.0);
-        goodput.alone(50.0);
+        goodput.alone_sum(50.0, 1.0);
         assert_eq!(goodput.tokens_per_second(), 50.0);
         goodput.loaded(30.0);
         goodput.loaded(f64::NAN);

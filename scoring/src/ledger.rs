@@ -13,17 +13,19 @@ use codec::{Decode, Encode};
 use crate::{
     evidence::HotkeyEvidence,
     fidelity::FidelitySums,
-    goodput::{self, Goodput},
+    goodput::Goodput,
     grade::{self, Axes},
 };
 
 mod encoding;
 mod fault;
 mod measured;
+mod tally;
 
 pub use encoding::DecodeRecordError;
 pub use fault::{Fault, FaultKind};
 pub use measured::{Estimate, Measured};
+pub use tally::Tally;
 
 /// Asks of one round that a record tells apart.
 const MAX_ASKS_PER_ROUND: u32 = 4096;
@@ -184,6 +186,11 @@ impl Mean {
         self.weight += 1.0;
     }
 
+    fn merge(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.weight += other.weight;
+    }
+
     fn scale(&mut self, factor: f64) {
         self.sum *= factor;
         self.weight *= factor;
@@ -213,46 +220,33 @@ impl Record {
             Applied::Counted => {}
             refused => return refused,
         }
-        self.asked += 1.0;
-        self.asked_squared += 1.0;
-        match outcome {
-            AskOutcome::Answered {
-                e_value,
-                fidelity,
-                credit,
-                liveliness,
-                service,
-                pace,
-            } => {
-                self.answered += 1.0;
-                if pace.load.is_none() {
-                    self.goodput.alone(goodput::of_answer(*service, pace));
-                }
-                self.fidelity.merge(fidelity);
-                self.liveliness.add(*liveliness);
-                self.service.add(*service);
-                if let Some(credit) = credit {
-                    self.correctness.add(*credit);
-                }
-                if let Some(e_value) = e_value {
-                    self.evidence.observe(params, *e_value);
-                }
-            }
-            AskOutcome::Failed {
-                fidelity,
-                checkable,
-                load,
-            } => {
-                if load.is_none() {
-                    self.goodput.alone(0.0);
-                }
-                self.fidelity.merge(fidelity);
-                if *checkable {
-                    self.correctness.add(0.0);
-                }
-            }
+        self.take(&Tally::of(outcome));
+        if let AskOutcome::Answered {
+            e_value: Some(e_value),
+            ..
+        } = outcome
+        {
+            self.evidence.observe(params, *e_value);
         }
         Applied::Counted
+    }
+
+    /// Adds what came of asks that are not told apart. What the audit says of them comes through [`Self::observe`] or
+    /// [`Self::observe_all`].
+    pub fn take(&mut self, tally: &Tally) {
+        self.asked += tally.asked;
+        self.asked_squared += tally.asked;
+        self.answered += tally.answered;
+        self.fidelity.merge(&tally.fidelity);
+        self.correctness.merge(tally.correctness);
+        self.liveliness.merge(tally.liveliness);
+        self.service.merge(tally.service);
+        self.goodput.alone_sum(tally.alone.sum, tally.alone.weight);
+    }
+
+    /// Takes the audit's evidence of many requests: e-values, and how many requests had each.
+    pub fn observe_all(&mut self, e_values: &[(f64, f64)], params: &AuditParams) {
+        self.evidence.observe_all(params, e_values);
     }
 
     /// Takes evidence of the audit alone, from an exchange that no grade may rest on.

@@ -1,8 +1,10 @@
 //! Close a round: everything that a validator saw in it becomes records, grades and weights.
 //!
 //! [`close`] is one pure function of the ledger before, what was seen, and the spec. What was seen may come in any
-//! order: it is taken by account and index, so whoever has the same inputs gets the same bits. The validator, whoever
-//! verifies it, and a simulation call this same function.
+//! order: it is taken by account and index, so whoever has the same inputs gets the same bits. The validator and whoever
+//! verifies it call this same function. It has two parts: asks are counted into the miners' records ([`Observed`]), and
+//! [`settle`] makes grades, the crown and weights of the records. A simulation, which draws sums and no asks, enters at the
+//! second.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +16,11 @@ use serde::Serialize;
 
 use crate::{
     allocate::{ChainLimits, Entry, allocate},
-    goodput,
-    ledger::{AskId, AskOutcome, Fault, FaultKind, Record},
+    ledger::{AskOutcome, Fault, FaultKind, Record},
+    rank::Contender,
 };
 
+mod asks;
 mod contest;
 mod state;
 
@@ -147,23 +150,61 @@ pub struct Closed {
     pub weights: Vec<(Uid, u16)>,
 }
 
+/// What a round showed of one miner, beside what went into its record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    /// Whether it was asked anything.
+    pub asked: bool,
+    /// Whether anything came from the checkpoint that it commits to.
+    pub answered: bool,
+    /// Whether it has a quality on any shared prompt.
+    pub compared: bool,
+    /// Misconduct that it signed.
+    pub misconduct: Option<Fault>,
+}
+
+/// Where what was seen of the miners comes from: the asks of a round, or sums of them that a simulation draws.
+pub trait Observed {
+    /// Counts what was seen of a miner into its record, which has faded to this round.
+    fn count(&mut self, miner: &SeenMiner, record: &mut Record) -> Shown;
+
+    /// Qualities in [0, 1] on the round's shared prompts, by number; 0 where it gave no usable answer, and none where the
+    /// validator was in trouble. Asked of those who duel for the crown.
+    fn qualities(&mut self, miner: &SeenMiner) -> BTreeMap<u32, f64>;
+}
+
 /// Closes a round on the ledger as the round before left it.
 ///
 /// What the records held fades by one epoch before the round's results are counted. Whoever committed to the same tensors
 /// first is known before anybody is judged, so it does not matter in which order miners are looked at.
 pub fn close(before: Ledger, input: &RoundInput<'_>, spec: &SubnetSpec) -> Closed {
+    let mut asks = asks::Asks::new(input.round, input.results, spec);
+    settle(
+        before,
+        input.round,
+        input.miners,
+        &mut asks,
+        input.limits,
+        spec,
+    )
+}
+
+/// Settles a round from what was observed of each miner: records, faults, grades, the crown and the weights.
+///
+/// [`close`] is this on the asks themselves.
+pub fn settle(
+    before: Ledger,
+    round: Round,
+    miners: &[SeenMiner],
+    observed: &mut impl Observed,
+    limits: &ChainLimits,
+    spec: &SubnetSpec,
+) -> Closed {
     let mut ledger = before;
-    let epoch = Epoch(input.round.0);
-    let mut miners: Vec<&SeenMiner> = input.miners.iter().collect();
+    let epoch = Epoch(round.0);
+    let mut miners: Vec<&SeenMiner> = miners.iter().collect();
     miners.sort_by_key(|miner| (miner.account, miner.uid));
     miners.dedup_by_key(|miner| miner.account);
-    let mut results: Vec<&AskResult> = input.results.iter().collect();
-    results.sort_by_key(|result| (result.account, result.purpose, result.index));
-    results.dedup_by_key(|result| (result.account, result.purpose, result.index));
-    let mut of_account: BTreeMap<Account, Vec<&AskResult>> = BTreeMap::new();
-    for result in results {
-        of_account.entry(result.account).or_default().push(result);
-    }
 
     for miner in &miners {
         if let Artifact::Fetched { tensors } = &miner.artifact {
@@ -174,20 +215,17 @@ pub fn close(before: Ledger, input: &RoundInput<'_>, spec: &SubnetSpec) -> Close
     let mut entries = Vec::with_capacity(miners.len());
     let mut sights = Vec::with_capacity(miners.len());
     for miner in miners {
-        let results = of_account
-            .get(&miner.account)
-            .map_or(&[][..], Vec::as_slice);
-        let fault = standing_fault(miner, results, &ledger);
-        let record = ledger.record_mut(miner.account, epoch);
+        let (claims, record) = ledger.claims_and_record(miner.account, epoch);
         record.decay_to(epoch, &spec.grade);
-        count(record, input.round, results, spec);
+        let shown = observed.count(miner, record);
+        let fault = standing_fault(miner, shown.misconduct.clone(), claims);
         record.set_checkpoint(Some(miner.checkpoint));
         record.set_fault(fault);
         let grade = record.summary(spec);
         let entry = entry(miner, &grade, record.goodput(&spec.service));
         sights.push(contest::Sight {
             miner,
-            results,
+            shown,
             entry,
             attempt: record.attempts(),
         });
@@ -198,12 +236,17 @@ pub fn close(before: Ledger, input: &RoundInput<'_>, spec: &SubnetSpec) -> Close
             grade,
         });
     }
-    let contenders = contest::contenders(&sights, &spec.grade);
+    let first = contest::first_of_classes(&sights);
+    let contenders: Vec<Contender> = first.values().map(|sight| sight.contender()).collect();
     let crown = ledger
         .crown_mut()
-        .close_round(epoch, &contenders, &spec.allocation);
-    ledger.closed(input.round);
-    let weights = allocate(&entries, crown, &spec.allocation, input.limits);
+        .close_round(epoch, &contenders, &spec.allocation, |class| {
+            first
+                .get(&class)
+                .map_or_else(BTreeMap::new, |sight| observed.qualities(sight.miner))
+        });
+    ledger.closed(round);
+    let weights = allocate(&entries, crown, &spec.allocation, limits);
     Closed {
         ledger,
         graded,
@@ -220,40 +263,15 @@ fn claim_of(miner: &SeenMiner) -> Claim {
     }
 }
 
-fn count(record: &mut Record, round: Round, results: &[&AskResult], spec: &SubnetSpec) {
-    for result in results {
-        match (result.purpose, &result.outcome) {
-            (Purpose::Audit, outcome) => {
-                let index = result.index;
-                record.apply(AskId { round, index }, outcome, &spec.audit);
-            }
-            (
-                Purpose::Organic,
-                AskOutcome::Answered {
-                    e_value: Some(e_value),
-                    ..
-                },
-            ) => record.observe(*e_value, &spec.audit),
-            (Purpose::Organic, _) => {}
-        }
-    }
-    for probe in 0..spec.service.load_probes {
-        let streams = results
-            .iter()
-            .filter(|result| result.purpose == Purpose::Audit)
-            .map(|result| &result.outcome)
-            .filter(|outcome| outcome.load() == Some(probe));
-        if let Some(tokens_per_second) = goodput::of_probe(streams, spec.service.load_streams) {
-            record.load_probe(tokens_per_second);
-        }
-    }
-}
-
 /// What stands against a miner apart from the audit's evidence: the first of what it signed, what it committed to, and
 /// whose tensors those were before.
-fn standing_fault(miner: &SeenMiner, results: &[&AskResult], ledger: &Ledger) -> Option<Fault> {
-    if let Some(fault) = results.iter().find_map(|result| result.fault.clone()) {
-        return Some(fault);
+fn standing_fault(
+    miner: &SeenMiner,
+    misconduct: Option<Fault>,
+    claims: &BTreeMap<Digest, Claim>,
+) -> Option<Fault> {
+    if misconduct.is_some() {
+        return misconduct;
     }
     match &miner.artifact {
         Artifact::Missing => None,
@@ -262,7 +280,7 @@ fn standing_fault(miner: &SeenMiner, results: &[&AskResult], ledger: &Ledger) ->
             evidence: evidence.clone(),
         }),
         Artifact::Fetched { tensors } => {
-            let first = ledger.claim_to(tensors)?;
+            let first = claims.get(tensors)?;
             (first.account != miner.account).then(|| Fault {
                 kind: FaultKind::Copy,
                 evidence: format!(

@@ -4,10 +4,25 @@
 //! largest. Every miner gets the round's shared prompts, on which pairs are compared; the rest go out in proportion to
 //! the width, so a newcomer is known well enough ([`enough`]) long before its evidence is as old as the others'.
 
-use athanor_spec::{SubnetSpec, params::AllocationParams};
+use athanor_spec::{
+    SubnetSpec,
+    params::{AllocationParams, RoundParams},
+};
 
 /// Prompts of one miner at most, as a multiple of the mean: a newcomer is no reason to flood it.
 const MOST: u32 = 4;
+
+/// How many of a miner's asks carry the round's shared prompts: those of the lowest indices.
+pub fn shared_prompts(round: &RoundParams) -> u32 {
+    // At most asks_per_miner, as the share is at most 1.
+    (f64::from(round.asks_per_miner) * round.shared_share).round() as u32
+}
+
+/// How many asks every miner gets at least: those with the shared prompts, and those that load probes may take.
+pub fn least_asks(spec: &SubnetSpec) -> u32 {
+    let probes = spec.service.load_probes * spec.service.load_streams;
+    (shared_prompts(&spec.round) + probes).min(spec.round.asks_per_miner)
+}
 
 /// n* = (p z s / (0.1 Q))^2: the asks after which the width no longer takes more than about a tenth of the pay of a miner
 /// of quality `quality` (derivative of Q_low^p); not more than the cap that all share. 0 for a quality of 0.

@@ -104,17 +104,7 @@ pub fn whom(head: &Head) -> Vec<PlannedMiner> {
         .collect()
 }
 
-/// How many of a miner's asks carry the round's shared prompts: those of the lowest indices.
-pub fn shared_prompts(round: &RoundParams) -> u32 {
-    // At most asks_per_miner, as the share is at most 1.
-    (f64::from(round.asks_per_miner) * round.shared_share).round() as u32
-}
-
-/// How many asks every miner gets at least: those with the shared prompts, and those that load probes may take.
-pub fn least_asks(spec: &SubnetSpec) -> u32 {
-    let probes = spec.service.load_probes * spec.service.load_streams;
-    (shared_prompts(&spec.round) + probes).min(spec.round.asks_per_miner)
-}
+pub use athanor_scoring::width::{least_asks, shared_prompts};
 
 /// Plans a round: families drawn independently per prompt (never in blocks, which
 /// would break the sequential tests), scattered over `window_blocks` blocks.

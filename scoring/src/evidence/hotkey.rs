@@ -29,16 +29,25 @@ impl HotkeyEvidence {
     /// Takes one request's normalised e-value (see [`super::Calibration::request_e_value`]); something that is no
     /// number counts as no evidence.
     pub fn observe(&mut self, params: &AuditParams, e_prime: f64) {
+        self.observe_all(params, &[(e_prime, 1.0)]);
+    }
+
+    /// Takes many requests: normalised e-values, and how many requests had each. W is looked at after the last of them.
+    pub fn observe_all(&mut self, params: &AuditParams, e_primes: &[(f64, f64)]) {
         self.align(params);
-        let e_prime = if e_prime.is_finite() {
-            e_prime.max(0.0)
-        } else {
-            1.0
-        };
-        for product in &mut self.products {
-            product.log += (1.0 - product.share + product.share * e_prime).ln();
+        let mut requests = 0.0;
+        for (e_prime, count) in e_primes {
+            let e_prime = if e_prime.is_finite() {
+                e_prime.max(0.0)
+            } else {
+                1.0
+            };
+            for product in &mut self.products {
+                product.log += count * (1.0 - product.share + product.share * e_prime).ln();
+            }
+            requests += count;
         }
-        self.requests = self.requests.saturating_add(1);
+        self.requests = self.requests.saturating_add(requests as u64);
         self.peak_log = self.peak_log.max(self.log_mean());
     }
 
@@ -72,6 +81,10 @@ impl HotkeyEvidence {
     /// Follows a change of the spec: a dropped share takes its product with it, a new one starts at 1. Either way W
     /// stays a mean of martingales that started at 1.
     fn align(&mut self, params: &AuditParams) {
+        let shares = params.dishonest_shares.iter().take(Self::MAX_SHARES);
+        if shares.eq(self.products.iter().map(|product| &product.share)) {
+            return;
+        }
         let known = |share: f64| self.products.iter().find(|p| p.share == share).copied();
         let aligned = params
             .dishonest_shares
@@ -91,7 +104,11 @@ impl HotkeyEvidence {
         if self.products.is_empty() {
             return 0.0;
         }
-        let logs: Vec<f64> = self.products.iter().map(|p| p.log).collect();
-        log_sum_exp(&logs) - (logs.len() as f64).ln()
+        let mut logs = [0.0; Self::MAX_SHARES];
+        let known = self.products.len().min(logs.len());
+        for (log, product) in logs.iter_mut().zip(&self.products) {
+            *log = product.log;
+        }
+        log_sum_exp(&logs[..known]) - (known as f64).ln()
     }
 }

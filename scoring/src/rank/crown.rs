@@ -81,9 +81,8 @@ pub struct Contender {
     pub presence: Presence,
     /// Lower confidence bound of its quality, in [0, 1].
     pub quality_low: f64,
-    /// Quality in [0, 1] on the round's shared prompts, by number; 0 where it gave no usable answer, and none where the
-    /// validator was in trouble.
-    pub qualities: BTreeMap<u32, f64>,
+    /// Whether it has a quality on any of the round's shared prompts.
+    pub compared: bool,
 }
 
 /// Why bytes are no crown.
@@ -114,13 +113,16 @@ impl Crown {
     /// Closes a round: priorities begin and lapse, challengers in turn are compared with the holder on the prompts that
     /// both got, and the crown passes to the one that is furthest above its threshold. Returns the holder.
     ///
-    /// Each class appears once in `contenders`; their order does not matter. Closing an epoch again, or an earlier one,
-    /// is the caller's to prevent.
+    /// Each class appears once in `contenders`; their order does not matter. `qualities` gives those of a class in [0, 1] on
+    /// the round's shared prompts, by number (0 where it gave no usable answer, none where the validator was in trouble);
+    /// it is called for the holder and the challengers in turn only. Closing an epoch again, or an earlier one, is the
+    /// caller's to prevent.
     pub fn close_round(
         &mut self,
         epoch: Epoch,
         contenders: &[Contender],
         params: &AllocationParams,
+        mut qualities: impl FnMut(Digest) -> BTreeMap<u32, f64>,
     ) -> Option<Digest> {
         let by_class: BTreeMap<Digest, &Contender> =
             contenders.iter().map(|it| (it.class, it)).collect();
@@ -135,16 +137,14 @@ impl Crown {
             self.claim(epoch, &by_class);
         }
         let holder = self.holder?;
-        if let Some(incumbent) = by_class.get(&holder.class) {
+        if by_class.contains_key(&holder.class) {
+            let incumbent = qualities(holder.class);
             // Differences in the order of the prompts, whose families are drawn at random.
             let eps = margin(epoch.0.saturating_sub(holder.since.0) as f64, params);
             for class in self.turns(epoch, holder.class, &by_class, params) {
-                let Some(challenger) = by_class.get(&class) else {
-                    continue;
-                };
                 let attempt = self.standing.get(&class).map_or(1, |it| it.attempt);
-                for (prompt, quality) in &challenger.qualities {
-                    if let Some(other) = incumbent.qualities.get(prompt) {
+                for (prompt, quality) in qualities(class) {
+                    if let Some(other) = incumbent.get(&prompt) {
                         self.observe(class, holder.class, attempt, quality - other, eps);
                     }
                 }
@@ -253,11 +253,7 @@ impl Crown {
             .standing
             .iter()
             .filter(|(class, _)| **class != holder)
-            .filter(|(class, _)| {
-                contenders
-                    .get(class)
-                    .is_some_and(|it| !it.qualities.is_empty())
-            })
+            .filter(|(class, _)| contenders.get(class).is_some_and(|it| it.compared))
             .map(|(class, it)| (it.last_turn, it.since, it.committed_at, *class))
             .collect();
         waiting.sort_unstable();

@@ -130,11 +130,17 @@ impl Ledger {
         }
     }
 
-    /// The record of an account, an empty one if it is seen for the first time.
-    pub(super) fn record_mut(&mut self, account: Account, epoch: Epoch) -> &mut Record {
-        self.records
+    /// The claims, and the record of an account, an empty one if it is seen for the first time.
+    pub(super) fn claims_and_record(
+        &mut self,
+        account: Account,
+        epoch: Epoch,
+    ) -> (&BTreeMap<Digest, Claim>, &mut Record) {
+        let record = self
+            .records
             .entry(account)
-            .or_insert_with(|| Record::new(epoch))
+            .or_insert_with(|| Record::new(epoch));
+        (&self.claims, record)
     }
 
     /// The crown, to close a round on.

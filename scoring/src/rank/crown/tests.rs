@@ -12,20 +12,46 @@ fn class(name: u8) -> Digest {
     Digest([name; 32])
 }
 
+/// A contender with its qualities on shared prompts.
+#[derive(Clone)]
+struct Sighted {
+    contender: Contender,
+    qualities: BTreeMap<u32, f64>,
+}
+
 /// A class that was served and did equally well on so many shared prompts.
-fn served(name: u8, quality: f64, prompts: u32) -> Contender {
-    Contender {
-        class: class(name),
-        committed_at: BlockNumber(name.into()),
-        attempt: 1,
-        presence: Presence::Served,
-        quality_low: quality,
+fn served(name: u8, quality: f64, prompts: u32) -> Sighted {
+    Sighted {
+        contender: Contender {
+            class: class(name),
+            committed_at: BlockNumber(name.into()),
+            attempt: 1,
+            presence: Presence::Served,
+            quality_low: quality,
+            compared: prompts > 0,
+        },
         qualities: (0..prompts).map(|prompt| (prompt, quality)).collect(),
     }
 }
 
-fn close(crown: &mut Crown, epoch: u64, contenders: &[Contender]) -> Option<Digest> {
-    crown.close_round(Epoch(epoch), contenders, &params())
+fn close(crown: &mut Crown, epoch: u64, sighted: &[Sighted]) -> Option<Digest> {
+    close_by(crown, epoch, sighted, &params())
+}
+
+fn close_by(
+    crown: &mut Crown,
+    epoch: u64,
+    sighted: &[Sighted],
+    params: &AllocationParams,
+) -> Option<Digest> {
+    let contenders: Vec<Contender> = sighted.iter().map(|it| it.contender.clone()).collect();
+    let qualities: BTreeMap<Digest, &BTreeMap<u32, f64>> = sighted
+        .iter()
+        .map(|it| (it.contender.class, &it.qualities))
+        .collect();
+    crown.close_round(Epoch(epoch), &contenders, params, |class| {
+        qualities[&class].clone()
+    })
 }
 
 #[test]
@@ -64,7 +90,7 @@ fn a_duel_goes_on_where_it_stopped() {
     close(&mut crown, 3, &[served(1, 0.5, 12)]);
     assert_eq!(crown.priority(class(2)), None);
     let mut again = round.clone();
-    again[1].attempt = 7;
+    again[1].contender.attempt = 7;
     close(&mut crown, 4, &again);
     assert!(crown.log_e_value(class(2)) > before && before > 0.0);
     assert_eq!(crown.challenge(class(2), &params()).unwrap().1, 24);
@@ -81,20 +107,15 @@ fn priority_lapses_with_an_epoch_of_absence_and_not_by_the_validators_trouble() 
     let there = served(1, 0.5, 12);
     let other = served(2, 0.4, 12);
     close(&mut crown, 1, &[there.clone(), other.clone()]);
-    let unknown = Contender {
-        presence: Presence::Unknown,
-        qualities: BTreeMap::new(),
-        ..there.clone()
-    };
+    let mut unknown = served(1, 0.5, 0);
+    unknown.contender.presence = Presence::Unknown;
     assert_eq!(
         close(&mut crown, 2, &[unknown, other.clone()]),
         Some(class(1))
     );
     assert_eq!(crown.priority(class(1)), Some(Epoch(1)));
-    let absent = Contender {
-        presence: Presence::Absent,
-        ..there
-    };
+    let mut absent = there;
+    absent.contender.presence = Presence::Absent;
     assert_eq!(close(&mut crown, 3, &[absent, other]), Some(class(2)));
     assert_eq!(crown.priority(class(1)), None);
 }
@@ -106,7 +127,7 @@ fn challengers_take_turns_first_in_first_out() {
         ..params()
     };
     let mut crown = Crown::default();
-    let round: Vec<Contender> = (1..=6)
+    let round: Vec<Sighted> = (1..=6)
         .map(|name| served(name, 0.9 - 0.1 * f64::from(name), 4))
         .collect();
     let met = |crown: &Crown| -> Vec<u64> {
@@ -114,11 +135,11 @@ fn challengers_take_turns_first_in_first_out() {
             .map(|name| crown.challenge(class(name), &params).map_or(0, |(_, n)| n))
             .collect()
     };
-    crown.close_round(Epoch(1), &round, &params);
+    close_by(&mut crown, 1, &round, &params);
     assert_eq!(met(&crown), [4, 4, 0, 0, 0]);
-    crown.close_round(Epoch(2), &round, &params);
+    close_by(&mut crown, 2, &round, &params);
     assert_eq!(met(&crown), [4, 4, 4, 4, 0]);
-    crown.close_round(Epoch(3), &round, &params);
+    close_by(&mut crown, 3, &round, &params);
     assert_eq!(met(&crown), [8, 4, 4, 4, 4]);
 }
 
@@ -146,17 +167,16 @@ fn a_flood_of_challengers_does_not_grow_the_state_without_bound() {
     let named = |index: u32| {
         let mut digest = [1; 32];
         digest[..4].copy_from_slice(&index.to_le_bytes());
-        Contender {
-            class: Digest(digest),
-            quality_low: 1.0 / f64::from(index + 1),
-            ..served(1, 0.5, 1)
-        }
+        let mut sighted = served(1, 0.5, 1);
+        sighted.contender.class = Digest(digest);
+        sighted.contender.quality_low = 1.0 / f64::from(index + 1);
+        sighted
     };
-    let round: Vec<Contender> = (0..2_000).map(named).collect();
-    crown.close_round(Epoch(1), &round, &params);
+    let round: Vec<Sighted> = (0..2_000).map(named).collect();
+    close_by(&mut crown, 1, &round, &params);
     assert_eq!(crown.duels.len(), MAX_DUELS);
     // All of them gone, only the duels are remembered.
-    crown.close_round(Epoch(2), &[], &params);
+    close_by(&mut crown, 2, &[], &params);
     assert!(crown.standing.is_empty() && crown.holder().is_none());
     assert_eq!(Crown::from_bytes(&crown.to_bytes()), Ok(crown));
 }
