@@ -1,6 +1,6 @@
 //! One round's asks as a pure function of its seed: what is asked, of whom, and when.
 //!
-//! A share of the prompts is common to all miners of the round ([`RoundParams::shared_share`]): qualities on the same
+//! A share of the prompts is common to all miners of the round ([`shared_prompts`]): qualities on the same
 //! prompt can be compared pair by pair, and the teacher continues and reads such a prompt once, however many miners get
 //! it. Sharing gives nothing away. An answer is a function of the miner's own checkpoint, which it committed to before
 //! the round's seed existed, and of its own sampling seed, which it learns with the ask: another miner's answer is wrong
@@ -20,7 +20,7 @@ use athanor_scoring::{
     task::{self, Deck, Item},
     transcript::Head,
 };
-use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid, params::RoundParams};
+use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid};
 use rand::{Rng, SeedableRng, seq::IndexedRandom as _};
 use rand_chacha::ChaCha20Rng;
 
