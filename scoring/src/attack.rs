@@ -71,8 +71,13 @@ impl Attack {
         stake: f64,
         prices: &Prices,
     ) -> f64 {
-        let identities = f64::from(identities.max(1));
-        let machines = if self.shares_machine { 1.0 } else { identities };
+        let identities = identities.max(1);
+        let machines = f64::from(if self.shares_machine {
+            identities.div_ceil(self.identities)
+        } else {
+            identities
+        });
+        let identities = f64::from(identities);
         let together = Cost {
             gpu_seconds: machines * self.cost.gpu_seconds,
             stake_epochs: identities * self.cost.stake_epochs,

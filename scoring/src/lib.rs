@@ -14,6 +14,7 @@ pub mod rank;
 pub mod readiness;
 pub mod round;
 pub mod similarity;
+pub mod simulation;
 pub mod synthetic;
 pub mod task;
 pub mod transcript;

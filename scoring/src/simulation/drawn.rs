@@ -1,0 +1,174 @@
+//! Draw what one validator's round measures of each miner, as sums.
+
+use std::collections::BTreeMap;
+
+use athanor_spec::{SubnetSpec, params::AuditParams};
+
+use super::{population::Noise, random::Draw, world::Act};
+use crate::{
+    attack::{Draws, WORST_DIVERGENCE},
+    fidelity::FidelitySums,
+    ledger::{AskOutcome, Fault, FaultKind, Pace, Record, Tally},
+    round::{Observed, SeenMiner, Shown},
+    width,
+};
+
+/// Nats of the teacher's entropy in an answer: its unit cancels out of every ratio.
+const NATS: f64 = 8.0;
+
+/// A round of one validator.
+pub(super) struct Drawn<'a> {
+    /// What miners do, by UID.
+    pub(super) acts: &'a [Option<Act>],
+    /// How many asks each gets, by UID.
+    pub(super) asks: &'a [u32],
+    pub(super) spec: &'a SubnetSpec,
+    pub(super) noise: &'a Noise,
+    pub(super) draw: Draw,
+    /// Names the round's shared prompts.
+    pub(super) prompts: [u64; 3],
+}
+
+impl Drawn<'_> {
+    fn act(&self, miner: &SeenMiner) -> Option<(Act, u32)> {
+        let uid = usize::from(miner.uid.0);
+        let act = (*self.acts.get(uid)?)?;
+        Some((act, *self.asks.get(uid)?))
+    }
+
+    /// What a mean of `count` values around `mean` turns out to be, where each has this deviation.
+    fn mean_of(&mut self, mean: f64, deviation: f64, count: f64) -> f64 {
+        mean + deviation * self.draw.normal() / count.sqrt()
+    }
+}
+
+/// Evidence of `answered` audited answers.
+fn evidence(record: &mut Record, act: &Act, answered: u32, draw: &mut Draw, params: &AuditParams) {
+    let forged = draw.binomial(answered, act.play.forged);
+    let caught = draw.binomial(forged, act.play.draws.share);
+    let honest = (Draws::HONEST.missed, f64::from(answered - forged));
+    if forged == 0 {
+        record.observe_all(&[honest], params);
+        return;
+    }
+    let draws = act.play.draws;
+    record.observe_all(
+        &[
+            honest,
+            (draws.caught, f64::from(caught)),
+            (draws.missed, f64::from(forged - caught)),
+        ],
+        params,
+    );
+}
+
+impl Observed for Drawn<'_> {
+    fn count(&mut self, miner: &SeenMiner, record: &mut Record) -> Shown {
+        let Some((act, asked)) = self.act(miner) else {
+            return Shown::default();
+        };
+        if asked == 0 {
+            return Shown::default();
+        }
+        let play = &act.play;
+        let skill = play.skill;
+        // Nothing is asked whose answers could not be replayed.
+        let answered = self.draw.binomial(asked, skill.answered);
+        let (n, a) = (f64::from(asked), f64::from(answered));
+        let noise = *self.noise;
+        let mut tally = Tally::of_means(
+            n,
+            0.0,
+            FidelitySums::of_sums([WORST_DIVERGENCE * NATS * n, NATS * n, 0.0, 0.0]),
+            n * (1.0 - self.spec.round.continuation_share),
+            0.0,
+            0.0,
+            0.0,
+        );
+        if answered > 0 {
+            let scatter = self.mean_of(1.0, noise.divergence, a).max(0.0);
+            let forced_scatter = self.mean_of(1.0, noise.divergence, a).max(0.0);
+            let items = (n * (1.0 - self.spec.round.continuation_share)).max(1.0);
+            let credit = self.mean_of(skill.correctness, noise.correctness, items);
+            let service = self.mean_of(skill.service, noise.service, a);
+            let charge = NATS * (a * skill.divergence * scatter + (n - a) * WORST_DIVERGENCE);
+            let forced = NATS * a * skill.forced_divergence * forced_scatter;
+            tally = Tally::of_means(
+                n,
+                a,
+                FidelitySums::of_sums([charge, NATS * n, forced, NATS * a]),
+                n * (1.0 - self.spec.round.continuation_share),
+                credit,
+                skill.liveliness,
+                service,
+            );
+            evidence(record, &act, answered, &mut self.draw, &self.spec.audit);
+        }
+        record.take(&tally);
+        for _ in 0..self.spec.service.load_probes {
+            // A random half of all miners is loaded in each probe.
+            if self.draw.unit() < 0.5 {
+                let reached = self.mean_of(1.0, noise.goodput, 1.0).max(0.0);
+                let alive = if answered > 0 { skill.answered } else { 0.0 };
+                record.load_probe(
+                    reached
+                        * alive
+                        * skill.service
+                        * skill.goodput
+                        * self.spec.service.goodput_tokens_per_second,
+                );
+            }
+        }
+        let misconduct = (play.misconduct && answered > 0).then(|| Fault {
+            kind: FaultKind::BadAnswer,
+            evidence: "the answer is to another ask, or from another checkpoint".to_owned(),
+        });
+        Shown {
+            asked: true,
+            answered: answered > 0,
+            compared: width::shared_prompts(&self.spec.round) > 0,
+            misconduct,
+        }
+    }
+
+    fn qualities(&mut self, miner: &SeenMiner) -> BTreeMap<u32, f64> {
+        let Some((act, asked)) = self.act(miner) else {
+            return BTreeMap::new();
+        };
+        let skill = act.play.skill;
+        let noise = *self.noise;
+        let continuation_share = self.spec.round.continuation_share;
+        let shared = width::shared_prompts(&self.spec.round).min(asked);
+        (0..shared)
+            .map(|prompt| {
+                let [seed, epoch, validator] = self.prompts;
+                let mut common = Draw::of([seed, epoch, validator, u64::from(prompt)]);
+                let hard = (1.0 + noise.prompt * common.normal()).max(0.1);
+                let checkable = common.unit() >= continuation_share;
+                if self.draw.unit() >= skill.answered {
+                    return (prompt, 0.0);
+                }
+                let mut of = |divergence: f64| {
+                    let scatter = (1.0 + noise.divergence * self.draw.normal()).max(0.0);
+                    NATS * divergence * hard * scatter
+                };
+                let sums = [
+                    of(skill.divergence),
+                    NATS,
+                    of(skill.forced_divergence),
+                    NATS,
+                ];
+                let credit = skill.correctness + noise.correctness * self.draw.normal();
+                let outcome = AskOutcome::Answered {
+                    e_value: None,
+                    fidelity: FidelitySums::of_sums(sums),
+                    credit: checkable.then(|| credit.clamp(0.0, 1.0)),
+                    liveliness: skill.liveliness,
+                    service: 1.0,
+                    pace: Pace::default(),
+                };
+                (prompt, outcome.quality(&self.spec.grade))
+            })
+            .collect()
+    }
+}
