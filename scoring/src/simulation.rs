@@ -13,6 +13,7 @@ mod drawn;
 mod engine;
 mod outcome;
 mod population;
+pub mod published;
 mod random;
 mod summary;
 mod validator;

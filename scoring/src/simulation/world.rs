@@ -140,8 +140,11 @@ impl World {
         let mut members = Vec::new();
         let mut uid = first;
         for (index, group) in population.miners.iter().enumerate() {
+            let identities = identities(group);
             for number in 0..group.count {
-                let mut draw = Draw::of([seed, 0x7a1e, u64::from(number), 0]);
+                // All identities of an attacker have its abilities.
+                let attacker = number / identities;
+                let mut draw = Draw::of([seed, 0x7a1e, u64::from(attacker), 0]);
                 members.push(Member {
                     uid,
                     group: index,
@@ -293,8 +296,7 @@ impl Member {
             correctness: 1.0,
             ..own
         };
-        // One attacker with as many identities as it takes, and as many attackers as the group has room for.
-        let identities = attack.identities.min(group.count).max(1);
+        let identities = identities(group);
         play(&Scene {
             epoch,
             age,
@@ -327,6 +329,14 @@ impl Member {
             asks: 0,
             artifact,
         }
+    }
+}
+
+/// Hotkeys of one attacker; a group has as many attackers as it has room for.
+fn identities(group: &MinerGroup) -> u32 {
+    match attack_of(&group.behaviour) {
+        Ok(Some(attack)) => attack.identities.min(group.count).max(1),
+        Ok(None) | Err(()) => 1,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check::CheckArgs, diff::DiffArgs, new::NewArgs, show::ShowArgs};
+use crate::{
+    check::CheckArgs, diff::DiffArgs, new::NewArgs, show::ShowArgs, simulate::SimulateArgs,
+};
 
 /// The owner's workbench: write, check, compare and publish a subnet's spec.
 ///
@@ -27,4 +29,6 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Compare two specs: which numbers differ, and whose pay that moves
     Diff(DiffArgs),
+    /// Simulate thousands of epochs of honest and dishonest participants: what each earns, one spec beside another
+    Simulate(Box<SimulateArgs>),
 }

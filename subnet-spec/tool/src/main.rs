@@ -7,6 +7,7 @@ mod file;
 mod new;
 mod outcome;
 mod show;
+mod simulate;
 
 use std::{
     error::Error,
@@ -38,6 +39,7 @@ async fn run(command: Command) -> Result<Outcome, Box<dyn Error>> {
         Command::Check(args) => check::run(&args)?,
         Command::Show(args) => show::run(&args).await?,
         Command::Diff(args) => diff::run(&args)?,
+        Command::Simulate(args) => simulate::run(&args)?,
     })
 }
 
