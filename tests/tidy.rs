@@ -68,6 +68,7 @@ const GRAPH: &[(&str, &[&str])] = &[
         "athanor-tui",
         &[
             "athanor-spec",
+            "athanor-yuma",
             "athanor-scoring",
             "athanor-chain",
             "athanor-cli",

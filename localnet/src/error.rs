@@ -127,6 +127,9 @@ pub enum LocalnetError {
     /// The terminal failed.
     #[error(transparent)]
     Terminal(#[from] athanor_tui::RunError),
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Recording(#[from] athanor_tui::source::recording::RecordingError),
     /// The stream of blocks ended.
     #[error(transparent)]
     Blocks(#[from] athanor_chain::BlocksError),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use athanor_node::{LoggingArgs, logging, shutdown};
-use athanor_tui::{Events, Source, epoch_table};
+use athanor_tui::{Events, Look, Options, Source, Theme, epoch_table};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -45,19 +45,31 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
     }
     let mut watcher = subnet.watcher();
     let ended = if interactive {
-        let screen = athanor_tui::run(source(&subnet, &settings), stop.clone().cancelled_owned());
+        let options = Options {
+            look: Look::from_environment(Theme::Auto, false),
+            record: settings.record.clone(),
+            ..Options::default()
+        };
+        let watched = source(&subnet, &settings);
+        let screen = athanor_tui::run(watched, options, stop.clone().cancelled_owned());
         tokio::select! {
             shown = screen => shown.map_err(LocalnetError::from),
             followed = follow(&mut subnet, &mut watcher, &settings, &stop, |_| ()) => followed,
         }
     } else {
-        follow(&mut subnet, &mut watcher, &settings, &stop, |table| {
+        let watched = settings.record.as_ref();
+        let watched = watched.map(|path| (source(&subnet, &settings), path.as_path()));
+        let recorded = recorded(watched, stop.clone());
+        let followed = follow(&mut subnet, &mut watcher, &settings, &stop, |table| {
             // A reader that closed the pipe has seen enough.
             if writeln!(std::io::stdout(), "{table}").is_err() {
                 stop.cancel();
             }
-        })
-        .await
+        });
+        tokio::select! {
+            failed = recorded => failed,
+            followed = followed => followed,
+        }
     };
     let report = watcher.report().clone();
     subnet.shutdown().await?;
@@ -65,6 +77,22 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
         write_report(path, &report)?;
     }
     ended
+}
+
+/// Writes down what a source brings until told to stop; without a source it only waits.
+async fn recorded(
+    watched: Option<(Source, &Path)>,
+    stop: CancellationToken,
+) -> Result<(), LocalnetError> {
+    match watched {
+        Some((source, path)) => {
+            Ok(athanor_tui::source::record(source, path, stop.cancelled_owned()).await?)
+        }
+        None => {
+            stop.cancelled_owned().await;
+            Ok(())
+        }
+    }
 }
 
 /// Measures how far two validators agree, and says what each round came to.

@@ -26,6 +26,10 @@ pub struct Settings {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
+    /// Write everything that the terminal UI is told to this file, for `athanor-tui --replay` (.gz: compressed).
+    #[arg(long, value_name = "FILE", conflicts_with = "agreement")]
+    pub record: Option<PathBuf>,
+
     /// Port of the chain's WebSocket on 127.0.0.1; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 9944)]
     pub port: u16,

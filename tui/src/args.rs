@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use athanor_chain::{Endpoint, ParseEndpointError};
-use athanor_spec::NetUid;
-use athanor_tui::{Events, Source};
-use clap::Parser;
+use athanor_spec::{NetUid, Uid};
+use athanor_tui::{Events, Look, Options, Screen, Source, State, Theme, View};
+use clap::{Parser, ValueEnum};
 
 /// Block time of Bittensor's own networks.
 const BITTENSOR_BLOCK: Duration = Duration::from_secs(12);
@@ -37,12 +37,91 @@ pub(crate) struct Args {
     /// JSON lines that a daemon writes: adds grades, evidence and training to what the chain shows
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Print the subnet once as a table and leave
+    /// Print one frame as text and leave
     #[arg(long)]
     once: bool,
-    /// With --once: print JSON
-    #[arg(long, requires = "once")]
+    /// Print everything that is known once, as one JSON object, and leave
+    #[arg(long)]
     json: bool,
+    /// The screen to begin with, or to print
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    screen: ScreenName,
+    /// The neuron that the screen is about
+    #[arg(long, value_name = "UID")]
+    select: Option<Uid>,
+    /// With --once: columns and rows of the frame
+    #[arg(
+        long,
+        value_name = "WIDTHxHEIGHT",
+        default_value = "120x40",
+        requires = "once"
+    )]
+    size: Size,
+    /// Write everything that comes to this file, to be played again (.gz: compressed)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "json", "replay"])]
+    record: Option<PathBuf>,
+    /// Play a recording instead of watching a chain
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["network", "chain_endpoint", "events"])]
+    replay: Option<PathBuf>,
+    /// With --replay: how fast, in times real time (1/8 to 256)
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 1.0,
+        requires = "replay"
+    )]
+    speed: f64,
+    /// With --replay and --once or --json: after how many seconds; its end otherwise
+    #[arg(long, value_name = "SECONDS", requires = "replay")]
+    at: Option<f64>,
+    /// What the terminal's background is
+    #[arg(long, value_enum, default_value_t)]
+    theme: Theme,
+    /// Draw with ASCII only
+    #[arg(long)]
+    ascii: bool,
+}
+
+/// A screen by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ScreenName {
+    /// The subnet at a glance
+    #[default]
+    Overview,
+    /// All neurons
+    Metagraph,
+    /// One miner: why it is paid what it is
+    Miner,
+    /// One validator: its votes
+    Validator,
+    /// Rounds as they go
+    Rounds,
+    /// Who works together
+    Collusion,
+    /// Rules, what-if, extrinsics and events
+    Chain,
+    /// What happened
+    Logs,
+    /// The keys
+    Help,
+    /// With --once: the epoch as a plain table, as athanor-localnet prints it
+    Table,
+}
+
+/// Columns and rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size(u16, u16);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let sizes = text.split_once('x').and_then(|(width, height)| {
+            let side = |text: &str| text.parse().ok().filter(|side| (1..=1000).contains(side));
+            Some(Self(side(width)?, side(height)?))
+        });
+        sizes.ok_or_else(|| "expected columns x rows, such as 160x50, each up to 1000".to_owned())
+    }
 }
 
 /// What is printed.
@@ -50,6 +129,10 @@ pub(crate) struct Args {
 pub(crate) enum Mode {
     /// The terminal UI.
     Live,
+    /// Nothing: everything goes to the recording.
+    Record,
+    /// One frame of so many columns and rows.
+    Frame((u16, u16)),
     /// One table.
     Table,
     /// One JSON document.
@@ -57,12 +140,61 @@ pub(crate) enum Mode {
 }
 
 impl Args {
-    /// What is printed.
-    pub(crate) fn mode(&self) -> Mode {
-        match (self.once, self.json) {
-            (true, true) => Mode::Json,
-            (true, false) => Mode::Table,
-            (false, _) => Mode::Live,
+    /// What is printed; `terminal` says whether there is one to draw in.
+    pub(crate) fn mode(&self, terminal: bool) -> Mode {
+        match (self.json, self.once, self.screen) {
+            (true, ..) => Mode::Json,
+            (false, true, ScreenName::Table) => Mode::Table,
+            (false, true, _) => Mode::Frame((self.size.0, self.size.1)),
+            (false, false, _) if self.record.is_some() && !terminal => Mode::Record,
+            (false, false, _) => Mode::Live,
+        }
+    }
+
+    /// The recording to play, how fast, and how far.
+    pub(crate) fn replay(&self) -> Option<(PathBuf, f64, Option<Duration>)> {
+        let at = self
+            .at
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Some((self.replay.clone()?, self.speed, at))
+    }
+
+    /// How to show it.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            view: self.view(),
+            look: self.look(),
+            record: self.record.clone(),
+        }
+    }
+
+    /// Colours and characters.
+    pub(crate) fn look(&self) -> Look {
+        Look::from_environment(self.theme, self.ascii)
+    }
+
+    /// The screen to print of a state.
+    pub(crate) fn screen(&self, state: &State) -> Screen {
+        let selected = self.select.and_then(|uid| {
+            let chain = state.chain.as_ref()?;
+            Some(chain.metagraph.by_uid(uid)?.hotkey)
+        });
+        let mut screen = Screen::at(self.view());
+        screen.selected = selected;
+        screen.help = self.screen == ScreenName::Help;
+        screen
+    }
+
+    fn view(&self) -> View {
+        match self.screen {
+            ScreenName::Overview | ScreenName::Help | ScreenName::Table => View::Overview,
+            ScreenName::Metagraph => View::Metagraph,
+            ScreenName::Miner => View::Miner,
+            ScreenName::Validator => View::Validator,
+            ScreenName::Rounds => View::Rounds,
+            ScreenName::Collusion => View::Collusion,
+            ScreenName::Chain => View::Chain,
+            ScreenName::Logs => View::Log,
         }
     }
 
@@ -123,10 +255,36 @@ mod tests {
     }
 
     #[test]
-    fn json_is_a_form_of_the_single_picture() {
-        assert_eq!(parse("athanor-tui").mode(), Mode::Live);
-        assert_eq!(parse("athanor-tui --once").mode(), Mode::Table);
-        assert_eq!(parse("athanor-tui --once --json").mode(), Mode::Json);
-        assert!(Args::try_parse_from(["athanor-tui", "--json"]).is_err());
+    fn what_is_printed_follows_from_the_flags() {
+        for (line, mode) in [
+            ("athanor-tui", Mode::Live),
+            ("athanor-tui --record a.jsonl", Mode::Live),
+            ("athanor-tui --once", Mode::Frame((120, 40))),
+            ("athanor-tui --once --size 160x50", Mode::Frame((160, 50))),
+            ("athanor-tui --once --screen table", Mode::Table),
+            ("athanor-tui --json", Mode::Json),
+            ("athanor-tui --once --json", Mode::Json),
+        ] {
+            assert_eq!(parse(line).mode(true), mode, "{line}");
+        }
+        assert_eq!(parse("athanor-tui --record a").mode(false), Mode::Record);
+        for wrong in [
+            "athanor-tui --once --size 160",
+            "athanor-tui --once --size 0x9",
+            "athanor-tui --record a --replay b",
+            "athanor-tui --replay a --network test",
+            "athanor-tui --speed 2",
+            "athanor-tui --screen nowhere",
+        ] {
+            assert!(Args::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_view_has_a_screen_of_its_name() {
+        for view in View::ALL {
+            let line = format!("athanor-tui --screen {}", view.name().to_lowercase());
+            assert_eq!(parse(&line).view(), view);
+        }
     }
 }

@@ -2,14 +2,21 @@
 
 mod args;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use args::{Args, Mode};
 use athanor_chain::{Client, ParseEndpointError};
+use athanor_spec::BlockNumber;
 use athanor_tui::{
-    Events, RunError, State, Update, epoch_table,
+    Events, RunError, Source, State, Update, epoch_table,
     report::Report,
-    source::{ReadEventsError, SnapshotError, read_events, snapshot},
+    source::{
+        self, ReadEventsError, SnapshotError, read_events,
+        recording::{Recording, RecordingError},
+        replay::Player,
+        snapshot,
+    },
+    still,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +33,8 @@ enum ShowError {
     #[error(transparent)]
     Events(#[from] ReadEventsError),
     #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error(transparent)]
     Chain(#[from] SnapshotError),
     #[error(transparent)]
     Run(#[from] RunError),
@@ -34,37 +43,96 @@ enum ShowError {
 }
 
 async fn show(args: Args) -> Result<(), ShowError> {
-    let mode = args.mode();
-    let source = args.source()?;
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let mode = args.mode(terminal);
+    if let Some((path, speed, at)) = args.replay() {
+        let recording = Recording::read(&path)?;
+        if mode == Mode::Live {
+            let player = Player::new(recording, speed);
+            return Ok(athanor_tui::replay(player, args.options(), terminated()?).await?);
+        }
+        let state = recording.state_at(at.unwrap_or(recording.length()));
+        print_once(mode, &args, &state);
+        return Ok(());
+    }
+    let source = args.clone().source()?;
     // A mistyped path should not look like a quiet subnet.
     let events = match &source.events {
         Events::File(path) => read_events(path).await?.0,
         Events::None | Events::Live(_) => Vec::new(),
     };
-    if mode == Mode::Live {
-        let mut terminated = signal(SignalKind::terminate()).map_err(ShowError::Signals)?;
-        let shutdown = async move {
-            terminated.recv().await;
-        };
-        return Ok(athanor_tui::run(source, shutdown).await?);
+    match mode {
+        Mode::Live => Ok(athanor_tui::run(source, args.options(), terminated()?).await?),
+        Mode::Record => {
+            let path = args.options().record.unwrap_or_default();
+            eprintln!("recording to {}; end with Ctrl-C", path.display());
+            let stop = terminated()?;
+            let stop = async {
+                tokio::select! {
+                    () = stop => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+            };
+            Ok(source::record(source, &path, stop).await?)
+        }
+        Mode::Frame(_) | Mode::Table | Mode::Json => {
+            let mut state = source.state();
+            for update in picture(&source)
+                .await?
+                .into_iter()
+                .chain(events.into_iter().map(Update::Event))
+            {
+                state.update(update, Duration::ZERO);
+            }
+            print_once(mode, &args, &state);
+            Ok(())
+        }
     }
+}
+
+fn terminated() -> Result<impl Future<Output = ()>, ShowError> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(ShowError::Signals)?;
+    Ok(async move {
+        terminated.recv().await;
+    })
+}
+
+/// Blocks whose extrinsics and events are shown once.
+const LAST_BLOCKS: u32 = 8;
+
+/// What the chain says now, and what its last blocks did.
+async fn picture(source: &Source) -> Result<Vec<Update>, ShowError> {
     let client = Client::connect(&source.endpoint)
         .await
         .map_err(SnapshotError::from)?;
     let picture = snapshot(&client, source.netuid).await?;
-    let mut state = source.state();
-    let (block, epoch) = (picture.metagraph.block, picture.metagraph.schedule.epoch);
-    for update in [Update::Chain(Box::new(picture))]
-        .into_iter()
-        .chain(events.into_iter().map(Update::Event))
-    {
-        state.update(update, std::time::Duration::ZERO);
+    let block = picture.metagraph.block.0;
+    let mut updates = vec![Update::Chain(Box::new(picture))];
+    for number in block.saturating_sub(LAST_BLOCKS - 1)..=block {
+        // Of a chain that forgets its past the picture is still good.
+        if let Ok(content) = client.block_content(BlockNumber(number)).await {
+            updates.push(Update::Block(content));
+        }
     }
+    Ok(updates)
+}
+
+fn print_once(mode: Mode, args: &Args, state: &State) {
     match mode {
-        Mode::Json => println!("{}", json(&state)),
-        _ => print!("{}", epoch_table(epoch, block, &state.epoch_rows())),
+        Mode::Json => println!("{}", json(state)),
+        Mode::Frame(size) => print!(
+            "{}",
+            still::frame(state, &args.screen(state), size, &args.look())
+        ),
+        Mode::Live | Mode::Record | Mode::Table => {
+            let schedule = state
+                .chain
+                .as_ref()
+                .map(|chain| (chain.metagraph.schedule.epoch, chain.metagraph.block));
+            let (epoch, block) = schedule.unwrap_or_default();
+            print!("{}", epoch_table(epoch, block, &state.epoch_rows()));
+        }
     }
-    Ok(())
 }
 
 fn json(state: &State) -> String {

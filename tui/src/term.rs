@@ -5,7 +5,7 @@
 //! screen back while it unwinds.
 
 use std::{
-    io::{self, IsTerminal, Stdout, stdout},
+    io::{self, IsTerminal, Stdout, Write as _, stdout},
     panic::{self, PanicHookInfo},
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,8 +14,10 @@ use std::{
     thread,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crossterm::{
     cursor::Show,
+    event::{DisableMouseCapture, EnableMouseCapture},
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
@@ -47,7 +49,7 @@ impl Screen {
         enable_raw_mode()?;
         // From here on every way out, errors included, goes through `Drop`.
         let panics = HeldPanics::hook();
-        let terminal = execute!(stdout(), EnterAlternateScreen)
+        let terminal = execute!(stdout(), EnterAlternateScreen, EnableMouseCapture)
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())))
             .inspect_err(|_| give_back(&panics))?;
         Ok(Self { terminal, panics })
@@ -56,6 +58,19 @@ impl Screen {
     /// Draws a frame.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(render).map(|_| ())
+    }
+
+    /// Size of the terminal in columns and rows.
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Puts a text on the clipboard of the terminal that the person sits at, also over SSH (OSC 52). Terminals that do
+    /// not know it, or are told not to, do nothing; there is no answer either way.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut out = stdout();
+        write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        out.flush()
     }
 
     /// Panics held back since the last call, for the log.
@@ -80,7 +95,7 @@ impl Drop for Screen {
 fn give_back(panics: &Arc<HeldPanics>) {
     // Nothing can be done about a terminal that fails here (it may have hung up), and each step is worth trying.
     let _ = disable_raw_mode();
-    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
     panics.borrowed.store(false, Ordering::SeqCst);
     for message in panics
         .messages
@@ -125,3 +140,6 @@ impl HeldPanics {
         held
     }
 }
+
+#[cfg(test)]
+mod tests;

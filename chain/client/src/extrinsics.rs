@@ -1,6 +1,8 @@
 //! What a block did.
 
 use athanor_spec::{BlockNumber, Digest, Hotkey};
+use scale_value::Composite;
+use serde::{Deserialize, Serialize};
 use subxt::{
     config::{Hasher as _, substrate::BlakeTwo256},
     events::Phase,
@@ -8,8 +10,33 @@ use subxt::{
 
 use crate::{BlockRef, Client, ReadError};
 
+/// Characters of an event's fields that are kept.
+const MAX_FIELDS: usize = 400;
+
+/// What a block did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockContent {
+    /// The block.
+    pub block: BlockNumber,
+    /// Its extrinsics, in its order.
+    pub extrinsics: Vec<ExtrinsicSummary>,
+    /// What happened in it, in its order.
+    pub events: Vec<EventSummary>,
+}
+
+/// One event of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSummary {
+    /// Pallet and event, as in `SubtensorModule.WeightsSet`.
+    pub name: String,
+    /// Index of the extrinsic that caused it; `None` for what the block did by itself.
+    pub extrinsic: Option<u32>,
+    /// Its fields as text, cut where they are long.
+    pub fields: String,
+}
+
 /// One extrinsic of a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtrinsicSummary {
     /// The block.
     pub block: BlockNumber,
@@ -26,6 +53,11 @@ pub struct ExtrinsicSummary {
 impl Client {
     /// The extrinsics of a block, in its order.
     pub async fn extrinsics(&self, block: BlockNumber) -> Result<Vec<ExtrinsicSummary>, ReadError> {
+        Ok(self.block_content(block).await?.extrinsics)
+    }
+
+    /// The extrinsics and the events of a block.
+    pub async fn block_content(&self, block: BlockNumber) -> Result<BlockContent, ReadError> {
         let unknown = || ReadError::UnknownBlock {
             block: block.to_string(),
         };
@@ -52,6 +84,7 @@ impl Client {
         };
         let events = self.rpc().within(events).await?;
         let mut succeeded = std::collections::BTreeSet::new();
+        let mut happened = Vec::new();
         for event in events.iter() {
             let event = event.map_err(|error| shape("Events", Box::new(error)))?;
             if let Phase::ApplyExtrinsic(index) = event.phase()
@@ -59,11 +92,21 @@ impl Client {
             {
                 succeeded.insert(index);
             }
+            happened.push(EventSummary {
+                name: format!("{}.{}", event.pallet_name(), event.event_name()),
+                extrinsic: match event.phase() {
+                    Phase::ApplyExtrinsic(index) => Some(index),
+                    Phase::Finalization | Phase::Initialization => None,
+                },
+                fields: event
+                    .decode_fields_unchecked_as::<Composite<()>>()
+                    .map_or_else(|_| "?".to_owned(), |fields| cut(&fields.to_string())),
+            });
         }
 
         let body = self.rpc().body(reference).await?;
         let extrinsics = state.at().extrinsics().from_bytes(body).await;
-        extrinsics
+        let extrinsics = extrinsics
             .iter()
             .zip(0u32..)
             .map(|(extrinsic, index)| {
@@ -76,8 +119,21 @@ impl Client {
                     success: succeeded.contains(&index),
                 })
             })
-            .collect()
+            .collect::<Result<_, ReadError>>()?;
+        Ok(BlockContent {
+            block,
+            extrinsics,
+            events: happened,
+        })
     }
+}
+
+fn cut(text: &str) -> String {
+    let mut kept: String = text.chars().take(MAX_FIELDS).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// The account of a `MultiAddress::Id`.

@@ -45,12 +45,17 @@ items! {
     ACTIVE = "SubtensorModule"."Active"[NETUID] => BOOLS, Always;
     ACTIVITY_CUTOFF = "SubtensorModule"."ActivityCutoff"[NETUID] => U16, WhereKnown;
     ACTIVITY_CUTOFF_FACTOR = "SubtensorModule"."ActivityCutoffFactorMilli"[NETUID] => Exactly("u32"), WhereKnown;
+    ALPHA_SIGMOID_STEEPNESS = "SubtensorModule"."AlphaSigmoidSteepness"[NETUID] => Exactly("i16"), WhereKnown;
+    ALPHA_VALUES = "SubtensorModule"."AlphaValues"[NETUID] => Exactly("(u16, u16)"), WhereKnown;
     AXONS = "SubtensorModule"."Axons"[NETUID, KEY] => Fields(&[("ip", "u128"), ("port", "u16"), ("ip_type", "u8")]), Always;
     BEACON = "Drand"."BeaconConfig"[] => Fields(&[
         ("public_key", "Vec<u8>"), ("period", "u32"), ("genesis_time", "u32"),
     ]), WhereKnown;
     BLOCKS_SINCE_LAST_STEP = "SubtensorModule"."BlocksSinceLastStep"[NETUID] => U64, WhereKnown;
     BLOCK_AT_REGISTRATION = "SubtensorModule"."BlockAtRegistration"[NETUID, UID] => U64, Always;
+    BONDS = "SubtensorModule"."Bonds"[NETUID, UID] => Exactly("Vec<(u16, u16)>"), WhereKnown;
+    BONDS_MOVING_AVERAGE = "SubtensorModule"."BondsMovingAverage"[NETUID] => U64, WhereKnown;
+    BONDS_PENALTY = "SubtensorModule"."BondsPenalty"[NETUID] => U16, WhereKnown;
     BURN = "SubtensorModule"."Burn"[NETUID] => U64, Always;
     COMMITMENT_OF = "Commitments"."CommitmentOf"[NETUID, KEY] => Fields(&[
         ("block", "u32"), ("info", "Vec<enum Data>"),
@@ -60,19 +65,28 @@ items! {
     CONSENSUS = "SubtensorModule"."Consensus"[NETUID] => U16S, Always;
     DIVIDENDS = "SubtensorModule"."Dividends"[NETUID] => U16S, Always;
     EMISSION = "SubtensorModule"."Emission"[NETUID] => U64S, Always;
+    IMMUNITY_PERIOD = "SubtensorModule"."ImmunityPeriod"[NETUID] => U16, WhereKnown;
     INCENTIVE = "SubtensorModule"."Incentive"[NETUID] => U16S, Always;
+    KAPPA = "SubtensorModule"."Kappa"[NETUID] => U16, WhereKnown;
     KEYS = "SubtensorModule"."Keys"[NETUID, UID] => Exactly(KEY), Always;
     LAST_DRAND_ROUND = "Drand"."LastStoredRound"[] => U64, WhereKnown;
     LAST_EPOCH_BLOCK = "SubtensorModule"."LastEpochBlock"[NETUID] => U64, WhereKnown;
     LAST_UPDATE = "SubtensorModule"."LastUpdate"[NETUID] => U64S, Always;
+    LIQUID_ALPHA_ON = "SubtensorModule"."LiquidAlphaOn"[NETUID] => BOOL, WhereKnown;
+    MAX_ALLOWED_UIDS = "SubtensorModule"."MaxAllowedUids"[NETUID] => U16, WhereKnown;
+    MAX_ALLOWED_VALIDATORS = "SubtensorModule"."MaxAllowedValidators"[NETUID] => U16, WhereKnown;
+    MAX_BURN = "SubtensorModule"."MaxBurn"[NETUID] => U64, WhereKnown;
     MAX_WEIGHTS_LIMIT = "SubtensorModule"."MaxWeightsLimit"[NETUID] => U16, WhereKnown;
     MIN_ALLOWED_WEIGHTS = "SubtensorModule"."MinAllowedWeights"[NETUID] => U16, WhereKnown;
+    MIN_BURN = "SubtensorModule"."MinBurn"[NETUID] => U64, WhereKnown;
     NETWORKS_ADDED = "SubtensorModule"."NetworksAdded"[NETUID] => BOOL, Always;
+    NETWORK_REGISTRATION_ALLOWED = "SubtensorModule"."NetworkRegistrationAllowed"[NETUID] => BOOL, WhereKnown;
     NOW = "Timestamp"."Now"[] => U64, Always;
     OWNER = "SubtensorModule"."Owner"[KEY] => Exactly(KEY), Always;
     PENDING_EPOCH_AT = "SubtensorModule"."PendingEpochAt"[NETUID] => U64, WhereKnown;
     REVEAL_PERIOD = "SubtensorModule"."RevealPeriodEpochs"[NETUID] => U64, WhereKnown;
     STAKE_THRESHOLD = "SubtensorModule"."StakeThreshold"[] => U64, WhereKnown;
+    STAKE_WEIGHT = "SubtensorModule"."StakeWeight"[NETUID] => U16S, WhereKnown;
     SUBNETWORK_N = "SubtensorModule"."SubnetworkN"[NETUID] => U16, Always;
     SUBNET_EPOCH_INDEX = "SubtensorModule"."SubnetEpochIndex"[NETUID] => U64, WhereKnown;
     SUBNET_OWNER = "SubtensorModule"."SubnetOwner"[NETUID] => Exactly(KEY), WhereKnown;
@@ -89,6 +103,7 @@ items! {
     WEIGHTS_VERSION_KEY = "SubtensorModule"."WeightsVersionKey"[NETUID] => U64, Always;
     WEIGHT_COMMITS = "SubtensorModule"."WeightCommits"[NETUID, KEY] =>
         Exactly("Vec<([u8; 32], u64, u64, u64)>"), WhereKnown;
+    YUMA3_ON = "SubtensorModule"."Yuma3On"[NETUID] => BOOL, WhereKnown;
 }
 
 /// A function of a runtime API, whose answer is an optional structure.

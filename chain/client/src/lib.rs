@@ -28,6 +28,7 @@ mod endpoint;
 mod extrinsics;
 #[cfg(test)]
 mod finney;
+mod hyperparameters;
 mod items;
 mod metagraph;
 mod owner;
@@ -42,6 +43,7 @@ mod state;
 mod submit;
 mod timelock;
 mod transport;
+mod votes;
 pub mod wallet;
 mod weights;
 
@@ -49,7 +51,8 @@ pub use block::{BlockRef, BlocksError};
 pub use calls::CallNames;
 pub use client::{Client, ConnectError};
 pub use endpoint::{Endpoint, Endpoints, ParseEndpointError};
-pub use extrinsics::ExtrinsicSummary;
+pub use extrinsics::{BlockContent, EventSummary, ExtrinsicSummary};
+pub use hyperparameters::Hyperparameters;
 pub use metagraph::{Change, Metagraph, Neuron};
 pub use owner::{ChildrenError, Hyperparameter, OwnerError};
 pub use patience::Patience;
@@ -62,6 +65,7 @@ pub use staking::StakeError;
 pub use submit::{Included, SubmitError};
 pub use timelock::{Beacon, OpenError, SealError, TimelockedWeights};
 pub use transport::Connection;
+pub use votes::{Commit, Row, Votes};
 pub use wallet::{Wallet, WalletError};
 pub use weights::{
     Countdown, JournalError, Progress, Protocol, SetWeightsError, Tick, WeightLimits, WeightSetter,

@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use athanor_spec::{BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid};
 use scale_decode::DecodeAsType;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Client, EpochSchedule, ReadError, items,
@@ -25,7 +26,7 @@ pub use diff::Change;
 use slot::{Slot, entry};
 
 /// A subnet at one block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metagraph {
     /// The subnet.
     pub netuid: NetUid,
@@ -40,7 +41,7 @@ pub struct Metagraph {
 }
 
 /// A registered hotkey and its standing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neuron {
     /// Its slot.
     pub uid: Uid,

@@ -1,6 +1,7 @@
 //! When a subnet's epochs run.
 
 use athanor_spec::{BlockNumber, Digest, Epoch, NetUid};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Client, ReadError,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A subnet's epoch schedule as the chain holds it at one block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochSchedule {
     /// Blocks per epoch; 0 means that the subnet's epochs do not run.
     pub tempo: u16,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use athanor_chain::{BlocksError, Client, ConnectError, ReadError};
-use athanor_spec::NetUid;
+use athanor_spec::{BlockNumber, NetUid};
 use futures::{FutureExt, StreamExt};
 use thiserror::Error;
 use tokio::{sync::mpsc, time::sleep};
@@ -12,6 +12,8 @@ use crate::state::{Snapshot, Update};
 
 /// Least time between two reads: a person cannot follow more, and a local chain may seal dozens of blocks a second.
 const MIN_INTERVAL: Duration = Duration::from_millis(200);
+/// Blocks whose extrinsics and events are read at most for one picture: of a long outage only the end is of interest.
+const MAX_CONTENTS: u32 = 4;
 /// Waits before the chain is tried again, the last one for ever after.
 const BACKOFF: [Duration; 4] = [
     Duration::from_millis(500),
@@ -37,11 +39,16 @@ pub enum SnapshotError {
     Ended,
 }
 
-/// The subnet as of the latest finalized block.
+/// The subnet as of the latest finalized block: neurons, votes and rules of one and the same block.
 pub async fn snapshot(client: &Client, netuid: NetUid) -> Result<Snapshot, SnapshotError> {
     let metagraph = client.metagraph(netuid).await?;
-    let weights = client.weights(netuid).await?;
-    Ok(Snapshot { metagraph, weights })
+    let rules = client.hyperparameters(netuid, Some(metagraph.hash)).await?;
+    let votes = client.votes(&metagraph, &rules).await?;
+    Ok(Snapshot {
+        metagraph,
+        votes,
+        rules,
+    })
 }
 
 /// Sends a picture per block until the receiver is gone; after a failure it says so, waits and connects anew.
@@ -74,6 +81,7 @@ async fn follow(
 ) -> Result<(), SnapshotError> {
     let client = Client::connect(endpoint).await?;
     let mut blocks = client.blocks();
+    let mut told: Option<BlockNumber> = None;
     loop {
         blocks.next().await.ok_or(SnapshotError::Ended)??;
         let started = Instant::now();
@@ -83,6 +91,7 @@ async fn follow(
         }
         let picture = snapshot(&client, netuid).await?;
         *failures = 0;
+        let block = picture.metagraph.block;
         if updates
             .send(Update::Chain(Box::new(picture)))
             .await
@@ -90,6 +99,14 @@ async fn follow(
         {
             return Ok(());
         }
+        let first = told.map_or(block.0, |told| told.0 + 1);
+        for number in first.max(block.0.saturating_sub(MAX_CONTENTS - 1))..=block.0 {
+            let content = client.block_content(BlockNumber(number)).await?;
+            if updates.send(Update::Block(content)).await.is_err() {
+                return Ok(());
+            }
+        }
+        told = Some(block);
         sleep(MIN_INTERVAL.saturating_sub(started.elapsed())).await;
     }
 }

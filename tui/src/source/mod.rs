@@ -1,21 +1,29 @@
-//! Where updates come from: the chain, polled once per block, and the events of daemons.
+//! Where updates come from: the chain, polled once per block, the events of daemons, or a recording of both.
 //!
 //! Each side is a task that sends into one bounded channel and waits while it is full; an events channel that overruns
 //! meanwhile drops its oldest and says so. The tasks end with [`Updates`].
 
 mod chain;
 mod events;
+pub mod recording;
+pub mod replay;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use athanor_spec::{Hotkey, NetUid, telemetry::Event};
 use tokio::{
     sync::{broadcast, mpsc},
     task::JoinSet,
+    time::Instant,
 };
 
 pub use chain::{SnapshotError, snapshot};
 pub use events::{ReadEventsError, read_events};
+use recording::{Heading, RecordingError, VERSION, Writer};
 
 use crate::state::{State, Update};
 
@@ -59,31 +67,81 @@ impl Source {
             self.block_time,
         )
     }
+
+    fn heading(&self) -> Heading {
+        Heading {
+            athanor_recording: VERSION,
+            network: self.endpoint.clone(),
+            netuid: self.netuid,
+            labels: self.labels.clone(),
+            block_time_ms: self
+                .block_time
+                .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
 }
 
 /// The receiving end of a started source; dropping it aborts the source's tasks.
 pub struct Updates {
     updates: mpsc::Receiver<Update>,
+    record: Option<Writer>,
+    /// What the recording could not take, to be told once.
+    trouble: Option<RecordingError>,
+    started: Instant,
     _tasks: JoinSet<()>,
 }
 
 impl Updates {
     /// The next update. Stays pending for ever once the sources have ended.
     pub async fn next(&mut self) -> Update {
+        if let Some(trouble) = self.take_trouble() {
+            return trouble;
+        }
         match self.updates.recv().await {
-            Some(update) => update,
+            Some(update) => self.recorded(update),
             None => std::future::pending().await,
         }
     }
 
     /// An update that has arrived already.
     pub fn ready(&mut self) -> Option<Update> {
-        self.updates.try_recv().ok()
+        let update = self.updates.try_recv().ok()?;
+        Some(self.recorded(update))
+    }
+
+    /// Time since the source was started: the time of the update that came last.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Why the recording ended before its time, if it did.
+    pub fn trouble(&mut self) -> Option<RecordingError> {
+        self.trouble.take()
+    }
+
+    fn take_trouble(&mut self) -> Option<Update> {
+        self.trouble.take().map(|error| Update::EventsTrouble {
+            reason: format!("the recording ends here: {error}"),
+        })
+    }
+
+    fn recorded(&mut self, update: Update) -> Update {
+        let at = self.started.elapsed();
+        if let Some(writer) = &mut self.record
+            && let Err(error) = writer.add(at, &update)
+        {
+            (self.record, self.trouble) = (None, Some(error));
+        }
+        update
     }
 }
 
-/// Starts reading.
-pub fn start(source: Source) -> Updates {
+/// Starts reading; with `record`, everything that comes is written down in that file too.
+pub fn start(source: Source, record: Option<&Path>) -> Result<Updates, RecordingError> {
+    let record = match record {
+        Some(path) => Some(Writer::create(path, &source.heading())?),
+        None => None,
+    };
     let (send, updates) = mpsc::channel(QUEUE);
     let mut tasks = JoinSet::new();
     tasks.spawn(chain::watch(source.endpoint, source.netuid, send.clone()));
@@ -96,8 +154,29 @@ pub fn start(source: Source) -> Updates {
             tasks.spawn(events::tail(path, send));
         }
     }
-    Updates {
+    Ok(Updates {
         updates,
+        record,
+        trouble: None,
+        started: Instant::now(),
         _tasks: tasks,
+    })
+}
+
+/// Writes everything that a source brings down in a file, without showing it, until `until` resolves.
+pub async fn record(
+    source: Source,
+    path: &Path,
+    until: impl Future<Output = ()>,
+) -> Result<(), RecordingError> {
+    let mut updates = start(source, Some(path))?;
+    let mut until = std::pin::pin!(until);
+    loop {
+        tokio::select! {
+            () = &mut until => return Ok(()),
+            _ = updates.next() => if let Some(error) = updates.trouble() {
+                return Err(error);
+            },
+        }
     }
 }

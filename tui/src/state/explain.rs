@@ -122,7 +122,7 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
 fn pending_or_clipped(state: &State, neuron: &Neuron, by: usize, of: usize) -> Cause {
     let pending = state.chain.as_ref().is_some_and(|chain| {
         let graph = &chain.metagraph;
-        chain.weights.iter().any(|(validator, row)| {
+        chain.votes.weights.iter().any(|(validator, row)| {
             let votes_for_it = row
                 .iter()
                 .any(|(to, weight)| *to == neuron.uid && *weight > 0);

@@ -11,7 +11,7 @@ use super::{Snapshot, State, short};
 use crate::table::tao;
 
 /// Lines kept; older ones are dropped.
-const MAX_LINES: usize = 500;
+const MAX_LINES: usize = 2000;
 /// Characters kept of a line; events come from elsewhere and may carry anything.
 const MAX_CHARS: usize = 1000;
 
@@ -32,6 +32,33 @@ pub enum Kind {
     Warning,
 }
 
+impl Kind {
+    /// The next kind in the cycle that begins and ends with all of them.
+    pub fn after(kind: Option<Self>) -> Option<Self> {
+        match kind {
+            None => Some(Self::Fault),
+            Some(Self::Fault) => Some(Self::Warning),
+            Some(Self::Warning) => Some(Self::Weights),
+            Some(Self::Weights) => Some(Self::Chain),
+            Some(Self::Chain) => Some(Self::Grade),
+            Some(Self::Grade) => Some(Self::Training),
+            Some(Self::Training) => None,
+        }
+    }
+
+    /// Name for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Grade => "grades",
+            Self::Fault => "faults",
+            Self::Weights => "votes",
+            Self::Training => "training",
+            Self::Warning => "warnings",
+        }
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -41,6 +68,8 @@ pub struct Line {
     pub block: Option<BlockNumber>,
     /// What it is about.
     pub kind: Kind,
+    /// The neuron that it is about most.
+    pub about: Option<Hotkey>,
     /// The text, one line.
     pub text: String,
     /// How often it was said in a row.
@@ -69,6 +98,16 @@ impl Log {
             self.lines.pop_front();
         }
         self.lines.push_back(line);
+    }
+
+    /// The lines of a kind that hold a text, oldest first.
+    pub fn found(&self, kind: Option<Kind>, search: &str) -> Vec<&Line> {
+        let search = search.to_lowercase();
+        self.lines
+            .iter()
+            .filter(|line| kind.is_none_or(|kind| line.kind == kind))
+            .filter(|line| search.is_empty() || line.text.to_lowercase().contains(&search))
+            .collect()
     }
 
     /// The lines, oldest first.
@@ -127,6 +166,30 @@ pub(super) fn chain_news(before: Option<&Snapshot>, state: &State) -> Vec<String
         ));
     }
     news
+}
+
+/// The neuron that an event is about most: who did wrong or was judged, else who speaks.
+pub(super) fn about(event: &Event) -> Hotkey {
+    match event {
+        Event::RoundStarted { validator, .. }
+        | Event::WeightsSet { validator, .. }
+        | Event::WeightsCommitted { validator, .. }
+        | Event::WeightsRevealed { validator, .. }
+        | Event::WeightsDue { validator, .. }
+        | Event::Learnt { validator, .. }
+        | Event::Alarm { validator, .. } => *validator,
+        Event::Graded { miner, .. }
+        | Event::Resembles { miner, .. }
+        | Event::Distilled { miner, .. }
+        | Event::Swapped { miner, .. }
+        | Event::RequestFailed { miner, .. }
+        | Event::Asked { miner, .. }
+        | Event::Answered { miner, .. }
+        | Event::Opened { miner, .. }
+        | Event::AskVoid { miner, .. }
+        | Event::Measured { miner, .. }
+        | Event::AskFailed { miner, .. } => *miner,
+    }
 }
 
 /// The line for an event, if it is news. `state` is what was known before it.

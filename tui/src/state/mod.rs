@@ -3,38 +3,79 @@
 //! Time is an argument: the duration since the program started. Everything that outsiders can make grow is capped:
 //! the log, the series, the hotkeys heard of and the graders of each miner.
 
+mod activity;
+mod collusion;
+mod columns;
 mod explain;
+mod history;
+mod latency;
 mod log;
 mod pace;
+mod rounds;
 mod rows;
 mod screen;
 mod series;
+mod shares;
 mod telemetry;
+mod what_if;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use athanor_chain::{Metagraph, Neuron};
+use athanor_chain::{BlockContent, Hyperparameters, Metagraph, Neuron, Votes};
 use athanor_spec::{Hotkey, NetUid, Uid, telemetry::Event};
+use serde::{Deserialize, Serialize};
 
+pub use activity::{Activity, ChainEvent, with_names};
+pub use collusion::{CopyFinding, Group, Suspect, VoteFindings, suspects};
+pub use columns::Column;
 pub use explain::{Cause, explain};
+pub use history::{EpochVotes, History, Track};
+pub use latency::Latency;
 pub use log::{Kind, Line, Log};
 pub use pace::Pace;
-pub use rows::{NeuronRow, Sort, Verdict};
-pub use screen::{Action, Flow, Pane, Screen};
+pub use rounds::{LiveRound, Tally};
+pub use rows::{Filter, NeuronRow, Order, Sort, Verdict};
+pub use screen::{Action, Flow, Play, Prompt, Room, Screen, View};
 pub use series::Series;
-pub use telemetry::{Graded, Miner, Peers, Validator, VoteRecord};
+pub use shares::{Share, shares};
+pub use telemetry::{
+    AlarmRecord, Axes, CommitRecord, Due, Graded, Learnt, Miner, Peers, Resemblance, Validator,
+    VoteRecord,
+};
+pub use what_if::{Knob, Pay, WhatIf};
 
 /// One finalized block's view of the subnet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The neurons and the schedule of epochs.
     pub metagraph: Metagraph,
-    /// The weights on chain: per validator, the miners and their max-upscaled shares.
-    pub weights: Vec<(Uid, Vec<(Uid, u16)>)>,
+    /// What the validators voted.
+    pub votes: Votes,
+    /// The rules that the owner set.
+    pub rules: Hyperparameters,
 }
 
-/// Something that the sources bring.
-#[derive(Clone, Debug)]
+/// Whether a daemon's feed is heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// It is being asked.
+    Connecting,
+    /// What it tells arrives.
+    Live,
+    /// It cannot be heard; the source is trying again.
+    Lost {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// Something that the sources bring. Serialised it is a line of a recording, see [`crate::source::recording`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Update {
     /// A block was finalized.
     Chain(Box<Snapshot>),
@@ -43,8 +84,17 @@ pub enum Update {
         /// Why, in one line.
         reason: String,
     },
+    /// What a block did.
+    Block(BlockContent),
     /// A daemon reported something.
     Event(Event),
+    /// How it stands with a daemon's feed.
+    Feed {
+        /// Its address.
+        url: String,
+        /// How it stands.
+        link: Link,
+    },
     /// The source of events has a problem that a person should see.
     EventsTrouble {
         /// What it is, in one line.
@@ -101,7 +151,18 @@ pub struct State {
     pub log: Log,
     /// How fast blocks come.
     pub pace: Pace,
+    /// What the chain said epoch by epoch.
+    pub history: History,
+    /// What the last blocks did.
+    pub activity: Activity,
+    /// What the votes say about who works together.
+    pub findings: VoteFindings,
+    /// How it stands with each daemon's feed, by its address.
+    pub feeds: BTreeMap<String, Link>,
+    /// What other rules would pay, if somebody asked.
+    pub what_if: Option<WhatIf>,
     slots: BTreeMap<Hotkey, usize>,
+    voters: BTreeSet<Uid>,
     now: Duration,
     lost: Option<(String, Duration)>,
 }
@@ -122,7 +183,13 @@ impl State {
             peers: Peers::default(),
             log: Log::default(),
             pace: Pace::new(block_time),
+            history: History::default(),
+            activity: Activity::default(),
+            findings: VoteFindings::default(),
+            feeds: BTreeMap::new(),
+            what_if: None,
             slots: BTreeMap::new(),
+            voters: BTreeSet::new(),
             now: Duration::ZERO,
             lost: None,
         }
@@ -140,7 +207,9 @@ impl State {
                 let since = self.lost.take().map_or(self.now, |(_, since)| since);
                 self.lost = Some((reason, since));
             }
+            Update::Block(content) => self.activity.take(content),
             Update::Event(event) => self.take_event(event),
+            Update::Feed { url, link } => self.take_link(url, link),
             Update::EventsTrouble { reason } => self.say(Kind::Warning, reason),
             Update::Tick => {}
         }
@@ -180,6 +249,24 @@ impl State {
         Some((blocks, self.pace.time_for(blocks, self.now)))
     }
 
+    /// Time since the start, as of the last update.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Asks what other rules would pay, or stops asking.
+    pub fn suppose(&mut self, rules: Option<Hyperparameters>) {
+        self.what_if = match (&self.chain, rules) {
+            (Some(chain), Some(rules)) if rules != chain.rules => Some(WhatIf::of(chain, rules)),
+            _ => None,
+        };
+    }
+
+    /// How long so many blocks take from the last one on, where the pace is known.
+    pub fn time_for(&self, blocks: u32) -> Option<Duration> {
+        self.pace.time_for(blocks, self.now)
+    }
+
     /// The neuron of a hotkey, if it is registered.
     pub fn neuron(&self, hotkey: &Hotkey) -> Option<&Neuron> {
         self.chain
@@ -201,11 +288,16 @@ impl State {
     }
 
     fn say(&mut self, kind: Kind, text: String) {
+        self.say_of(None, kind, text);
+    }
+
+    fn say_of(&mut self, about: Option<Hotkey>, kind: Kind, text: String) {
         let block = self.chain.as_ref().map(|chain| chain.metagraph.block);
         self.log.push(Line {
             at: self.now,
             block,
             kind,
+            about,
             text,
             times: 1,
         });
@@ -223,6 +315,8 @@ impl State {
         let recovered = self.lost.take().is_some();
         if back > MAX_LAG {
             (self.chain, self.peers) = (None, Peers::default());
+            (self.history, self.activity) = (History::default(), Activity::default());
+            self.findings = VoteFindings::default();
             self.pace = self.pace.restarted();
         }
         self.pace.block(graph.block, self.now);
@@ -237,7 +331,23 @@ impl State {
             .map(|neuron| neuron.hotkey)
             .zip(0..)
             .collect();
+        self.voters = voters(&snapshot.votes);
+        let settled = self.history.take(self.chain.as_ref(), &snapshot);
+        let votes_changed = self
+            .chain
+            .as_ref()
+            .is_none_or(|chain| chain.votes != snapshot.votes || chain.rules != snapshot.rules);
+        if settled {
+            self.findings = VoteFindings::of(&self.history, &snapshot);
+        }
         let before = self.chain.replace(snapshot);
+        if let Some(asked) = self.what_if.take() {
+            if votes_changed {
+                self.suppose(Some(asked.rules));
+            } else {
+                self.what_if = Some(asked);
+            }
+        }
         if back > MAX_LAG {
             self.say(Kind::Chain, "the chain has started over".to_owned());
         }
@@ -251,10 +361,89 @@ impl State {
 
     fn take_event(&mut self, event: Event) {
         if let Some((kind, text)) = log::event_news(&event, self) {
-            self.say(kind, text);
+            self.say_of(Some(log::about(&event)), kind, text);
         }
-        self.peers.take(event);
+        let lead = self.lead();
+        let now = self.now;
+        let accused = match &event {
+            Event::Graded { miner, grade, .. } => Some((*miner, grade.fault.is_some())),
+            _ => None,
+        };
+        self.peers.take(event, now, |validator| {
+            lead.is_none_or(|lead| lead == *validator)
+        });
+        if let Some((miner, fault)) = accused {
+            self.note_accusation(miner, fault);
+        }
     }
+
+    /// The validator whose grades are followed over time: of those heard from, the one with the most stake.
+    fn lead(&self) -> Option<Hotkey> {
+        self.peers
+            .validators
+            .keys()
+            .filter_map(|hotkey| self.neuron(hotkey))
+            .max_by_key(|neuron| (neuron.stake, std::cmp::Reverse(neuron.uid)))
+            .map(|neuron| neuron.hotkey)
+    }
+
+    /// Of the validators that graded a miner, the one with the most stake.
+    pub fn lead_grader(&self, miner: &Hotkey) -> Option<Hotkey> {
+        let grades = &self.peers.miners.get(miner)?.grades;
+        let graders = grades.keys().filter_map(|hotkey| self.neuron(hotkey));
+        graders
+            .max_by_key(|neuron| (neuron.stake, std::cmp::Reverse(neuron.uid)))
+            .map(|neuron| neuron.hotkey)
+    }
+
+    fn note_accusation(&mut self, miner: Hotkey, fault: bool) {
+        let accused = fault
+            || self.peers.miners.get(&miner).is_some_and(|known| {
+                let mut grades = known.grades.values();
+                grades.any(|graded| graded.summary.fault.is_some())
+            });
+        let at = self
+            .chain
+            .as_ref()
+            .map(|chain| (chain.metagraph.block, chain.metagraph.schedule.epoch));
+        if let Some(track) = self.history.tracks.get_mut(&miner) {
+            track.accused_since = match accused {
+                true => track.accused_since.or(at),
+                false => None,
+            };
+        }
+    }
+
+    fn take_link(&mut self, url: String, link: Link) {
+        let url = log::printable(&url);
+        let before = self.feeds.get(&url);
+        let was_lost = matches!(before, Some(Link::Lost { .. }));
+        match &link {
+            // It stays lost until it is heard.
+            Link::Connecting if was_lost => return,
+            Link::Lost { reason } if !was_lost => {
+                self.say(Kind::Warning, format!("lost a feed: {reason}"));
+            }
+            Link::Live if was_lost => self.say(Kind::Chain, format!("{url} can be heard again")),
+            _ => {}
+        }
+        if self.feeds.len() < MAX_FEEDS || self.feeds.contains_key(&url) {
+            self.feeds.insert(url, link);
+        }
+    }
+}
+
+/// Feeds remembered at most.
+const MAX_FEEDS: usize = 64;
+
+/// UIDs that weigh anybody but themselves.
+fn voters(votes: &Votes) -> BTreeSet<Uid> {
+    votes
+        .weights
+        .iter()
+        .filter(|(uid, row)| row.iter().any(|(to, _)| to != uid))
+        .map(|(uid, _)| *uid)
+        .collect()
 }
 
 /// An address that fits into a column: the first four and the last three characters.

@@ -35,61 +35,185 @@ pub struct Verdict<'a> {
     pub graders: usize,
 }
 
-/// Order of the table.
+/// What the table is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The column.
+    pub by: Sort,
+    /// Whether the order is turned around.
+    pub reversed: bool,
+}
+
+/// Orders of the table. Numbers come largest first, whoever is accused comes before everybody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// By slot.
     #[default]
     Uid,
-    /// By the epoch's emission, largest first.
+    /// By the epoch's emission.
     Emission,
+    /// By stake.
+    Stake,
+    /// By the quality that is paid.
+    Quality,
+    /// By trust or consensus, whichever the role has.
+    Trust,
+    /// By the block of the last weights.
+    Updated,
     /// The accused first.
     Fault,
 }
 
 impl Sort {
+    /// All of them, in the order in which a key goes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Uid,
+        Self::Emission,
+        Self::Stake,
+        Self::Quality,
+        Self::Trust,
+        Self::Updated,
+        Self::Fault,
+    ];
+
     /// The next order in the cycle.
     pub fn next(self) -> Self {
-        match self {
-            Self::Uid => Self::Emission,
-            Self::Emission => Self::Fault,
-            Self::Fault => Self::Uid,
-        }
+        let at = Self::ALL.iter().position(|sort| *sort == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
     }
 
-    /// Name for the header of the table.
+    /// Name for a person.
     pub fn name(self) -> &'static str {
         match self {
             Self::Uid => "uid",
             Self::Emission => "emission",
+            Self::Stake => "stake",
+            Self::Quality => "quality",
+            Self::Trust => "trust",
+            Self::Updated => "updated",
             Self::Fault => "fault",
         }
     }
 }
 
+/// Which neurons the table shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    #[default]
+    All,
+    /// Those that serve.
+    Miners,
+    /// Those that vote.
+    Validators,
+    /// Those that a validator accuses.
+    Accused,
+    /// Those that the last epoch paid.
+    Paid,
+}
+
+impl Filter {
+    const ALL: [Self; 5] = [
+        Self::All,
+        Self::Miners,
+        Self::Validators,
+        Self::Accused,
+        Self::Paid,
+    ];
+
+    /// The next filter in the cycle.
+    pub fn next(self) -> Self {
+        let at = Self::ALL
+            .iter()
+            .position(|filter| *filter == self)
+            .unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    /// Name for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Miners => "miners",
+            Self::Validators => "validators",
+            Self::Accused => "accused",
+            Self::Paid => "paid",
+        }
+    }
+
+    fn keeps(self, row: &NeuronRow<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Miners => row.role == Role::Miner,
+            Self::Validators => row.role == Role::Validator,
+            Self::Accused => row.fault().is_some(),
+            Self::Paid => row.neuron.emission.0 > 0,
+        }
+    }
+}
+
+impl NeuronRow<'_> {
+    /// What it is accused of.
+    pub fn fault(&self) -> Option<&FaultSummary> {
+        self.verdict.as_ref().and_then(|verdict| verdict.fault)
+    }
+
+    /// Whether a search finds it: UID, hotkey, coldkey, label, address, fault and role.
+    fn matches(&self, text: &str) -> bool {
+        let found = |place: &str| place.to_lowercase().contains(text);
+        let neuron = self.neuron;
+        self.label.is_some_and(found)
+            || neuron.uid.to_string() == text
+            || found(&neuron.hotkey.to_ss58())
+            || found(&neuron.coldkey.to_ss58())
+            || self.fault().is_some_and(|fault| found(&fault.kind))
+            || neuron.axon.is_some_and(|axon| found(&axon.to_string()))
+            || found(match self.role {
+                Role::Miner => "miner",
+                Role::Validator => "validator",
+            })
+    }
+}
+
 impl State {
-    /// The neurons in the order asked for; ties are ordered by UID.
-    pub fn rows(&self, sort: Sort) -> Vec<NeuronRow<'_>> {
+    /// The neurons that `filter` and `search` keep, in the order asked for; ties are ordered by UID.
+    pub fn rows(&self, order: Order, filter: Filter, search: &str) -> Vec<NeuronRow<'_>> {
         let Some(chain) = &self.chain else {
             return Vec::new();
         };
+        let search = search.to_lowercase();
         let mut rows: Vec<_> = chain
             .metagraph
             .neurons
             .iter()
             .map(|neuron| self.row(neuron))
+            .filter(|row| filter.keeps(row) && (search.is_empty() || row.matches(&search)))
             .collect();
         rows.sort_by_key(|row| row.neuron.uid);
-        match sort {
+        let quality = |row: &NeuronRow<'_>| {
+            let verdict = row.verdict.as_ref();
+            verdict.map_or(-1.0, |verdict| verdict.grade.quality_low)
+        };
+        match order.by {
             Sort::Uid => {}
             Sort::Emission => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.emission)),
-            Sort::Fault => rows.sort_by_key(|row| {
-                row.verdict
-                    .as_ref()
-                    .is_none_or(|verdict| verdict.fault.is_none())
+            Sort::Stake => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.stake)),
+            Sort::Quality => rows.sort_by(|a, b| quality(b).total_cmp(&quality(a))),
+            Sort::Trust => rows.sort_by_key(|row| {
+                std::cmp::Reverse(row.neuron.validator_trust.max(row.neuron.consensus))
             }),
+            Sort::Updated => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.last_update)),
+            Sort::Fault => rows.sort_by_key(|row| row.fault().is_none()),
+        }
+        if order.reversed {
+            rows.reverse();
         }
         rows
+    }
+
+    /// All neurons by UID.
+    pub fn all_rows(&self) -> Vec<NeuronRow<'_>> {
+        self.rows(Order::default(), Filter::All, "")
     }
 
     /// The row of one neuron.
@@ -113,6 +237,7 @@ impl State {
                 .map_or(0, |(_, weight)| *weight)
         };
         chain
+            .votes
             .weights
             .iter()
             .filter(|(_, row)| !row.is_empty())
@@ -122,7 +247,7 @@ impl State {
 
     /// The rows of [`crate::epoch_table`] as of now.
     pub fn epoch_rows(&self) -> Vec<EpochRow> {
-        self.rows(Sort::Uid)
+        self.all_rows()
             .into_iter()
             .map(|row| EpochRow {
                 uid: row.neuron.uid,
@@ -148,18 +273,10 @@ impl State {
 
     /// A permit alone makes no validator: on a small subnet every neuron with stake holds one.
     fn role(&self, neuron: &Neuron) -> Role {
-        let votes = |chain: &super::Snapshot| {
-            chain
-                .weights
-                .iter()
-                .any(|(uid, row)| *uid == neuron.uid && row.iter().any(|(to, _)| *to != neuron.uid))
-        };
         let commits_model = neuron
             .commitment
             .is_some_and(|(record, _)| record.checkpoint().is_some());
-        if self.peers.validators.contains_key(&neuron.hotkey)
-            || self.chain.as_ref().is_some_and(votes)
-        {
+        if self.peers.validators.contains_key(&neuron.hotkey) || self.voters.contains(&neuron.uid) {
             Role::Validator
         } else if commits_model
             || neuron.incentive > 0
@@ -177,7 +294,7 @@ impl State {
         let miner = self.peers.miners.get(hotkey)?;
         let stake = |validator: &Hotkey| self.neuron(validator).map_or(0, |neuron| neuron.stake.0);
         let mut graded: Vec<_> = miner.grades.iter().collect();
-        graded.sort_by_key(|(validator, _)| std::cmp::Reverse(stake(validator)));
+        graded.sort_by_cached_key(|(validator, _)| std::cmp::Reverse(stake(validator)));
         let (_, first) = graded.first()?;
         let accused: Vec<_> = graded
             .iter()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use athanor_chain::{EpochSchedule, Metagraph, Neuron};
+use athanor_chain::{EpochSchedule, Hyperparameters, Metagraph, Neuron, Votes};
 use athanor_spec::{
     BlockNumber, Commitment, Digest, Epoch, Hotkey, NetUid, Rao, Round, Uid,
     telemetry::{Event, FaultSummary, GradeSummary, HeldOut},
@@ -93,7 +93,27 @@ pub(crate) fn snapshot(block: u32) -> Snapshot {
             },
             neurons: (0..7).map(neuron).collect(),
         },
-        weights: vec![(Uid(0), shares(200)), (Uid(1), shares(180))],
+        votes: Votes {
+            weights: vec![(Uid(0), shares(200)), (Uid(1), shares(180))],
+            bonds: vec![(Uid(0), shares(150)), (Uid(1), shares(120))],
+            ..Votes::default()
+        },
+        rules: Hyperparameters {
+            tempo: 20,
+            registration_price: Rao(100_000_000),
+            registration_allowed: Some(true),
+            max_allowed_uids: Some(256),
+            max_allowed_validators: Some(64),
+            activity_cutoff_factor: Some(14_000),
+            kappa: Some(32_767),
+            bonds_moving_average: Some(900_000),
+            bonds_penalty: Some(65_535),
+            yuma3: Some(false),
+            liquid_alpha: Some(false),
+            alpha_values: Some((45_875, 58_982)),
+            alpha_steepness: Some(1000),
+            ..Hyperparameters::default()
+        },
     }
 }
 

@@ -7,23 +7,29 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use super::{Palette, text};
+use super::{Palette, chart, text};
 use crate::{
-    state::{Connection, Sort, State},
+    source::replay::Playing,
+    state::{Connection, Link, Screen, State, View},
     table::Role,
 };
 
 /// Columns of the bar that shows how much of the epoch has passed.
-const BAR: u32 = 16;
+const BAR: usize = 16;
 
-pub(super) fn render(frame: &mut Frame<'_>, area: Rect, state: &State, palette: &Palette) {
+pub(super) fn render(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    state: &State,
+    playing: Option<Playing>,
+    palette: &Palette,
+) {
     let [first, second] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
-    sides(
-        frame,
-        first,
-        place(state, palette),
-        connection(state, palette),
-    );
+    let right = match playing {
+        Some(playing) => replayed(playing, palette),
+        None => connection(state, palette),
+    };
+    sides(frame, first, place(state, palette), right);
     let status = match state.connection() {
         Connection::Lost { reason, .. } if state.chain.is_some() => Line::styled(
             text::cut(
@@ -72,7 +78,7 @@ fn place(state: &State, palette: &Palette) -> Line<'static> {
 fn connection(state: &State, palette: &Palette) -> Line<'static> {
     match state.connection() {
         Connection::Connecting => Line::styled("○ connecting ", palette.warn),
-        Connection::Live => Line::styled("● live ", palette.good),
+        Connection::Live => live(state, palette),
         Connection::Stalled { since } => Line::styled(
             format!("! no block for {} ", text::duration(since)),
             palette.warn,
@@ -82,6 +88,63 @@ fn connection(state: &State, palette: &Palette) -> Line<'static> {
             palette.bad,
         ),
     }
+}
+
+/// The chain is live; whether the feeds are is said beside it.
+fn live(state: &State, palette: &Palette) -> Line<'static> {
+    let lost = state
+        .feeds
+        .values()
+        .filter(|feed| matches!(feed, Link::Lost { .. }))
+        .count();
+    match lost {
+        0 => Line::styled("● live ", palette.good),
+        lost => Line::styled(format!("● live, {lost} feeds lost "), palette.warn),
+    }
+}
+
+fn replayed(playing: Playing, palette: &Palette) -> Line<'static> {
+    let state = match playing.paused {
+        true => "paused",
+        false if playing.position >= playing.length => "at its end",
+        false => "replay",
+    };
+    let speed = match playing.speed < 1.0 {
+        true => format!("1/{:.0}", 1.0 / playing.speed),
+        false => format!("{:.0}", playing.speed),
+    };
+    Line::styled(
+        format!(
+            "{state} {:.0} of {:.0} s ×{speed} ",
+            playing.position.as_secs_f64(),
+            playing.length.as_secs_f64()
+        ),
+        palette.validator,
+    )
+}
+
+/// The names of the views with their keys; where each stands is told.
+pub(super) fn tabs(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    screen: &Screen,
+    palette: &Palette,
+) -> Vec<(Rect, View)> {
+    let (mut spans, mut places) = (Vec::new(), Vec::new());
+    let mut x = area.x;
+    for (number, view) in (1..).zip(View::ALL) {
+        // Brackets mark the view, so that it shows without colour.
+        let (text, style) = match view == screen.view {
+            true => (format!("[{number} {}]", view.name()), palette.active),
+            false => (format!(" {number} {}", view.name()), palette.dim),
+        };
+        let width = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+        places.push((Rect::new(x, area.y, width, 1), view));
+        x = x.saturating_add(width);
+        spans.push(Span::styled(text, style));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+    places
 }
 
 fn countdown(state: &State) -> Line<'static> {
@@ -100,10 +163,8 @@ fn countdown(state: &State) -> Line<'static> {
         .0
         .saturating_sub(schedule.last_epoch_block.0)
         .max(1);
-    let filled = length.saturating_sub(blocks).saturating_mul(BAR) / length;
-    let bar: String = (0..BAR)
-        .map(|at| if at < filled { '█' } else { '░' })
-        .collect();
+    let passed = f64::from(length.saturating_sub(blocks)) / f64::from(length);
+    let bar = chart::progress(passed, BAR);
     // An overdue block has no time to go; the connection's state says what is the matter.
     let seconds = time
         .filter(|time| !time.is_zero())
@@ -115,7 +176,7 @@ fn countdown(state: &State) -> Line<'static> {
 
 /// How many do what, in words and for narrow terminals in letters.
 fn census(state: &State) -> [String; 2] {
-    let rows = state.rows(Sort::Uid);
+    let rows = state.all_rows();
     let validators = rows
         .iter()
         .filter(|row| row.role == Role::Validator)

@@ -2,61 +2,106 @@
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Constraint, Layout, Rect},
     style::Style,
     text::{Line, Span},
     widgets::Paragraph,
 };
 
-use super::{Palette, text};
-use crate::state::{Kind, State};
+use super::{Canvas, Seen, page, text};
+use crate::state::{Kind, Prompt};
 
-pub(super) fn render(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    state: &State,
-    scroll: u16,
-    palette: &Palette,
-) {
-    let height = usize::from(area.height);
-    let lines = state.log.lines();
-    if lines.len() == 0 {
-        return frame.render_widget(Paragraph::new("Nothing has happened yet."), area);
+/// Rows of the selected line in full.
+const WHOLE: u16 = 4;
+
+pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, seen: &mut Seen) {
+    let [head, list, whole] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(WHOLE),
+    ])
+    .areas(area);
+    let screen = canvas.screen;
+    let found = canvas.state.log.found(screen.kind, &screen.search);
+    let mut spans = vec![Span::styled(
+        format!(
+            " {} lines  kind: {} (f)",
+            found.len(),
+            screen.kind.map_or("all", Kind::name)
+        ),
+        canvas.palette.dim,
+    )];
+    if screen.prompt == Some(Prompt::Search) || !screen.search.is_empty() {
+        spans.push(Span::styled(
+            format!("  search: {}", screen.search),
+            canvas.palette.active,
+        ));
     }
-    // Scrolled back to the very first line there is still a full page to see.
-    let back = usize::from(scroll).min(lines.len().saturating_sub(height));
-    let mut shown: Vec<_> = lines
-        .rev()
-        .skip(back)
-        .take(height)
-        .map(|line| draw(line, area.width, palette))
+    frame.render_widget(Paragraph::new(Line::from(spans)), head);
+    if found.is_empty() {
+        return frame.render_widget(
+            Paragraph::new(" Nothing of the kind has happened yet."),
+            list,
+        );
+    }
+    let room = usize::from(list.height);
+    let selected = found.len().saturating_sub(screen.row() + 1);
+    let first = match screen.row() {
+        // The newest lines stay in sight as they come.
+        0 => found.len().saturating_sub(room),
+        _ => text::first_row(selected, room, found.len()),
+    };
+    let lines: Vec<_> = found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(room)
+        .map(|(at, line)| {
+            let drawn = canvas.line_of(line, list.width);
+            match at == selected {
+                true => drawn.style(canvas.palette.selected),
+                false => drawn,
+            }
+        })
         .collect();
-    shown.reverse();
-    frame.render_widget(Paragraph::new(shown), area);
+    frame.render_widget(Paragraph::new(lines), list);
+    let width = usize::from(area.width).saturating_sub(2);
+    let mut lines = vec![page::title(
+        "The selected line (Enter: whom it is about)",
+        width,
+        canvas.palette,
+    )];
+    lines.extend(page::wrapped(&found[selected].text, width, 0, Style::new()));
+    lines.truncate(WHOLE.into());
+    frame.render_widget(Paragraph::new(lines), whole);
+    seen.room.rows = list.height;
 }
 
-fn draw(line: &crate::state::Line, width: u16, palette: &Palette) -> Line<'static> {
-    let (tag, style) = match line.kind {
-        Kind::Chain => ("chain", Style::new()),
-        Kind::Grade => ("grade", Style::new()),
-        Kind::Fault => ("FAULT", palette.bad),
-        Kind::Weights => ("votes", palette.validator),
-        Kind::Training => ("train", palette.good),
-        Kind::Warning => ("WARN ", palette.warn),
-    };
-    let block = line.block.map_or("-".to_owned(), |block| block.to_string());
-    let lead = format!("#{block:<6} ");
-    let times = if line.times > 1 {
-        format!(" (×{})", line.times)
-    } else {
-        String::new()
-    };
-    let room = usize::from(width)
-        .saturating_sub(lead.chars().count() + tag.len() + 1 + times.chars().count());
-    Line::from(vec![
-        Span::styled(lead, palette.dim),
-        Span::styled(format!("{tag} "), style),
-        Span::raw(text::cut(&line.text, room)),
-        Span::raw(times),
-    ])
+impl Canvas<'_> {
+    fn line_of(&self, line: &crate::state::Line, width: u16) -> Line<'static> {
+        let palette = self.palette;
+        let (tag, style) = match line.kind {
+            Kind::Chain => ("chain", Style::new()),
+            Kind::Grade => ("grade", Style::new()),
+            Kind::Fault => ("FAULT", palette.bad),
+            Kind::Weights => ("votes", palette.validator),
+            Kind::Training => ("train", palette.good),
+            Kind::Warning => ("WARN ", palette.warn),
+        };
+        let block = line.block.map_or("-".to_owned(), |block| block.to_string());
+        let lead = format!(" #{block:<6} ");
+        let times = if line.times > 1 {
+            format!(" (×{})", line.times)
+        } else {
+            String::new()
+        };
+        let room = usize::from(width)
+            .saturating_sub(lead.chars().count() + tag.len() + 1 + times.chars().count());
+        Line::from(vec![
+            Span::styled(lead, palette.dim),
+            Span::styled(format!("{tag} "), style),
+            Span::raw(text::cut(&line.text, room)),
+            Span::raw(times),
+        ])
+    }
 }

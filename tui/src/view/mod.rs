@@ -1,132 +1,118 @@
 //! From state to cells: pure, without effects; the same state and screen give the same frame.
 
-mod detail;
-mod distillation;
+mod ascii;
+mod chain;
+mod chart;
+mod collusion;
+mod columns;
 mod footer;
 mod header;
 mod help;
 mod log;
-mod neurons;
+mod metagraph;
+mod miner;
+mod overview;
+mod page;
 mod palette;
+mod rounds;
 mod text;
+mod validator;
 
 use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Layout, Rect},
-    text::{Line, Span},
-    widgets::{Block, Borders, Padding, Paragraph, Wrap},
+    text::Line,
+    widgets::{Paragraph, Wrap},
 };
 
 pub(crate) use palette::Palette;
+pub use palette::{Look, Theme};
 
-use crate::state::{Connection, Pane, Screen, State};
+use crate::{
+    source::replay::Playing,
+    state::{Connection, Room, Screen, Sort, State, View},
+};
 
 /// Smallest terminal that everything is laid out for.
 const MIN_SIZE: (u16, u16) = (80, 24);
-/// From this size on all panes are shown at once.
-const WIDE_SIZE: (u16, u16) = (120, 34);
-/// Rows that the panes get at least.
-const PANE_ROWS: u16 = 10;
-/// Rows that the panes get at least where all are shown.
-const PANES_ROWS: u16 = 20;
+
+/// Where things are on the frame that was drawn last: what a click means, and how far a key moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Names of views.
+    pub(crate) tabs: Vec<(Rect, View)>,
+    /// Heads of columns that can be ordered by.
+    pub(crate) heads: Vec<(Rect, Sort)>,
+    /// Rows that can be selected.
+    pub(crate) list: Rect,
+    /// The selected one of them, counted from the first that is shown.
+    pub(crate) selected: Option<usize>,
+    /// What there was room for.
+    pub(crate) room: Room,
+}
+
+/// What a view draws with.
+struct Canvas<'a> {
+    state: &'a State,
+    screen: &'a Screen,
+    palette: &'a Palette,
+}
 
 /// Draws everything.
-pub(crate) fn render(frame: &mut Frame<'_>, state: &State, screen: &Screen, palette: &Palette) {
-    let area = frame.area();
-    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
-        return too_small(frame, area);
-    }
-    let [header, body, footer] = Layout::vertical([
-        Constraint::Length(2),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
-    header::render(frame, header, state, palette);
-    footer::render(frame, footer, screen, palette);
-    if state.chain.is_none() {
-        waiting(frame, body, state, palette);
-    } else {
-        neurons_and_panes(frame, body, state, screen, palette);
-    }
-    if screen.help {
-        help::render(frame, body, palette);
-    }
-}
-
-fn neurons_and_panes(
+pub(crate) fn render(
     frame: &mut Frame<'_>,
-    body: Rect,
     state: &State,
     screen: &Screen,
-    palette: &Palette,
-) {
-    let rows = state.rows(screen.sort);
-    let hotkeys: Vec<_> = rows.iter().map(|row| row.neuron.hotkey).collect();
-    let selected = screen.selected_row(&hotkeys);
-    let wide = body.width >= WIDE_SIZE.0 && body.height + 3 >= WIDE_SIZE.1;
-    let least = if wide { PANES_ROWS } else { PANE_ROWS };
-    let wanted = u16::try_from(rows.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(1);
-    let table_rows = wanted.clamp(4, body.height.saturating_sub(least).max(4));
-    let [table, panes] =
-        Layout::vertical([Constraint::Length(table_rows), Constraint::Fill(1)]).areas(body);
-    neurons::render(frame, table, &rows, selected, palette);
-    let row = selected.and_then(|at| rows.get(at));
-    let draw = |frame: &mut Frame<'_>, area, pane| {
-        let scroll = if screen.pane == pane {
-            screen.scroll
-        } else {
-            0
+    look: &Look,
+    playing: Option<Playing>,
+) -> Seen {
+    let area = frame.area();
+    let mut seen = Seen::default();
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        too_small(frame, area);
+    } else {
+        let [header, tabs, body, footer] = Layout::vertical([
+            Constraint::Length(2),
+            Constraint::Length(1),
+            Constraint::Fill(1),
+            Constraint::Length(1),
+        ])
+        .areas(area);
+        let canvas = Canvas {
+            state,
+            screen,
+            palette: &look.palette,
         };
-        match pane {
-            Pane::Detail => detail::render(frame, area, state, row, scroll, palette),
-            Pane::Distillation => distillation::render(frame, area, state, scroll, palette),
-            Pane::Log => log::render(frame, area, state, scroll, palette),
+        header::render(frame, header, state, playing, &look.palette);
+        seen.tabs = header::tabs(frame, tabs, screen, &look.palette);
+        footer::render(frame, footer, screen, playing.is_some(), &look.palette);
+        if state.chain.is_none() {
+            waiting(frame, body, state, &look.palette);
+        } else {
+            canvas.view(frame, body, &mut seen);
         }
-    };
-    if !wide {
-        let titles = Pane::ALL
-            .iter()
-            .flat_map(|pane| [title(*pane, screen, palette), Span::raw("─")]);
-        let block = Block::new()
-            .borders(Borders::TOP)
-            .padding(Padding::left(1))
-            .title(Line::from_iter(titles));
-        let inner = block.inner(panes);
-        frame.render_widget(block, panes);
-        return draw(frame, inner, screen.pane);
+        if screen.help {
+            help::render(frame, body, screen.view, &look.palette);
+        }
     }
-    let [upper, log] = Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(panes);
-    let [detail, distillation] =
-        Layout::horizontal([Constraint::Fill(11), Constraint::Fill(9)]).areas(upper);
-    for (pane, area) in [
-        (Pane::Detail, detail),
-        (Pane::Distillation, distillation),
-        (Pane::Log, log),
-    ] {
-        let sides = if pane == Pane::Distillation {
-            Borders::TOP | Borders::LEFT
-        } else {
-            Borders::TOP
-        };
-        let block = Block::new()
-            .borders(sides)
-            .padding(Padding::left(1))
-            .title(title(pane, screen, palette));
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        draw(frame, inner, pane);
+    if look.ascii {
+        ascii::reduce(frame.buffer_mut());
     }
+    seen
 }
 
-/// Brackets mark the active pane, so that it shows without colour.
-fn title(pane: Pane, screen: &Screen, palette: &Palette) -> Span<'static> {
-    if pane == screen.pane {
-        Span::styled(format!("[{}]", pane.name()), palette.active)
-    } else {
-        Span::styled(format!(" {} ", pane.name()), palette.dim)
+impl Canvas<'_> {
+    fn view(&self, frame: &mut Frame<'_>, area: Rect, seen: &mut Seen) {
+        match self.screen.view {
+            View::Overview => overview::render(self, frame, area, seen),
+            View::Metagraph => metagraph::render(self, frame, area, seen),
+            View::Miner => miner::render(self, frame, area, seen),
+            View::Validator => validator::render(self, frame, area, seen),
+            View::Rounds => rounds::render(self, frame, area, seen),
+            View::Collusion => collusion::render(self, frame, area, seen),
+            View::Chain => chain::render(self, frame, area, seen),
+            View::Log => log::render(self, frame, area, seen),
+        }
     }
 }
 

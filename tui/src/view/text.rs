@@ -61,6 +61,40 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
+/// First shown row of a list of `count` rows in `room`, so that the selected one is in sight.
+pub(super) fn first_row(selected: usize, room: usize, count: usize) -> usize {
+    if count <= room {
+        return 0;
+    }
+    // About the middle, so that what is around it is in sight too.
+    selected.saturating_sub(room / 2).min(count - room)
+}
+
+/// A number of milliseconds in at most six columns.
+pub(super) fn millis(value: f64) -> String {
+    match value {
+        ..10.0 => format!("{value:.1} ms"),
+        10.0..1000.0 => format!("{value:.0} ms"),
+        1000.0..60_000.0 => format!("{:.1} s", value / 1000.0),
+        _ => format!("{:.0} s", value / 1000.0),
+    }
+}
+
+/// A probability or an e-value: plain where it is readable so.
+pub(super) fn scientific(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        0.001..10_000.0 => format!("{value:.3}"),
+        _ if value.is_finite() => format!("{value:.1e}"),
+        _ => "inf".to_owned(),
+    }
+}
+
+/// A share of 65,535 in [0, 1], three decimals.
+pub(super) fn share(part: u16) -> String {
+    format!("{:.3}", f64::from(part) / f64::from(u16::MAX))
+}
+
 /// A fault's stable name in at most ten columns.
 pub(super) fn fault(kind: &str) -> String {
     match kind {

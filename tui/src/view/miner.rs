@@ -1,0 +1,480 @@
+//! One miner: why it is paid what it is, with everything that the answer rests on.
+
+use std::time::Duration;
+
+use athanor_spec::{
+    Hotkey,
+    telemetry::{GradeSummary, Interval},
+};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+use super::{Canvas, Seen, chart, page, text};
+use crate::{
+    state::{Cause, Latency, Miner, NeuronRow, Series, explain, shares},
+    table::{Role, tao},
+};
+
+/// Columns of a name on the left.
+const NAME: usize = 12;
+
+pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, seen: &mut Seen) {
+    let subject = canvas.screen.subject(canvas.state);
+    let Some(neuron) = subject.and_then(|hotkey| canvas.state.neuron(&hotkey)) else {
+        return frame.render_widget(Paragraph::new(" The subnet has no miner yet."), area);
+    };
+    let row = canvas.state.row(neuron);
+    let known = canvas.state.peers.miners.get(&neuron.hotkey);
+    let width = page::width(area);
+    let mut left = canvas.identity(&row, width);
+    left.extend(canvas.why(&row, width));
+    left.extend(canvas.arithmetic(&row, width));
+    left.extend(canvas.judges(&row, width));
+    let mut right = Vec::new();
+    match known {
+        Some(known) => {
+            right.extend(canvas.axes(known, width));
+            right.extend(canvas.latency(known, width));
+            right.extend(canvas.audit(&row, known, width));
+        }
+        None => {
+            let text = "No validator's events tell of this miner: grades, times and evidence are not on chain. \
+                        See --events in --help.";
+            right.extend(page::wrapped(text, width, 0, canvas.palette.dim));
+        }
+    }
+    right.extend(canvas.lineage(&row, known, width));
+    page::render(frame, area, left, right, canvas.screen.scrolled(), seen);
+}
+
+impl Canvas<'_> {
+    /// How a reason looks.
+    pub(super) fn cause(&self, cause: &Cause) -> Style {
+        match cause {
+            Cause::Accused { .. } => self.palette.bad,
+            Cause::Paid { .. } | Cause::Votes { .. } => self.palette.good,
+            _ => self.palette.warn,
+        }
+    }
+
+    pub(super) fn identity(&self, row: &NeuronRow<'_>, width: usize) -> Vec<Line<'static>> {
+        let neuron = row.neuron;
+        let (role, standing) = match row.role {
+            Role::Validator => (
+                "validator",
+                format!("trust {}", text::share(neuron.validator_trust)),
+            ),
+            Role::Miner => (
+                "miner",
+                format!("consensus {}", text::share(neuron.consensus)),
+            ),
+        };
+        let label = row
+            .label
+            .map_or(String::new(), |label| format!(" ({label})"));
+        let name = format!("UID {} {role}{label}", neuron.uid);
+        let axon = neuron
+            .axon
+            .map_or("no address".to_owned(), |axon| format!("serves at {axon}"));
+        let mut lines = vec![page::title(&name, width, self.palette)];
+        for fact in [
+            format!("hotkey  {}", neuron.hotkey),
+            format!("coldkey {}", neuron.coldkey),
+            format!(
+                "stake {} TAO, {standing}, registered in block {}, {axon}",
+                tao(neuron.stake),
+                neuron.registered_at
+            ),
+        ] {
+            lines.extend(page::wrapped(&fact, width, 2, self.palette.dim));
+        }
+        lines
+    }
+
+    pub(super) fn why(&self, row: &NeuronRow<'_>, width: usize) -> Vec<Line<'static>> {
+        let heading = match (row.role, row.neuron.incentive) {
+            (Role::Miner, 0) => "Why its incentive is zero",
+            (Role::Miner, _) => "Why its incentive is what it is",
+            (Role::Validator, _) => "Why it is paid what it is",
+        };
+        let mut lines = vec![page::title(heading, width, self.palette)];
+        for cause in explain(self.state, row.neuron) {
+            lines.extend(page::wrapped(
+                &cause.to_string(),
+                width,
+                2,
+                self.cause(&cause),
+            ));
+        }
+        let Some(track) = self.state.history.tracks.get(&row.neuron.hotkey) else {
+            return lines;
+        };
+        if let Some((block, epoch)) = track.accused_since {
+            let text = format!(
+                "accused since block {block} (epoch {epoch}); it lost {:.4} TAO since: what the median paid miner got \
+                 in each epoch, less its own",
+                track.forgone
+            );
+            lines.extend(page::wrapped(&text, width, 2, Style::new()));
+        }
+        if !track.emission.is_empty() {
+            lines.push(Line::from(vec![
+                Span::styled("pay per epoch  ", self.palette.dim),
+                Span::styled(
+                    chart::spark(&track.emission.resampled(width.saturating_sub(30)), None),
+                    self.palette.series,
+                ),
+                Span::raw(format!(" {:.4} TAO", track.emission.last().unwrap_or(0.0))),
+            ]));
+        }
+        lines
+    }
+
+    /// Stake times clipped weight, validator by validator: the sum is the miner's rank.
+    fn arithmetic(&self, row: &NeuronRow<'_>, width: usize) -> Vec<Line<'static>> {
+        let (parts, consensus) = shares(self.state, row.neuron.uid);
+        let mut lines = vec![page::title(
+            "How the votes make its incentive",
+            width,
+            self.palette,
+        )];
+        if parts.is_empty() {
+            lines.push(Line::styled(
+                "no weights are on chain yet",
+                self.palette.dim,
+            ));
+            return lines;
+        }
+        lines.push(Line::styled(
+            format!(
+                "{:<18}{:>7} {:>8} {:>8} {:>8}",
+                "VALIDATOR", "STAKE", "WEIGHT", "CLIPPED", "ADDS"
+            ),
+            self.palette.heading,
+        ));
+        let rank: f64 = parts.iter().map(crate::state::Share::adds).sum();
+        for part in parts.iter().take(12) {
+            let name = self.validator_name(part.validator);
+            let clipped = part.clipped < part.weight;
+            lines.push(Line::from(vec![
+                Span::raw(format!(
+                    "{:<18}{:>6.1}% {:>7.2}% ",
+                    text::cut(&name, 17),
+                    part.stake * 100.0,
+                    part.weight * 100.0
+                )),
+                Span::styled(
+                    format!("{:>7.2}% ", part.clipped * 100.0),
+                    if clipped {
+                        self.palette.warn
+                    } else {
+                        Style::new()
+                    },
+                ),
+                Span::raw(format!("{:>7.2}%", part.adds() * 100.0)),
+            ]));
+        }
+        let text = format!(
+            "clipped at {:.2}%, the weight that a majority of the stake agrees to; rank {:.2}%; the next epoch shares \
+             out incentive by rank, the last one gave it {}%",
+            consensus * 100.0,
+            rank * 100.0,
+            text::percent(row.neuron.incentive)
+        );
+        lines.extend(page::wrapped(&text, width, 2, self.palette.dim));
+        lines
+    }
+
+    pub(super) fn validator_name(&self, uid: athanor_spec::Uid) -> String {
+        let neuron = self
+            .state
+            .chain
+            .as_ref()
+            .and_then(|chain| chain.metagraph.by_uid(uid));
+        neuron.map_or_else(|| format!("uid {uid}"), |it| self.state.name(&it.hotkey))
+    }
+
+    /// What every grader says, those with the lowest UIDs first.
+    fn judges(&self, row: &NeuronRow<'_>, width: usize) -> Vec<Line<'static>> {
+        let Some(known) = self.state.peers.miners.get(&row.neuron.hotkey) else {
+            return Vec::new();
+        };
+        let mut graders: Vec<_> = known.grades.iter().collect();
+        let uid = |hotkey: &Hotkey| self.state.neuron(hotkey).map(|neuron| neuron.uid);
+        graders.sort_by_key(|(validator, _)| uid(validator).map_or(u16::MAX, |uid| uid.0));
+        let mut lines = vec![page::title(
+            "Grades (Enter: the validator)",
+            width,
+            self.palette,
+        )];
+        if graders.is_empty() {
+            lines.push(Line::styled("no round has ended yet", self.palette.dim));
+            return lines;
+        }
+        lines.push(Line::styled(
+            format!(
+                "{:<17} {:>5}  FID  COR  SRV LIVE    Q PAID  FAULT",
+                "BY", "ROUND"
+            ),
+            self.palette.heading,
+        ));
+        for (validator, graded) in graders {
+            let grade = &graded.summary;
+            let axis = |read: fn(&GradeSummary) -> f64| text::unit(read(grade));
+            let (fault, style) = match &grade.fault {
+                Some(fault) => (fault.kind.clone(), self.palette.bad),
+                None => ("ok".to_owned(), self.palette.good),
+            };
+            lines.push(Line::from(vec![
+                Span::raw(format!(
+                    "{:<17} {:>5} {:>4} {:>4} {:>4} {:>4} {:>4} {:>4}  ",
+                    text::cut(&self.state.name(validator), 17),
+                    graded.round,
+                    axis(|grade| grade.fidelity),
+                    axis(|grade| grade.correctness),
+                    axis(|grade| grade.service),
+                    axis(|grade| grade.liveliness),
+                    axis(|grade| grade.quality),
+                    axis(|grade| grade.quality_low),
+                )),
+                Span::styled(fault, style),
+            ]));
+        }
+        lines
+    }
+
+    /// The axes round by round, with the intervals of the validator with the most stake.
+    fn axes(&self, known: &Miner, width: usize) -> Vec<Line<'static>> {
+        let mut lines = vec![page::title(
+            "Axes over the rounds, with 95 % bounds",
+            width,
+            self.palette,
+        )];
+        let lead = self
+            .state
+            .peers
+            .validators
+            .keys()
+            .filter(|hotkey| known.records.contains_key(*hotkey))
+            .max_by_key(|hotkey| self.state.neuron(hotkey).map(|neuron| neuron.stake));
+        let record = lead.and_then(|lead| known.records.get(lead));
+        let of = |interval: fn(&athanor_spec::telemetry::RecordSummary) -> Option<Interval>| {
+            record.and_then(interval)
+        };
+        let quality = record
+            .zip(known.axes.quality.last())
+            .map(|(record, value)| Interval {
+                value,
+                low: (value - record.width).max(0.0),
+                high: (value + record.width).min(1.0),
+                count: record.effective_asks,
+            });
+        let rows: [(&str, &Series, Option<Interval>); 5] = [
+            ("fidelity", &known.axes.fidelity, None),
+            (
+                "correctness",
+                &known.axes.correctness,
+                of(|it| it.correctness),
+            ),
+            ("service", &known.axes.service, of(|it| it.service)),
+            ("liveliness", &known.axes.liveliness, of(|it| it.liveliness)),
+            ("quality", &known.axes.quality, quality),
+        ];
+        let curve = width.saturating_sub(NAME + 45).clamp(4, 48);
+        for (name, series, interval) in rows {
+            let Some(last) = series.last() else {
+                continue;
+            };
+            let points = series.resampled(curve);
+            let mut spans = vec![
+                Span::styled(format!("{name:<NAME$}"), self.palette.dim),
+                Span::styled(
+                    format!("{:<curve$} ", chart::spark(&points, Some((0.0, 1.0)))),
+                    self.palette.series,
+                ),
+                Span::raw(format!("{last:.3} ")),
+            ];
+            if let Some(it) = interval {
+                spans.push(Span::styled(
+                    chart::interval(it.low, it.value, it.high, 20),
+                    self.palette.series,
+                ));
+                spans.push(Span::raw(format!(" {:.2}-{:.2}", it.low, it.high)));
+            }
+            lines.push(Line::from(spans));
+        }
+        if lines.len() == 1 {
+            lines.push(Line::styled("no round has ended yet", self.palette.dim));
+        }
+        if let (Some(record), Some(paid)) = (record, known.axes.quality_low.last()) {
+            let text = format!(
+                "paid by the lower bound of quality, {paid:.3}: {:.3} is taken off, as {:.0} equally weighted asks \
+                 leave that much open",
+                record.width, record.effective_asks
+            );
+            lines.extend(page::wrapped(&text, width, 2, self.palette.dim));
+        }
+        lines
+    }
+
+    fn latency(&self, known: &Miner, width: usize) -> Vec<Line<'static>> {
+        let mut lines = vec![page::title("Times of its answers", width, self.palette)];
+        if known.first_token.count() == 0 {
+            lines.push(Line::styled("no answer was heard of", self.palette.dim));
+            return lines;
+        }
+        for (name, latency) in [
+            ("first token", &known.first_token),
+            ("whole answer", &known.whole_answer),
+        ] {
+            lines.push(self.distribution(name, latency, width));
+        }
+        lines
+    }
+
+    fn distribution(&self, name: &str, latency: &Latency, width: usize) -> Line<'static> {
+        let quantile = |part| latency.quantile(part).map_or("-".to_owned(), text::millis);
+        let bars = latency.bars(width.saturating_sub(NAME + 46).max(8));
+        let counts: Vec<f64> = bars.iter().map(|(_, count)| *count as f64).collect();
+        let most = counts.iter().copied().fold(1.0, f64::max);
+        Line::from(vec![
+            Span::styled(format!("{name:<13}"), self.palette.dim),
+            Span::raw(format!(
+                "p50 {:>6}  p90 {:>6}  p99 {:>6}  ",
+                quantile(0.5),
+                quantile(0.9),
+                quantile(0.99)
+            )),
+            Span::styled(
+                chart::spark(&counts, Some((0.0, most))),
+                self.palette.series,
+            ),
+            Span::raw(format!(" {}", latency.count())),
+        ])
+    }
+
+    /// How sure the audit is that the answers are not the checkpoint's.
+    fn audit(&self, row: &NeuronRow<'_>, known: &Miner, width: usize) -> Vec<Line<'static>> {
+        let mut lines = vec![page::title(
+            "Audit: are the answers its checkpoint's draws?",
+            width,
+            self.palette,
+        )];
+        for (validator, record) in &known.records {
+            let condemned = record.e_value >= record.condemned_at;
+            let style = if condemned {
+                self.palette.bad
+            } else {
+                self.palette.good
+            };
+            let name = text::cut(&self.state.name(validator), 17);
+            lines.push(Line::from(vec![
+                Span::raw(format!("{name:<18}")),
+                Span::styled(
+                    format!("e-value {:<8}", text::scientific(record.e_value)),
+                    style,
+                ),
+                Span::raw(format!(
+                    " of {} needed, {} requests",
+                    text::scientific(record.condemned_at),
+                    record.audited
+                )),
+            ]));
+        }
+        let tallies = self.state.peers.validators.values();
+        let tally = tallies
+            .filter_map(|validator| validator.round.as_ref()?.miners.get(&row.neuron.hotkey))
+            .fold((0, 0), |(tokens, strays), it| {
+                (tokens + it.tokens, strays + it.strays)
+            });
+        if tally.0 > 0 {
+            let part = tally.1 as f64 / tally.0 as f64;
+            lines.push(Line::raw(format!(
+                "this round: {} of {} tokens are not the checkpoint's draws ({:.1} %)",
+                tally.1,
+                tally.0,
+                part * 100.0
+            )));
+        }
+        if let Some(reason) = &known.last_failure {
+            let text = format!("{} requests failed, the last: {reason}", known.failures);
+            lines.extend(page::wrapped(&text, width, 2, self.palette.warn));
+        }
+        for graded in known
+            .grades
+            .values()
+            .filter_map(|it| it.summary.fault.as_ref())
+            .take(4)
+        {
+            let text = format!("{}: {}", graded.kind, graded.evidence);
+            lines.extend(page::wrapped(&text, width, 2, self.palette.bad));
+        }
+        lines
+    }
+
+    /// Which checkpoints it committed to, what it swapped in, and how its student learns.
+    fn lineage(
+        &self,
+        row: &NeuronRow<'_>,
+        known: Option<&Miner>,
+        width: usize,
+    ) -> Vec<Line<'static>> {
+        let mut lines = vec![page::title(
+            "Checkpoints and distillation",
+            width,
+            self.palette,
+        )];
+        let track = self.state.history.tracks.get(&row.neuron.hotkey);
+        let chain: Vec<String> = track
+            .into_iter()
+            .flat_map(|track| track.lineage.iter())
+            .map(|(block, digest)| format!("{} (block {block})", digest.short()))
+            .collect();
+        let committed = match chain.is_empty() {
+            true => "it has committed to no checkpoint".to_owned(),
+            false => format!("committed: {}", chain.join(" → ")),
+        };
+        lines.extend(page::wrapped(&committed, width, 2, Style::new()));
+        let Some(known) = known else { return lines };
+        let now = self.state.now();
+        let swaps: Vec<String> = known
+            .swapped
+            .iter()
+            .rev()
+            .take(6)
+            .map(|(from, to, at)| {
+                let ago = text::duration(now.saturating_sub(*at).max(Duration::ZERO));
+                format!("{} → {} {ago} ago", from.short(), to.short())
+            })
+            .collect();
+        if !swaps.is_empty() {
+            let text = format!("{} swaps while serving: {}", known.swaps, swaps.join(", "));
+            lines.extend(page::wrapped(&text, width, 2, Style::new()));
+        }
+        let curve = width.saturating_sub(NAME + 24).clamp(8, 60);
+        for (name, series) in [("loss", &known.losses), ("held out", &known.heldout)] {
+            if let Some(last) = series.last() {
+                lines.push(Line::from(vec![
+                    Span::styled(format!("{name:<NAME$}"), self.palette.dim),
+                    Span::styled(
+                        chart::spark(&series.resampled(curve), None),
+                        self.palette.series,
+                    ),
+                    Span::raw(format!(" {last:.4} nats/token")),
+                ]));
+            }
+        }
+        if let Some(held) = known.last_heldout {
+            lines.push(Line::raw(format!(
+                "step {}: {:+.3} nats/token better than its first checkpoint, at least {:+.3} (95 %, {} items)",
+                known.step, held.improvement, held.improvement_low, held.items
+            )));
+        }
+        lines
+    }
+}
