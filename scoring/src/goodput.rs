@@ -94,10 +94,16 @@ pub fn of_probe<'a>(
     let (mut tokens, mut longest, mut seen) = (0.0, 0, 0_u32);
     for outcome in outcomes {
         seen += 1;
-        if let AskOutcome::Answered { service, pace, .. } = outcome {
-            tokens += service * f64::from(pace.tokens);
-            longest = longest.max(pace.elapsed_ms);
-        }
+        let (service, pace) = match outcome {
+            AskOutcome::Answered { service, pace, .. } => (*service, pace),
+            AskOutcome::Unopened {
+                service: Some(service),
+                pace,
+            } => (*service, pace),
+            AskOutcome::Unopened { service: None, .. } | AskOutcome::Failed { .. } => continue,
+        };
+        tokens += service * f64::from(pace.tokens);
+        longest = longest.max(pace.elapsed_ms);
     }
     let scale = f64::from(streams.max(seen)) / f64::from(seen);
     (seen > 0).then(|| scale * tokens / seconds(longest))

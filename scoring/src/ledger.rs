@@ -71,6 +71,15 @@ pub enum AskOutcome {
         /// Which load probe of the round it belonged to.
         load: Option<u32>,
     },
+    /// Not drawn for opening ([`athanor_spec::params::RoundParams::opening_share`]): its time counts, and nothing else. What
+    /// it says may be anybody's words, so no grade rests on them.
+    #[codec(index = 2)]
+    Unopened {
+        /// Worth of its time in [0, 1]; `None` if no usable answer came.
+        service: Option<f64>,
+        /// How fast it came, and under which load.
+        pace: Pace,
+    },
 }
 
 /// How fast an answer came.
@@ -104,21 +113,32 @@ impl AskOutcome {
                     && unit(*service)
             }
             Self::Failed { fidelity, .. } => fidelity.is_within(MAX_OF_ASK),
+            Self::Unopened { service, pace: _ } => service.is_none_or(unit),
+        }
+    }
+
+    /// Whether a usable answer came.
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Self::Answered { .. } => true,
+            Self::Failed { .. } => false,
+            Self::Unopened { service, .. } => service.is_some(),
         }
     }
 
     /// The load probe that the ask belonged to.
     pub fn load(&self) -> Option<u32> {
         match self {
-            Self::Answered { pace, .. } => pace.load,
+            Self::Answered { pace, .. } | Self::Unopened { pace, .. } => pace.load,
             Self::Failed { load, .. } => *load,
         }
     }
 
     /// Quality in [0, 1] of what the checkpoint said to this one prompt, for paired comparisons of checkpoints: fidelity,
     /// on the rollout and on the teacher's continuation, and credit, capped by liveliness. How fast it was said is a
-    /// matter of the hotkey and not of the checkpoint. A missing answer is worth 0.
-    pub fn quality(&self, params: &GradeParams) -> f64 {
+    /// matter of the hotkey and not of the checkpoint. A missing answer is worth 0; of one that was not opened nothing is
+    /// known.
+    pub fn quality(&self, params: &GradeParams) -> Option<f64> {
         match self {
             Self::Answered {
                 fidelity,
@@ -131,9 +151,10 @@ impl AskOutcome {
                     correctness: *credit,
                     service: None,
                 };
-                grade::ask_quality(&axes, *liveliness, params)
+                Some(grade::ask_quality(&axes, *liveliness, params))
             }
-            Self::Failed { .. } => 0.0,
+            Self::Failed { .. } => Some(0.0),
+            Self::Unopened { .. } => None,
         }
     }
 }
@@ -157,8 +178,10 @@ pub struct Record {
     seen: Vec<u64>,
     checkpoint: Option<Digest>,
     asked: f64,
-    asked_squared: f64,
     answered: f64,
+    /// Of those asked, the ones that were opened.
+    opened: f64,
+    opened_squared: f64,
     fidelity: FidelitySums,
     correctness: Mean,
     liveliness: Mean,
@@ -235,8 +258,9 @@ impl Record {
     /// [`Self::observe_all`].
     pub fn take(&mut self, tally: &Tally) {
         self.asked += tally.asked;
-        self.asked_squared += tally.asked;
         self.answered += tally.answered;
+        self.opened += tally.opened;
+        self.opened_squared += tally.opened;
         self.fidelity.merge(&tally.fidelity);
         self.correctness.merge(tally.correctness);
         self.liveliness.merge(tally.liveliness);
@@ -264,8 +288,9 @@ impl Record {
         self.epoch = epoch;
         let factor = (-(elapsed as f64) / params.half_life_epochs).exp2();
         self.asked *= factor;
-        self.asked_squared *= factor * factor;
         self.answered *= factor;
+        self.opened *= factor;
+        self.opened_squared *= factor * factor;
         self.fidelity.decay(factor);
         self.correctness.scale(factor);
         self.liveliness.scale(factor);
@@ -335,10 +360,11 @@ impl Record {
         }
     }
 
-    /// Number of equally weighted asks that would be as informative as the decayed ones.
+    /// Number of equally weighted opened asks that would be as informative as the decayed ones. Asks that were not opened
+    /// say nothing about quality, and do not count.
     pub fn effective_asks(&self) -> f64 {
-        if self.asked_squared > 0.0 {
-            self.asked * self.asked / self.asked_squared
+        if self.opened_squared > 0.0 {
+            self.opened * self.opened / self.opened_squared
         } else {
             0.0
         }

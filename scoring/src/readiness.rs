@@ -1,7 +1,8 @@
 //! Say whether a validator knows enough of the miners to set weights.
 //!
 //! A validator that is new, or comes back after a long time, would spread noise over the miners and disagree with everybody:
-//! it sets no weights before at least half of the miners that it asks have shown something in half a round's asks or more.
+//! it sets no weights before at least half of the miners that it asks have shown something in half of the asks, or more, that
+//! a round opens.
 //! Evidence fades like the grades do, so that what was seen long ago counts for little.
 
 use athanor_spec::{Account, SubnetSpec, params::RoundParams};
@@ -18,15 +19,15 @@ pub struct Readiness {
     pub known: u32,
     /// Miners of whom so much must be known.
     pub miners_needed: u32,
-    /// Effective asks (the Kish size of the faded ones) that it takes to know a miner.
+    /// Effective asks (the Kish size of the faded ones that were opened) that it takes to know a miner.
     pub asks_needed: f64,
 }
 
 impl Readiness {
     /// From the effective asks of every miner that is asked ([`crate::ledger::Record::effective_asks`]).
-    pub fn of(effective_asks: impl IntoIterator<Item = f64>, params: &RoundParams) -> Self {
+    fn of(effective_asks: impl IntoIterator<Item = f64>, params: &RoundParams) -> Self {
         let mut readiness = Self {
-            asks_needed: (f64::from(params.asks_per_miner) / 2.0).max(1.0),
+            asks_needed: (f64::from(params.asks_per_miner) * params.opening_share / 2.0).max(1.0),
             ..Self::default()
         };
         for asks in effective_asks {

@@ -168,8 +168,7 @@ impl Transcript {
         };
         let mut named = BTreeMap::<Account, Vec<Digest>>::new();
         for leaf in &self.leaves {
-            if let Sight::Failed { failure, .. } = &leaf.sight
-                && let Some(answer) = &failure.answer
+            if let Some(answer) = leaf.failure().and_then(|failure| failure.answer.as_ref())
                 && answer.signer == leaf.account.hotkey
                 && answer.verify_signature(&context).is_ok()
             {

@@ -210,6 +210,27 @@ fn transcript(receipt: Receipt) -> Transcript {
                 load: None,
             },
         },
+        Sight::Unopened {
+            receipt: receipt.clone(),
+            times,
+            outcome: AskOutcome::Unopened {
+                service: Some(0.5),
+                pace: Pace::default(),
+            },
+        },
+        Sight::FailedUnopened {
+            ask: receipt.ask.clone(),
+            failure: Failure {
+                reason: "no answer within 8000 ms".to_owned(),
+                fault: None,
+                answer: None,
+            },
+            times,
+            outcome: AskOutcome::Unopened {
+                service: None,
+                pace: Pace::default(),
+            },
+        },
         Sight::Answered {
             receipt,
             times,

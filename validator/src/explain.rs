@@ -177,8 +177,10 @@ pub struct RoundView {
     pub artifact_evidence: Option<String>,
     /// Digest of the tensors: the class in which it is paid.
     pub class: Option<Digest>,
-    /// Answers that were replayed.
+    /// Asks that got a usable answer.
     pub answered: u32,
+    /// Of those, the ones that were opened: replayed, and graded. The others count for their time alone.
+    pub opened: u32,
     /// Median time from ask to last token, in milliseconds.
     pub median_ms: Option<u32>,
     /// Asks without a usable answer, by reason.
@@ -349,9 +351,16 @@ fn view(head: &Head, artifact: Option<&Artifact>, leaves: &[Leaf], account: &Acc
         match &leaf.sight {
             Sight::Answered { times: taken, .. } => {
                 view.answered += 1;
+                view.opened += 1;
                 times.push(taken.elapsed_ms);
             }
-            Sight::Failed { failure, .. } => tally(&mut view.failed, &failure.reason),
+            Sight::Unopened { times: taken, .. } => {
+                view.answered += 1;
+                times.push(taken.elapsed_ms);
+            }
+            Sight::Failed { failure, .. } | Sight::FailedUnopened { failure, .. } => {
+                tally(&mut view.failed, &failure.reason);
+            }
             Sight::OwnTrouble { reason, .. } => tally(&mut view.own_trouble, reason),
         }
     }

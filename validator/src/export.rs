@@ -47,13 +47,14 @@ pub fn rows(book: &Book, spec: &SubnetSpec) -> Result<Vec<Row>, BookError> {
 }
 
 /// The columns of [`csv`].
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "hotkey",
     "registered_at",
     "checkpoint",
     "fault",
     "evidence",
     "asked",
+    "opened",
     "effective_asks",
     "answered",
     "answered_low",
@@ -101,6 +102,7 @@ impl Row {
             text(&self.fault),
             text(&self.evidence),
             it.asked.to_string(),
+            it.opened.to_string(),
             it.effective_asks.to_string(),
             value(&it.answered),
             low(&it.answered),

@@ -1,4 +1,4 @@
-//! One ask from the question to the finding: asked, answered, replayed.
+//! One ask from the question to the finding: asked, answered, and, if it is one of those that are opened, replayed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use athanor_scoring::{
     round::Purpose,
     transcript::{Leaf, Sight, Times},
 };
-use athanor_spec::{Digest, Receipt, Round, telemetry::Event};
+use athanor_spec::{Digest, Receipt, Round, params::ServiceParams, telemetry::Event};
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 
@@ -22,6 +22,7 @@ use crate::{
     signer::Signer,
     stall::Stalls,
     teacher::Teacher,
+    verdict,
 };
 
 /// A checkpoint, or why it could not be had.
@@ -45,6 +46,7 @@ pub(crate) struct AskContext {
     pub(crate) pressure: Pressure,
     pub(crate) stalls: Stalls,
     pub(crate) vocab_size: u32,
+    pub(crate) service: ServiceParams,
     pub(crate) deadline: Duration,
     pub(crate) round: Round,
     pub(crate) miner: RoundMiner,
@@ -52,7 +54,7 @@ pub(crate) struct AskContext {
 }
 
 impl AskContext {
-    /// Asks, waits for the answer, and audits it. Whatever fails on this side is neutral for the miner.
+    /// Asks, waits for the answer, and audits it if the ask is opened. Whatever fails on this side is neutral for the miner.
     pub(crate) async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
         let (index, shared) = (planned.index, planned.shared);
         let sight = self.look(planned, &notify).await;
@@ -79,7 +81,7 @@ impl AskContext {
                 tokens: count(tokens.len()),
                 strays: count(tokens.iter().filter(|token| token.margin > 0.0).count()),
             }),
-            Sight::Failed { .. } => {}
+            Sight::Failed { .. } | Sight::Unopened { .. } | Sight::FailedUnopened { .. } => {}
         }
         Finding {
             round: self.round,
@@ -107,6 +109,7 @@ impl AskContext {
             load: None,
             block_offset: 0,
             reference_seed: !ask.seed,
+            opened: true,
             ask,
             content: Content::Continuation,
         };
@@ -149,6 +152,13 @@ impl AskContext {
         });
         let exchange = self.pressure.begin(miner);
         let accepted: Vec<Digest> = self.accepted.iter().map(|(digest, _)| *digest).collect();
+        // What is not opened costs the teacher nothing.
+        let continuation = async {
+            match planned.opened {
+                true => self.teacher.continuation(&planned).await,
+                false => None,
+            }
+        };
         let (observation, reference) = tokio::join!(
             ask::ask(
                 &self.net,
@@ -162,7 +172,7 @@ impl AskContext {
                     stalls: &self.stalls,
                 },
             ),
-            self.teacher.continuation(&planned),
+            continuation,
         );
         if let (Observation::Answered { times, .. }, None) = (&observation, planned.load) {
             exchange.first_token(Duration::from_millis(times.first_token_ms.into()));
@@ -178,6 +188,17 @@ impl AskContext {
                 elapsed_ms: times.elapsed_ms,
                 tokens: u32::try_from(receipt.answer.payload.tokens.len()).unwrap_or(u32::MAX),
             });
+        }
+        if let Observation::Failed { failure, .. } = &observation {
+            tracing::debug!(uid = %self.miner.uid, reason = failure.reason, "ask failed");
+            notify(Event::AskFailed {
+                validator,
+                miner,
+                reason: failure.reason.clone(),
+            });
+        }
+        if !planned.opened {
+            return self.leave_closed(observation, planned.load);
         }
         let Some(reference) = reference else {
             return own_trouble("the teacher did not continue the prompt", None);
@@ -195,24 +216,43 @@ impl AskContext {
                 ask,
                 failure,
                 times,
-            } => {
-                tracing::debug!(uid = %self.miner.uid, reason = failure.reason, "ask failed");
-                notify(Event::AskFailed {
-                    validator,
-                    miner,
-                    reason: failure.reason.clone(),
-                });
-                match self.auditor.missing(planned, reference.clone()).await {
-                    Ok(outcome) => Sight::Failed {
-                        ask,
-                        failure,
-                        times,
-                        reference,
-                        outcome,
-                    },
-                    Err(error) => own_trouble(&error.to_string(), None),
-                }
-            }
+            } => match self.auditor.missing(planned, reference.clone()).await {
+                Ok(outcome) => Sight::Failed {
+                    ask,
+                    failure,
+                    times,
+                    reference,
+                    outcome,
+                },
+                Err(error) => own_trouble(&error.to_string(), None),
+            },
+            Observation::OwnTrouble { reason } => own_trouble(&reason, None),
+        }
+    }
+
+    /// What an ask shows that is not opened: its form, which was checked, and its time.
+    fn leave_closed(&self, observation: Observation, load: Option<u32>) -> Sight {
+        match observation {
+            Observation::Answered { receipt, times } => Sight::Unopened {
+                outcome: verdict::unopened(
+                    Some(&receipt.answer.payload),
+                    &times,
+                    load,
+                    &self.service,
+                ),
+                receipt,
+                times,
+            },
+            Observation::Failed {
+                ask,
+                failure,
+                times,
+            } => Sight::FailedUnopened {
+                outcome: verdict::unopened(None, &times, load, &self.service),
+                ask,
+                failure,
+                times,
+            },
             Observation::OwnTrouble { reason } => own_trouble(&reason, None),
         }
     }
@@ -267,7 +307,10 @@ impl Finding {
     pub(crate) fn is_own_trouble(&self) -> bool {
         match &self.leaf.sight {
             Sight::OwnTrouble { reason, .. } => !reason.starts_with(NO_CHECKPOINT),
-            Sight::Failed { .. } | Sight::Answered { .. } => false,
+            Sight::Failed { .. }
+            | Sight::Answered { .. }
+            | Sight::Unopened { .. }
+            | Sight::FailedUnopened { .. } => false,
         }
     }
 }

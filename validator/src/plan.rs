@@ -7,6 +7,11 @@
 //! for it, and the prompt, heard of early, would save it one prefill. Prompt, length and temperature are common; the
 //! seed, the time, and everything about the other prompts are the miner's own.
 //!
+//! A share of the asks is opened ([`RoundParams::opening_share`]): continued by the teacher and replayed. The coin is the last
+//! that is drawn for a prompt, from the round's secret seed, so no miner can know it when it answers, and everybody can
+//! afterwards. It is the same for all who get a shared prompt: else few would be opened for two miners at once, and pairs of
+//! them could not be compared. How many others open an ask says nothing to a miner: none of them knows either.
+//!
 //! A round has load probes: moments, drawn from the seed alone, at which each miner, by a coin of its own, gets several of
 //! its own asks at once. About half of all miners are loaded together, so what hotkeys on one card serve adds up to what
 //! the card gives. The asks of a probe are drawn like all others.
@@ -20,7 +25,7 @@ use athanor_scoring::{
     task::{self, Deck, Item},
     transcript::Head,
 };
-use athanor_spec::{Ask, Hotkey, SubnetSpec, Uid};
+use athanor_spec::{Ask, Digest, Hotkey, SubnetSpec, Uid, params::RoundParams};
 use rand::{Rng, SeedableRng, seq::IndexedRandom as _};
 use rand_chacha::ChaCha20Rng;
 
@@ -55,6 +60,8 @@ pub struct PlannedAsk {
     pub ask: Ask,
     /// Seed of the teacher's own continuation of the prompt; the same wherever the prompt is shared.
     pub reference_seed: u64,
+    /// Whether its answer is replayed. What is not opened counts for its time alone.
+    pub opened: bool,
     /// What it is about.
     pub content: Content,
 }
@@ -77,6 +84,7 @@ struct Prompt {
     max_new_tokens: u16,
     temperature_milli: u16,
     reference_seed: u64,
+    opened: bool,
     content: Content,
 }
 
@@ -105,6 +113,13 @@ pub fn whom(head: &Head) -> Vec<PlannedMiner> {
 }
 
 pub use athanor_scoring::width::{least_asks, shared_prompts};
+
+/// Whether a user's request joins the audit of a round: at the rate at which the round's own asks are opened, by a coin that
+/// neither the user nor the miner can know.
+pub fn opens(round_seed: &[u8; 32], request: &Digest, round: &RoundParams) -> bool {
+    let mut coin = ChaCha20Rng::from_seed(seed::organic(round_seed, request));
+    coin.random_bool(round.opening_share)
+}
 
 /// Plans a round: families drawn independently per prompt (never in blocks, which
 /// would break the sequential tests), scattered over `window_blocks` blocks.
@@ -186,6 +201,7 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
                 seed,
             },
             reference_seed: prompt.reference_seed,
+            opened: prompt.opened,
             content: prompt.content,
         }
     }
@@ -245,11 +261,15 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
             .choose(rng)
             .copied()
             .unwrap_or(1000);
+        let reference_seed = rng.random();
+        // Last: nothing else of a round depends on how many of its asks are opened.
+        let opened = rng.random_bool(round.opening_share);
         Prompt {
             tokens,
             max_new_tokens: u16::try_from(max_new_tokens).unwrap_or(u16::MAX),
             temperature_milli,
-            reference_seed: rng.random(),
+            reference_seed,
+            opened,
             content,
         }
     }
@@ -333,6 +353,61 @@ mod tests {
         let own: Vec<_> = asks.iter().filter(|a| a.shared.is_none()).collect();
         let prompts: HashSet<_> = own.iter().map(|a| &a.ask.prompt).collect();
         assert_eq!(prompts.len(), own.len(), "two miners share an own prompt");
+    }
+
+    #[test]
+    fn the_share_that_is_opened_changes_nothing_else_and_is_common_where_prompts_are() {
+        let mut spec = SubnetSpec::local();
+        let all = plan(&[4; 32], &miners(40), &spec, 50, bytes_as_tokens);
+        assert!(all.iter().all(|planned| planned.opened));
+        spec.round.opening_share = 0.25;
+        let some = plan(&[4; 32], &miners(40), &spec, 50, bytes_as_tokens);
+        let closed = |planned: &PlannedAsk| PlannedAsk {
+            opened: true,
+            ..planned.clone()
+        };
+        assert_eq!(some.iter().map(closed).collect::<Vec<_>>(), all);
+        let own: Vec<&PlannedAsk> = some.iter().filter(|it| it.shared.is_none()).collect();
+        let opened = own.iter().filter(|it| it.opened).count() as f64;
+        // Five standard deviations.
+        let (mean, sd) = (own.len() as f64 / 4.0, (own.len() as f64 * 0.1875).sqrt());
+        assert!(
+            (opened - mean).abs() < 5.0 * sd,
+            "{opened} of {}",
+            own.len()
+        );
+        let mut shared = BTreeMap::<u32, HashSet<bool>>::new();
+        for planned in &some {
+            if let Some(index) = planned.shared {
+                shared.entry(index).or_default().insert(planned.opened);
+            }
+            let again = ask_of(
+                &[4; 32],
+                (planned.miner, planned.uid),
+                planned.index,
+                &spec,
+                50,
+                bytes_as_tokens,
+            );
+            assert_eq!(again.opened, planned.opened);
+        }
+        assert!(shared.values().all(|coins| coins.len() == 1));
+    }
+
+    #[test]
+    fn users_requests_join_at_the_same_rate_by_the_round_s_coin() {
+        let mut round = SubnetSpec::local().round;
+        let joined = |seed: u8, round: &RoundParams| -> Vec<u32> {
+            let request = |n: &u32| Digest::of(&n.to_le_bytes());
+            let opened = |n: &u32| opens(&[seed; 32], &request(n), round);
+            (0..2_000).filter(opened).collect()
+        };
+        assert_eq!(joined(1, &round).len(), 2_000);
+        round.opening_share = 0.1;
+        let (one, other) = (joined(1, &round), joined(2, &round));
+        // Five standard deviations of 2,000 coins are 67.
+        assert!((133..=267).contains(&one.len()), "{}", one.len());
+        assert_ne!(one, other);
     }
 
     #[test]

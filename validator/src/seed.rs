@@ -100,6 +100,15 @@ pub fn probe(salt: &[u8; 32], probe: u32) -> [u8; 32] {
     .as_bytes()
 }
 
+/// The seed of the coin by which a user's request joins the audit of a round.
+pub fn organic(seed: &[u8; 32], request: &Digest) -> [u8; 32] {
+    *blake3::keyed_hash(
+        seed,
+        &[&b"athanor/organic-opening"[..], &request.0].concat(),
+    )
+    .as_bytes()
+}
+
 /// The seed of one ask under a salt.
 pub fn ask(salt: &[u8; 32], index: u32) -> [u8; 32] {
     *blake3::keyed_hash(salt, &index.to_le_bytes()).as_bytes()

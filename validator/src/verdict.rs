@@ -3,10 +3,11 @@
 use athanor_model::Tokenizer;
 use athanor_scoring::{
     grade::{self, Text},
+    ledger::AskOutcome,
     task,
     transcript::{Continuation, Times},
 };
-use athanor_spec::{Answer, SubnetSpec};
+use athanor_spec::{Answer, SubnetSpec, params::ServiceParams};
 
 use crate::plan::Content;
 
@@ -17,6 +18,20 @@ pub(crate) struct Plain {
     pub(crate) credit: Option<f64>,
     pub(crate) liveliness: f64,
     pub(crate) service: f64,
+}
+
+/// What an ask counts as that was not drawn for opening; `None` if no usable answer came to it.
+pub(crate) fn unopened(
+    answer: Option<&Answer>,
+    times: &Times,
+    load: Option<u32>,
+    params: &ServiceParams,
+) -> AskOutcome {
+    let tokens = answer.map(|answer| u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX));
+    AskOutcome::Unopened {
+        service: tokens.map(|tokens| grade::service(times.charged(tokens), params)),
+        pace: times.pace(tokens.unwrap_or(0), load),
+    }
 }
 
 /// Judges an answer by its tokens and its times.

@@ -9,9 +9,54 @@ use super::{Fault, Goodput, MAX_ASKS_PER_ROUND, Mean, Record};
 use crate::{evidence::HotkeyEvidence, fidelity::FidelitySums};
 
 /// First byte of every record; another value is another layout.
-const VERSION: u8 = 2;
-/// The layout before: without goodput, and without the number of checkpoints committed to.
+const VERSION: u8 = 3;
+/// The layout before: when every ask was opened.
+const ALL_OPENED: u8 = 2;
+/// The one before that: without goodput, and without the number of checkpoints committed to.
 const WITHOUT_GOODPUT: u8 = 1;
+
+/// A record as [`ALL_OPENED`] holds it.
+#[derive(Decode)]
+struct AllOpened {
+    epoch: Epoch,
+    round: Round,
+    seen: Vec<u64>,
+    checkpoint: Option<Digest>,
+    asked: f64,
+    asked_squared: f64,
+    answered: f64,
+    fidelity: FidelitySums,
+    correctness: Mean,
+    liveliness: Mean,
+    service: Mean,
+    goodput: Goodput,
+    attempts: u32,
+    evidence: HotkeyEvidence,
+    fault: Option<Fault>,
+}
+
+impl From<AllOpened> for Record {
+    fn from(old: AllOpened) -> Self {
+        Self {
+            epoch: old.epoch,
+            round: old.round,
+            seen: old.seen,
+            checkpoint: old.checkpoint,
+            asked: old.asked,
+            answered: old.answered,
+            opened: old.asked,
+            opened_squared: old.asked_squared,
+            fidelity: old.fidelity,
+            correctness: old.correctness,
+            liveliness: old.liveliness,
+            service: old.service,
+            goodput: old.goodput,
+            attempts: old.attempts,
+            evidence: old.evidence,
+            fault: old.fault,
+        }
+    }
+}
 
 /// A record as [`WITHOUT_GOODPUT`] holds it.
 #[derive(Decode)]
@@ -31,7 +76,7 @@ struct WithoutGoodput {
     fault: Option<Fault>,
 }
 
-impl From<WithoutGoodput> for Record {
+impl From<WithoutGoodput> for AllOpened {
     fn from(old: WithoutGoodput) -> Self {
         Self {
             epoch: old.epoch,
@@ -66,7 +111,7 @@ pub enum DecodeRecordError {
     },
     /// Written by another version of this program, or empty.
     #[error(
-        "a record of version {found:?}; this program reads versions {WITHOUT_GOODPUT} and {VERSION}"
+        "a record of version {found:?}; this program reads versions {WITHOUT_GOODPUT} to {VERSION}"
     )]
     Version {
         /// Version found.
@@ -86,7 +131,7 @@ impl Record {
         (VERSION, self).encode()
     }
 
-    /// Reads a stored record of this version or the one before. Every collection and number in it is checked.
+    /// Reads a stored record of this version or of one before. Every collection and number in it is checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeRecordError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(DecodeRecordError::TooLong { len: bytes.len() });
@@ -94,9 +139,13 @@ impl Record {
         let malformed = |_| DecodeRecordError::Malformed;
         let (record, rest) = match bytes.split_first() {
             Some((&VERSION, mut rest)) => (Self::decode(&mut rest).map_err(malformed)?, rest),
+            Some((&ALL_OPENED, mut rest)) => {
+                let old = AllOpened::decode(&mut rest).map_err(malformed)?;
+                (old.into(), rest)
+            }
             Some((&WITHOUT_GOODPUT, mut rest)) => {
                 let old = WithoutGoodput::decode(&mut rest).map_err(malformed)?;
-                (old.into(), rest)
+                (AllOpened::from(old).into(), rest)
             }
             other => {
                 return Err(DecodeRecordError::Version {
@@ -112,7 +161,7 @@ impl Record {
     }
 
     pub(crate) fn is_bounded(&self) -> bool {
-        let counts = [self.asked, self.asked_squared, self.answered];
+        let counts = [self.asked, self.answered, self.opened, self.opened_squared];
         self.seen.len() <= (MAX_ASKS_PER_ROUND / 64) as usize
             && counts
                 .iter()

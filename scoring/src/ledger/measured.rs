@@ -56,7 +56,9 @@ impl Mean {
 pub struct Measured {
     /// Asks, each weighed by how much of it has not faded yet.
     pub asked: f64,
-    /// Equally weighted asks that would say as much: what the width of the paid bound comes from.
+    /// Of those, the ones that were opened: audited and graded. The others count for their time alone.
+    pub opened: f64,
+    /// Equally weighted opened asks that would say as much: what the width of the paid bound comes from.
     pub effective_asks: f64,
     /// Share of asks that were answered.
     pub answered: Option<Estimate>,
@@ -122,6 +124,7 @@ impl Record {
         };
         Measured {
             asked: self.asked,
+            opened: self.opened,
             effective_asks: self.effective_asks(),
             answered: Estimate::of(self.answered, self.asked),
             fidelity: axes.fidelity,

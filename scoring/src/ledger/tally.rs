@@ -10,6 +10,7 @@ use crate::{fidelity::FidelitySums, goodput};
 pub struct Tally {
     pub(super) asked: f64,
     pub(super) answered: f64,
+    pub(super) opened: f64,
     pub(super) fidelity: FidelitySums,
     pub(super) correctness: Mean,
     pub(super) liveliness: Mean,
@@ -23,6 +24,7 @@ impl Tally {
     pub fn of(outcome: &AskOutcome) -> Self {
         let mut tally = Self {
             asked: 1.0,
+            opened: 1.0,
             ..Self::default()
         };
         match outcome {
@@ -58,11 +60,22 @@ impl Tally {
                     tally.correctness.add(0.0);
                 }
             }
+            AskOutcome::Unopened { service, pace } => {
+                tally.opened = 0.0;
+                if pace.load.is_none() {
+                    let worth = service.unwrap_or(0.0);
+                    tally.alone = rate(goodput::of_answer(worth, pace));
+                }
+                if let Some(service) = service {
+                    tally.answered = 1.0;
+                    tally.service.add(*service);
+                }
+            }
         }
         tally
     }
 
-    /// A tally of `asked` asks, `answered` of which got an answer of these means: divergence sums over all of them,
+    /// A tally of `asked` opened asks, `answered` of which got an answer of these means: divergence sums over all of them,
     /// credit on `checkable` items (those without an answer have none), liveliness and worth of time per answer. Means are
     /// held to [0, 1]. Goodput comes from load probes alone.
     pub fn of_means(
@@ -81,6 +94,7 @@ impl Tally {
         Self {
             asked,
             answered,
+            opened: asked,
             fidelity,
             correctness: Mean {
                 sum: credit.clamp(0.0, 1.0) * checkable * (answered / asked.max(1.0)),
@@ -90,6 +104,17 @@ impl Tally {
             service: mean(service, answered),
             alone: Mean::default(),
         }
+    }
+
+    /// The tally with `asked` more asks that were not opened, `answered` of which got an answer whose time was worth `service`.
+    pub fn with_unopened(mut self, asked: f64, answered: f64, service: f64) -> Self {
+        self.asked += asked;
+        self.answered += answered;
+        self.service.merge(Mean {
+            sum: service.clamp(0.0, 1.0) * answered,
+            weight: answered,
+        });
+        self
     }
 }
 

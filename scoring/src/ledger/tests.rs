@@ -139,6 +139,49 @@ fn failures_cost_on_every_axis() {
     close(worse.answered, 0.75);
 }
 
+fn unopened(service: Option<f64>) -> AskOutcome {
+    AskOutcome::Unopened {
+        service,
+        pace: Pace {
+            tokens: 8,
+            elapsed_ms: 500,
+            load: None,
+        },
+    }
+}
+
+#[test]
+fn what_was_not_opened_counts_for_its_time_and_for_nothing_else() {
+    let spec = spec();
+    let opened = [answered(0.25, 1.5), answered(0.75, 0.5), failed()];
+    let before = record(&opened);
+    let mut more = opened.to_vec();
+    more.extend(vec![unopened(Some(1.0)); 60]);
+    more.extend(vec![unopened(None); 20]);
+    let after = record(&more);
+    let (one, other) = (before.summary(&spec), after.summary(&spec));
+    assert_eq!(one.fidelity.to_bits(), other.fidelity.to_bits());
+    assert_eq!(one.correctness.to_bits(), other.correctness.to_bits());
+    assert_eq!(one.liveliness.to_bits(), other.liveliness.to_bits());
+    assert_eq!(before.evidence(), after.evidence());
+    assert_eq!(before.effective_asks(), after.effective_asks());
+    close(other.answered, 62.0 / 83.0);
+    // 62 answers at 16 tokens per second, of 83 asks, in references of two.
+    close(after.goodput(&spec.service), 8.0 * 62.0 / 83.0);
+    assert!(other.service > one.service);
+    let measured = after.measured(&spec);
+    assert_eq!((measured.asked, measured.opened), (83.0, 3.0));
+}
+
+#[test]
+fn answers_that_were_never_opened_earn_nothing() {
+    let spec = spec();
+    let record = record(&vec![unopened(Some(1.0)); 400]);
+    let summary = record.summary(&spec);
+    assert_eq!((summary.quality, summary.quality_low), (0.0, 0.0));
+    assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+}
+
 #[test]
 fn condemned_by_the_audit_is_a_fault_for_life_and_other_faults_can_be_lifted() {
     let spec = spec();
@@ -180,11 +223,29 @@ fn the_bytes_of_a_record_are_fixed() {
         evidence: "x".to_owned(),
     }));
     let bytes = record.to_bytes();
-    assert_eq!(bytes.len(), 300);
+    assert_eq!(bytes.len(), 308);
     assert_eq!(
         Digest::of(&bytes).to_string(),
-        "d2ca88961b81486ba84654a6cb181bc26fe79c23f72e08d57cd9c7223032aa79"
+        "499023272e7c9fc2630079c55991a5f48189e66cd8a49902c2b108c9896b180c"
     );
+}
+
+#[test]
+fn a_record_of_the_version_before_opened_every_ask() {
+    let new = record(&[answered(0.5, 1.0), failed()]);
+    // The layout before had the sum of squares of what was asked, and nothing of what was opened.
+    let old = (
+        (2_u8, new.epoch, new.round, new.seen.clone(), new.checkpoint),
+        (new.asked, new.opened_squared, new.answered),
+        (new.fidelity, new.correctness, new.liveliness, new.service),
+        (
+            new.goodput,
+            new.attempts,
+            new.evidence.clone(),
+            new.fault.clone(),
+        ),
+    );
+    assert_eq!(Record::from_bytes(&old.encode()), Ok(new));
 }
 
 #[test]
@@ -217,8 +278,9 @@ fn every_other_checkpoint_is_another_attempt() {
 fn the_quality_of_one_ask_is_what_the_checkpoint_said() {
     let grade = spec().grade;
     let good = answered(1.0, 0.5).quality(&grade);
-    assert!(good > answered(0.2, 0.5).quality(&grade) && good <= 1.0);
-    assert_eq!(failed().quality(&grade), 0.0);
+    assert!(good > answered(0.2, 0.5).quality(&grade) && good <= Some(1.0));
+    assert_eq!(failed().quality(&grade), Some(0.0));
+    assert_eq!(unopened(Some(1.0)).quality(&grade), None);
     let AskOutcome::Answered { fidelity, .. } = answered(1.0, 0.5) else {
         unreachable!()
     };
@@ -242,8 +304,9 @@ fn bytes_that_are_no_record_are_refused() {
         &[&[0], &good[1..]].concat(),
         DecodeRecordError::Version { found: Some(0) },
     );
-    // The version before is read by its own layout.
+    // The versions before are read by their own layouts.
     check(&[&[1], &good[1..]].concat(), DecodeRecordError::Malformed);
+    check(&[&[2], &good[1..]].concat(), DecodeRecordError::Malformed);
     check(&good[..good.len() - 1], DecodeRecordError::Malformed);
     check(&[&good[..], &[0]].concat(), DecodeRecordError::Malformed);
     check(

@@ -47,9 +47,9 @@ impl<'a> Asks<'a> {
             .iter()
             .copied()
             .filter(|result| result.purpose == Purpose::Audit)
-            .filter(|result| match result.outcome {
-                AskOutcome::Answered { .. } => result.from == Some(miner.checkpoint),
-                AskOutcome::Failed { .. } => true,
+            .filter(|result| match result.outcome.is_answered() {
+                true => result.from == Some(miner.checkpoint),
+                false => true,
             })
     }
 }
@@ -58,11 +58,13 @@ impl Observed for Asks<'_> {
     fn count(&mut self, miner: &SeenMiner, record: &mut Record) -> Shown {
         let results = self.of(miner);
         count(record, self.round, results, self.spec);
-        let answered = |result: &AskResult| matches!(result.outcome, AskOutcome::Answered { .. });
+        let compared = |result: &AskResult| {
+            result.shared.is_some() && !matches!(result.outcome, AskOutcome::Unopened { .. })
+        };
         Shown {
             asked: results.iter().any(|it| it.purpose == Purpose::Audit),
-            answered: self.its(miner).any(answered),
-            compared: self.its(miner).any(|result| result.shared.is_some()),
+            answered: self.its(miner).any(|result| result.outcome.is_answered()),
+            compared: self.its(miner).any(compared),
             misconduct: results.iter().find_map(|result| result.fault.clone()),
         }
     }
@@ -70,7 +72,7 @@ impl Observed for Asks<'_> {
     fn qualities(&mut self, miner: &SeenMiner) -> BTreeMap<u32, f64> {
         let grade = &self.spec.grade;
         self.its(miner)
-            .filter_map(|result| Some((result.shared?, result.outcome.quality(grade))))
+            .filter_map(|result| Some((result.shared?, result.outcome.quality(grade)?)))
             .collect()
     }
 }

@@ -10,7 +10,7 @@ use super::Claim;
 use crate::{ledger::Record, rank::Crown};
 
 /// First byte of an encoded ledger; another value is another layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// Claims that are remembered. A full subnet that commits anew in every epoch makes this many in some seven weeks.
 const MAX_CLAIMS: usize = 1 << 18;
 

@@ -199,6 +199,35 @@ fn a_checkpoint_that_is_not_at_hand_is_no_fault_and_unpaid() {
 }
 
 #[test]
+fn shared_prompts_that_were_not_opened_compare_nobody_and_keep_a_claim_alive() {
+    let unopened = |service| AskOutcome::Unopened {
+        service,
+        pace: Pace::default(),
+    };
+    let on_shared = |id, index, outcome| AskResult {
+        shared: Some(index),
+        ..result(id, index, outcome)
+    };
+    let seen = |outcomes: [AskOutcome; 3]| {
+        let results: Vec<AskResult> = (0..)
+            .zip(outcomes)
+            .map(|(index, outcome)| on_shared(1, index, outcome))
+            .collect();
+        let spec = spec();
+        let mut asks = asks::Asks::new(Round(3), &results, &spec);
+        let shown = asks.count(&miner(1), &mut Record::default());
+        let compared: Vec<u32> = asks.qualities(&miner(1)).into_keys().collect();
+        (shown.answered, shown.compared, compared)
+    };
+    let one = seen([unopened(Some(1.0)), answered(0.01, 0.5), unopened(None)]);
+    assert_eq!(one, (true, true, vec![1]));
+    // It answered, though nothing of it was opened: its priority does not lapse.
+    let served = seen([unopened(Some(1.0)), unopened(None), unopened(None)]);
+    assert_eq!(served, (true, false, vec![]));
+    assert_eq!(seen([unopened(None); 3]), (false, false, vec![]));
+}
+
+#[test]
 fn a_user_s_exchange_is_evidence_and_no_quality() {
     let organic = |index| AskResult {
         purpose: Purpose::Organic,

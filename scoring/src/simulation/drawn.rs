@@ -36,6 +36,26 @@ impl Drawn<'_> {
         Some((act, *self.asks.get(uid)?))
     }
 
+    /// How many of `count` asks are opened.
+    fn opened(&mut self, count: u32) -> u32 {
+        let share = self.spec.round.opening_share;
+        match share < 1.0 {
+            true => self.draw.binomial(count, share),
+            false => count,
+        }
+    }
+
+    /// The round's own draws about a shared prompt, the same for all who get it: how hard it is, whether it is checkable,
+    /// and whether it is opened.
+    fn prompt(&self, prompt: u32) -> (f64, bool, bool) {
+        let [seed, epoch, validator] = self.prompts;
+        let mut common = Draw::of([seed, epoch, validator, u64::from(prompt)]);
+        let round = &self.spec.round;
+        let hard = (1.0 + self.noise.prompt * common.normal()).max(0.1);
+        let checkable = common.unit() >= round.continuation_share;
+        (hard, checkable, common.unit() < round.opening_share)
+    }
+
     /// What a mean of `count` values around `mean` turns out to be, where each has this deviation.
     fn mean_of(&mut self, mean: f64, deviation: f64, count: f64) -> f64 {
         mean + deviation * self.draw.normal() / count.sqrt()
@@ -74,7 +94,10 @@ impl Observed for Drawn<'_> {
         let skill = play.skill;
         // Nothing is asked whose answers could not be replayed.
         let answered = self.draw.binomial(asked, skill.answered);
-        let (n, a) = (f64::from(asked), f64::from(answered));
+        let opened = self.opened(answered);
+        let lost = self.opened(asked - answered);
+        // Of the asks that are opened; the others count for their time alone.
+        let (n, a) = (f64::from(opened + lost), f64::from(opened));
         let noise = *self.noise;
         let mut tally = Tally::of_means(
             n,
@@ -85,7 +108,7 @@ impl Observed for Drawn<'_> {
             0.0,
             0.0,
         );
-        if answered > 0 {
+        if opened > 0 {
             let scatter = self.mean_of(1.0, noise.divergence, a).max(0.0);
             let forced_scatter = self.mean_of(1.0, noise.divergence, a).max(0.0);
             let items = (n * (1.0 - self.spec.round.continuation_share)).max(1.0);
@@ -102,7 +125,16 @@ impl Observed for Drawn<'_> {
                 skill.liveliness,
                 service,
             );
-            evidence(record, &act, answered, &mut self.draw, &self.spec.audit);
+            evidence(record, &act, opened, &mut self.draw, &self.spec.audit);
+        }
+        let unopened = answered - opened;
+        if asked > opened + lost {
+            let service = self.mean_of(skill.service, noise.service, f64::from(unopened.max(1)));
+            tally = tally.with_unopened(
+                f64::from(asked - opened - lost),
+                f64::from(unopened),
+                service,
+            );
         }
         record.take(&tally);
         for _ in 0..self.spec.service.load_probes {
@@ -126,7 +158,8 @@ impl Observed for Drawn<'_> {
         Shown {
             asked: true,
             answered: answered > 0,
-            compared: width::shared_prompts(&self.spec.round) > 0,
+            compared: (0..width::shared_prompts(&self.spec.round))
+                .any(|prompt| self.spec.round.opening_share >= 1.0 || self.prompt(prompt).2),
             misconduct,
         }
     }
@@ -137,16 +170,15 @@ impl Observed for Drawn<'_> {
         };
         let skill = act.play.skill;
         let noise = *self.noise;
-        let continuation_share = self.spec.round.continuation_share;
         let shared = width::shared_prompts(&self.spec.round).min(asked);
         (0..shared)
-            .map(|prompt| {
-                let [seed, epoch, validator] = self.prompts;
-                let mut common = Draw::of([seed, epoch, validator, u64::from(prompt)]);
-                let hard = (1.0 + noise.prompt * common.normal()).max(0.1);
-                let checkable = common.unit() >= continuation_share;
+            .filter_map(|prompt| {
+                let (hard, checkable, opened) = self.prompt(prompt);
+                if !opened {
+                    return None;
+                }
                 if self.draw.unit() >= skill.answered {
-                    return (prompt, 0.0);
+                    return Some((prompt, 0.0));
                 }
                 let mut of = |divergence: f64| {
                     let scatter = (1.0 + noise.divergence * self.draw.normal()).max(0.0);
@@ -167,7 +199,7 @@ impl Observed for Drawn<'_> {
                     service: 1.0,
                     pace: Pace::default(),
                 };
-                (prompt, outcome.quality(&self.spec.grade))
+                Some((prompt, outcome.quality(&self.spec.grade)?))
             })
             .collect()
     }

@@ -72,6 +72,28 @@ pub enum Sight {
         /// What it counts as.
         outcome: AskOutcome,
     },
+    /// An answer came to an ask that the round's seed did not draw for opening: only its time counts.
+    #[codec(index = 3)]
+    Unopened {
+        /// What was asked and answered.
+        receipt: Receipt,
+        /// How long it took.
+        times: Times,
+        /// What it counts as.
+        outcome: AskOutcome,
+    },
+    /// No usable answer came to an ask that the round's seed did not draw for opening.
+    #[codec(index = 4)]
+    FailedUnopened {
+        /// What was asked.
+        ask: Signed<Ask>,
+        /// What went wrong.
+        failure: Failure,
+        /// How long it took.
+        times: Times,
+        /// What it counts as.
+        outcome: AskOutcome,
+    },
 }
 
 /// Times by the validator's own socket and clock, in milliseconds.
@@ -139,8 +161,16 @@ impl Leaf {
     pub fn ask(&self) -> Option<&Signed<Ask>> {
         match &self.sight {
             Sight::OwnTrouble { receipt, .. } => receipt.as_ref().map(|receipt| &receipt.ask),
-            Sight::Failed { ask, .. } => Some(ask),
-            Sight::Answered { receipt, .. } => Some(&receipt.ask),
+            Sight::Failed { ask, .. } | Sight::FailedUnopened { ask, .. } => Some(ask),
+            Sight::Answered { receipt, .. } | Sight::Unopened { receipt, .. } => Some(&receipt.ask),
+        }
+    }
+
+    /// Why there is no usable answer, if there is none by the miner's fault.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.sight {
+            Sight::Failed { failure, .. } | Sight::FailedUnopened { failure, .. } => Some(failure),
+            Sight::OwnTrouble { .. } | Sight::Answered { .. } | Sight::Unopened { .. } => None,
         }
     }
 
@@ -148,27 +178,34 @@ impl Leaf {
     pub fn outcome(&self) -> Option<&AskOutcome> {
         match &self.sight {
             Sight::OwnTrouble { .. } => None,
-            Sight::Failed { outcome, .. } | Sight::Answered { outcome, .. } => Some(outcome),
+            Sight::Failed { outcome, .. }
+            | Sight::Answered { outcome, .. }
+            | Sight::Unopened { outcome, .. }
+            | Sight::FailedUnopened { outcome, .. } => Some(outcome),
         }
     }
 
     /// What the round is closed with; `None` for the validator's own trouble.
     pub fn result(&self) -> Option<AskResult> {
-        let fault = match &self.sight {
-            Sight::Failed { failure, .. } => failure.fault.map(|kind| Fault {
-                kind,
+        let of_failure = |failure: &Failure| {
+            Some(Fault {
+                kind: failure.fault?,
                 evidence: failure.reason.clone(),
-            }),
-            _ => None,
+            })
         };
+        let fault = self.failure().and_then(of_failure);
         Some(AskResult {
             account: self.account,
             purpose: self.purpose,
             index: self.index,
             shared: self.shared,
             from: match &self.sight {
-                Sight::Answered { receipt, .. } => Some(receipt.answer.payload.checkpoint),
-                Sight::OwnTrouble { .. } | Sight::Failed { .. } => None,
+                Sight::Answered { receipt, .. } | Sight::Unopened { receipt, .. } => {
+                    Some(receipt.answer.payload.checkpoint)
+                }
+                Sight::OwnTrouble { .. } | Sight::Failed { .. } | Sight::FailedUnopened { .. } => {
+                    None
+                }
             },
             outcome: *self.outcome()?,
             fault,
@@ -196,6 +233,9 @@ impl Leaf {
         let ask = |ask: &Signed<Ask>| ask.payload.prompt.len() <= limits.max_prompt_tokens as usize;
         let answer = |answer: &Signed<Answer>| answer.payload.tokens.len() <= new;
         let receipt = |receipt: &Receipt| ask(&receipt.ask) && answer(&receipt.answer);
+        let failure = |failure: &Failure| {
+            failure.reason.len() <= MAX_WORDS && failure.answer.as_ref().is_none_or(answer)
+        };
         if !self.outcome().is_none_or(AskOutcome::is_bounded) {
             return false;
         }
@@ -206,15 +246,18 @@ impl Leaf {
             } => reason.len() <= MAX_WORDS && exchange.as_ref().is_none_or(receipt),
             Sight::Failed {
                 ask: asked,
-                failure,
+                failure: failed,
                 reference,
                 ..
-            } => {
-                ask(asked)
-                    && failure.reason.len() <= MAX_WORDS
-                    && failure.answer.as_ref().is_none_or(answer)
-                    && reference.tokens.len() <= new
-            }
+            } => ask(asked) && failure(failed) && reference.tokens.len() <= new,
+            Sight::Unopened {
+                receipt: exchange, ..
+            } => receipt(exchange),
+            Sight::FailedUnopened {
+                ask: asked,
+                failure: failed,
+                ..
+            } => ask(asked) && failure(failed),
             Sight::Answered {
                 receipt: exchange,
                 reference,

@@ -155,6 +155,73 @@ fn leaves() -> Vec<Leaf> {
     ]
 }
 
+/// Two asks that were not drawn for opening, one of them with an answer to something else.
+fn unopened() -> Vec<Leaf> {
+    let times = Times {
+        first_token_ms: 20,
+        elapsed_ms: 45,
+        own_ms: 5,
+    };
+    let answered = Sight::Unopened {
+        receipt: receipt(),
+        times,
+        outcome: AskOutcome::Unopened {
+            service: Some(1.0),
+            pace: times.pace(2, None),
+        },
+    };
+    let failed = Sight::FailedUnopened {
+        ask: receipt().ask,
+        failure: Failure {
+            reason: "the answer is to another ask".to_owned(),
+            fault: Some(FaultKind::BadAnswer),
+            answer: Some(receipt().answer),
+        },
+        times,
+        outcome: AskOutcome::Unopened {
+            service: None,
+            pace: times.pace(0, Some(0)),
+        },
+    };
+    let leaf = |index, sight| Leaf {
+        account: account(1),
+        purpose: Purpose::Audit,
+        index,
+        shared: None,
+        sight,
+    };
+    vec![leaf(0, answered), leaf(1, failed)]
+}
+
+#[test]
+fn what_was_not_opened_round_trips_and_shows_its_faults() {
+    let limits = SubnetSpec::local().limits;
+    let transcript = Transcript::new(head(), unopened());
+    let read = Transcript::from_bytes(&transcript.to_bytes(), &limits).unwrap();
+    assert_eq!(read, transcript);
+    let results: Vec<AskResult> = read.leaves.iter().filter_map(Leaf::result).collect();
+    assert_eq!(results[0].from, Some(Digest([4; 32])));
+    assert_eq!((results[1].from, &results[0].fault), (None, &None));
+    let fault = results[1].fault.as_ref().map(|fault| fault.kind);
+    assert_eq!(fault, Some(FaultKind::BadAnswer));
+    assert_eq!(
+        transcript.root().to_string(),
+        "b7ed519482bb4cc7d5ed7d01e2b17ccf74b940a0a967b39f25878d807a0a7b95"
+    );
+    let mut poisoned = transcript;
+    if let Sight::Unopened {
+        outcome: AskOutcome::Unopened { service, .. },
+        ..
+    } = &mut poisoned.leaves[0].sight
+    {
+        *service = Some(1.5);
+    }
+    assert_eq!(
+        Transcript::from_bytes(&poisoned.to_bytes(), &limits),
+        Err(DecodeTranscriptError::Leaf { index: 0 })
+    );
+}
+
 #[test]
 fn a_transcript_round_trips_in_canonical_order() {
     let limits = SubnetSpec::local().limits;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Range,
+    Interval, Range,
     keys::{Pay, section},
 };
 
@@ -89,6 +89,18 @@ section! {
             pay: Pay::Moves {
                 raised: "miners whose students write like the teacher",
                 lowered: "miners whose students get checkable items right",
+            },
+        }
+        /// Share of asks that are opened: continued by the teacher, replayed, audited and graded. Which ones is drawn from the
+        /// round's secret seed, so no miner knows when it answers. The others are paid for their time alone.
+        pub opening_share: f64 {
+            unit: "share of asks",
+            range: Range::Number(Interval { least: 0.0, most: 1.0, above: true, below: false }),
+            reason: "A replay costs two to three times what the answer did: 0.02 keeps verification near 5 % of generation, and \
+                     cheats are found and miners ranked that much later. A local subnet has few asks, and opens all.",
+            pay: Pay::Moves {
+                raised: "better miners, which are told apart sooner; replays cost validators more",
+                lowered: "part-time cheats, which are found later, and newcomers' rivals: all widths shrink more slowly",
             },
         }
         /// Part of the epoch, from its start, over which the asks are scattered; weights are set after it.

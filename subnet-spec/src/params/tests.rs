@@ -210,6 +210,9 @@ fn values_out_of_range_are_refused_with_name_place_and_range() {
         "temperatures_milli = []",
         &["at least one"],
     );
+    let opened = "round.opening_share";
+    check_refused("opening_share = 1.0", "opening_share = 0.0", &[opened]);
+    check_refused("opening_share = 1.0", "opening_share = 1.1", &[opened]);
 }
 
 #[test]

@@ -241,8 +241,13 @@ fn describe_chain(text: &mut String, chain: &OnChain) -> std::fmt::Result {
 fn describe_measured(text: &mut String, measured: &Measured) -> std::fmt::Result {
     writeln!(
         text,
-        "quality     {:.3} - {:.3} for want of evidence = {:.3} paid, from {:.1} effective asks",
-        measured.quality, measured.width, measured.quality_low, measured.effective_asks
+        "quality     {:.3} - {:.3} for want of evidence = {:.3} paid, from {:.1} effective asks; {:.1} of {:.1} asks were opened",
+        measured.quality,
+        measured.width,
+        measured.quality_low,
+        measured.effective_asks,
+        measured.opened,
+        measured.asked
     )?;
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |it| format!("{it:.3}"));
     writeln!(
@@ -285,8 +290,8 @@ fn describe_round(text: &mut String, name: &str, view: &RoundView) -> std::fmt::
         .map_or(String::new(), |ms| format!(", median {ms} ms"));
     writeln!(
         text,
-        "{name:<11} {}: artifact {}, {} asks answered{median}",
-        view.round, view.artifact, view.answered
+        "{name:<11} {}: artifact {}, {} asks answered, {} of them opened{median}",
+        view.round, view.artifact, view.answered, view.opened
     )?;
     for (reason, times) in &view.failed {
         writeln!(text, "            {times} failed: {reason}")?;

@@ -184,7 +184,7 @@ fn of_quality(measured: &Measured, spec: &SubnetSpec, say: &mut impl FnMut(&str,
     if measured.quality_low <= 0.0 {
         let reason = format!(
             "its quality {:.3} is not above what is subtracted for want of evidence: {:.3} = z {} x sd {} / sqrt({:.1} effective \
-             asks)",
+             opened asks)",
             measured.quality,
             measured.width,
             allocation.confidence_z,
@@ -194,7 +194,7 @@ fn of_quality(measured: &Measured, spec: &SubnetSpec, say: &mut impl FnMut(&str,
         let ratio = allocation.confidence_z * allocation.pool_sd / measured.quality.max(1e-9);
         let needed = ratio * ratio;
         if measured.quality > 0.0 && needed <= allocation.max_effective_asks {
-            let remedy = format!("with this quality {} asks are enough", needed.ceil());
+            let remedy = format!("with this quality {} opened asks are enough", needed.ceil());
             say("too_little_evidence", reason, &remedy);
         } else {
             say(

@@ -106,6 +106,7 @@ impl Loop {
             pressure: self.pressure.clone(),
             stalls: self.stalls.clone(),
             vocab_size: self.config.spec.subnet.vocab_size,
+            service: self.config.spec.service.clone(),
             deadline: Duration::from_millis(self.config.spec.round.deadline_ms.into()),
             round,
             miner,

@@ -5,6 +5,7 @@ use athanor_chain::Metagraph;
 use super::Loop;
 use crate::{
     gateway::{Candidate, Organic},
+    plan,
     round::RoundMiner,
 };
 
@@ -40,14 +41,17 @@ impl Loop {
         }
     }
 
-    /// A user's answer joins the audit of the running round, as evidence only. A miner gets at most as many of them as it has
-    /// asks in a round: more would make transcripts, and the time for replays, a matter of how much users ask.
+    /// A user's answer joins the audit of the running round, as evidence only, if the round's coin opens it. A miner gets at most
+    /// as many of them as it has asks in a round: more would make transcripts, and the time for replays, a matter of how much
+    /// users ask.
     pub(super) fn join_audit(&mut self, organic: Organic) {
         let most = self.config.spec.round.asks_per_miner;
         let Some(active) = self.round.as_ref() else {
             return;
         };
         let (round, account) = (active.round, organic.account);
+        let request = &organic.receipt.answer.payload.request;
+        let opened = plan::opens(&active.head.seed, request, &self.config.spec.round);
         let miner = active.miner(&account.hotkey).cloned();
         let Some(miner) = miner.filter(|miner| miner.account == account) else {
             return;
@@ -56,7 +60,7 @@ impl Loop {
         let first_token = std::time::Duration::from_millis(organic.times.first_token_ms.into());
         self.pressure.begin(account.hotkey).first_token(first_token);
         let joined = self.joined.entry(account).or_default();
-        if *joined >= most {
+        if !opened || *joined >= most {
             return;
         }
         *joined += 1;

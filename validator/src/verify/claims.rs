@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::{Grounds, context_of};
 use crate::{
     ask::{self, Expected},
-    plan::{Content, PlannedAsk},
+    plan::{self, Content, PlannedAsk},
     seed::{self, SeedInput},
     verdict,
 };
@@ -59,6 +59,15 @@ pub enum Difference {
     /// The ask is not the one that the seed gives.
     #[error("the ask is not the one that the round's seed gives")]
     OtherPrompt,
+    /// What the round's seed opens was not replayed, or the other way round.
+    #[error("{}", match opened {
+        true => "the round's seed opens the ask, and it was not replayed",
+        false => "the round's seed does not open the ask, and it was replayed",
+    })]
+    Opening {
+        /// Whether the seed opens it.
+        opened: bool,
+    },
     /// The ask is not signed by the validator.
     #[error("the ask is not signed by the validator whose round it is")]
     Asker,
@@ -202,6 +211,7 @@ pub(super) fn leaf(
             found.push(Difference::OtherPrompt);
         }
     }
+    found.extend(opening(leaf, planned, head, grounds));
     let accepted: Vec<Digest> = [miner.checkpoint]
         .into_iter()
         .chain(miner.previous)
@@ -221,7 +231,28 @@ pub(super) fn leaf(
             times,
             outcome,
             ..
-        } => found.extend(failed(&expected, ask, failure, times, outcome, planned)),
+        } => {
+            found.extend(fault(&expected, ask, failure, times));
+            found.extend(failed(outcome, planned));
+        }
+        Sight::Unopened {
+            receipt,
+            times,
+            outcome,
+        } => {
+            found.extend(answered(&expected, receipt, times));
+            let answer = Some(&receipt.answer.payload);
+            found.extend(unopened(outcome, answer, times, planned, grounds));
+        }
+        Sight::FailedUnopened {
+            ask,
+            failure,
+            times,
+            outcome,
+        } => {
+            found.extend(fault(&expected, ask, failure, times));
+            found.extend(unopened(outcome, None, times, planned, grounds));
+        }
         Sight::Answered {
             receipt,
             times,
@@ -239,7 +270,7 @@ pub(super) fn leaf(
                 ..
             } = outcome
             else {
-                let (found_, expected) = ("failed".to_owned(), "answered".to_owned());
+                let (found_, expected) = (kind(outcome).to_owned(), "answered".to_owned());
                 found.push(verdict_difference("outcome", found_, expected));
                 return found;
             };
@@ -283,6 +314,15 @@ pub(super) fn leaf(
         }
     }
     found
+}
+
+/// What sort of outcome it is.
+fn kind(outcome: &AskOutcome) -> &'static str {
+    match outcome {
+        AskOutcome::Answered { .. } => "answered",
+        AskOutcome::Failed { .. } => "failed",
+        AskOutcome::Unopened { .. } => "unopened",
+    }
 }
 
 /// To the bit.
@@ -346,31 +386,68 @@ fn probe(said: Option<u32>, planned: Option<&PlannedAsk>) -> Option<u32> {
     said.filter(|_| said == planned.and_then(|planned| planned.load))
 }
 
-fn failed(
+/// Whether a leaf was opened as the round's seed says.
+fn opening(
+    leaf: &Leaf,
+    planned: Option<&PlannedAsk>,
+    head: &Head,
+    grounds: &Grounds,
+) -> Option<Difference> {
+    let found = match &leaf.sight {
+        Sight::OwnTrouble { .. } => return None,
+        Sight::Answered { .. } | Sight::Failed { .. } => true,
+        Sight::Unopened { .. } | Sight::FailedUnopened { .. } => false,
+    };
+    let opened = match leaf.purpose {
+        Purpose::Audit => planned?.opened,
+        Purpose::Organic => {
+            let request = leaf.ask()?.payload.hash();
+            plan::opens(&head.seed, &request, &grounds.spec.round)
+        }
+    };
+    (found != opened).then_some(Difference::Opening { opened })
+}
+
+/// What an ask that was not opened counts as follows from its times and the number of tokens.
+fn unopened(
+    outcome: &AskOutcome,
+    answer: Option<&Answer>,
+    times: &Times,
+    planned: Option<&PlannedAsk>,
+    grounds: &Grounds,
+) -> Option<Difference> {
+    let load = probe(outcome.load(), planned);
+    let expected = verdict::unopened(answer, times, load, &grounds.spec.service);
+    (*outcome != expected).then(|| {
+        let (found, expected) = (format!("{outcome:?}"), format!("{expected:?}"));
+        verdict_difference("outcome", found, expected)
+    })
+}
+
+/// A fault that the answer in the transcript does not show.
+fn fault(
     expected: &Expected<'_>,
     ask: &Signed<Ask>,
     failure: &Failure,
     times: &Times,
-    outcome: &AskOutcome,
-    planned: Option<&PlannedAsk>,
-) -> Vec<Difference> {
-    let mut found = Vec::new();
-    if failure.fault.is_some() {
-        let shown = match &failure.answer {
-            None => Err("there is none".to_owned()),
-            Some(answer) => {
-                let arrived = ask.issued_ms.saturating_add(times.elapsed_ms.into());
-                match ask::check(expected, &ask.payload, answer, arrived) {
-                    Ok(()) => Err("it is well-formed".to_owned()),
-                    Err(flaw) if flaw.to_string() == failure.reason => Ok(()),
-                    Err(flaw) => Err(flaw.to_string()),
-                }
+) -> Option<Difference> {
+    failure.fault?;
+    let shown = match &failure.answer {
+        None => "there is none".to_owned(),
+        Some(answer) => {
+            let arrived = ask.issued_ms.saturating_add(times.elapsed_ms.into());
+            match ask::check(expected, &ask.payload, answer, arrived) {
+                Ok(()) => "it is well-formed".to_owned(),
+                Err(flaw) if flaw.to_string() == failure.reason => return None,
+                Err(flaw) => flaw.to_string(),
             }
-        };
-        if let Err(shown) = shown {
-            found.push(Difference::Fault { found: shown });
         }
-    }
+    };
+    Some(Difference::Fault { found: shown })
+}
+
+fn failed(outcome: &AskOutcome, planned: Option<&PlannedAsk>) -> Vec<Difference> {
+    let mut found = Vec::new();
     match (outcome, planned) {
         (AskOutcome::Failed { load, .. }, _) if *load != probe(*load, planned) => {
             let (found_, expected) = (format!("{load:?}"), "none".to_owned());
@@ -384,8 +461,8 @@ fn failed(
             }
         }
         (AskOutcome::Failed { .. }, None) => {}
-        (AskOutcome::Answered { .. }, _) => {
-            let (found_, expected) = ("answered".to_owned(), "failed".to_owned());
+        (AskOutcome::Answered { .. } | AskOutcome::Unopened { .. }, _) => {
+            let (found_, expected) = (kind(outcome).to_owned(), "failed".to_owned());
             found.push(verdict_difference("outcome", found_, expected));
         }
     }

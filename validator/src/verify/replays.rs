@@ -54,7 +54,10 @@ impl Replayed {
 pub(super) fn checkpoint_of(leaf: &Leaf) -> Option<Digest> {
     match &leaf.sight {
         Sight::Answered { receipt, .. } => Some(receipt.answer.payload.checkpoint),
-        Sight::Failed { .. } | Sight::OwnTrouble { .. } => None,
+        Sight::Failed { .. }
+        | Sight::OwnTrouble { .. }
+        | Sight::Unopened { .. }
+        | Sight::FailedUnopened { .. } => None,
     }
 }
 
@@ -68,6 +71,9 @@ pub(super) fn leaf(
 ) -> Replayed {
     let (ask, reference) = match &leaf.sight {
         Sight::OwnTrouble { reason, .. } => return Replayed::not(reason),
+        Sight::Unopened { .. } | Sight::FailedUnopened { .. } => {
+            return Replayed::not("the round's seed does not open it");
+        }
         Sight::Failed { ask, reference, .. } => (&ask.payload, reference),
         Sight::Answered {
             receipt, reference, ..
@@ -127,7 +133,7 @@ pub(super) fn leaf(
             Ok(found) => replayed.compare_losses(outcome, &found),
             Err(error) => return Replayed::not(error),
         },
-        Sight::OwnTrouble { .. } => {}
+        Sight::OwnTrouble { .. } | Sight::Unopened { .. } | Sight::FailedUnopened { .. } => {}
     }
     replayed
 }
@@ -198,6 +204,7 @@ fn bare(ask: &athanor_spec::Ask, miner: athanor_spec::Hotkey) -> PlannedAsk {
         block_offset: 0,
         ask: ask.clone(),
         reference_seed: 0,
+        opened: true,
         content: Content::Continuation,
     }
 }
@@ -231,6 +238,7 @@ impl Replayed {
             AskOutcome::Answered { fidelity, .. } | AskOutcome::Failed { fidelity, .. } => {
                 fidelity.sums()
             }
+            AskOutcome::Unopened { .. } => Default::default(),
         };
         for ((sum, found), replayed) in SUMS.into_iter().zip(sums(found)).zip(sums(replayed)) {
             let allowed = LOSS_NATS + LOSS_SHARE * found.abs().max(replayed.abs());

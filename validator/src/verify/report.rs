@@ -91,6 +91,8 @@ impl LeafReport {
                 Sight::OwnTrouble { .. } => "own_trouble",
                 Sight::Failed { .. } => "failed",
                 Sight::Answered { .. } => "answered",
+                Sight::Unopened { .. } => "unopened",
+                Sight::FailedUnopened { .. } => "failed_unopened",
             },
             e_value,
             replayed_e_value: replayed.e_value,

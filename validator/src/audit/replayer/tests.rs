@@ -67,6 +67,7 @@ fn replay(models: &Models, student: usize, prompt: usize) -> Replay {
             load: None,
             block_offset: 0,
             reference_seed: prompt as u64,
+            opened: true,
             content: Content::Continuation,
             ask,
         },

@@ -117,7 +117,7 @@ fn too_little_evidence_says_how_much_is_enough() {
     (measured.width, measured.quality_low) = (0.15, 0.0);
     let found = finding(&chain(), &held, "too_little_evidence");
     // z 1, sd .3: (0.3 / 0.1)^2.
-    assert!(found.remedy.contains("9 asks"), "{found:?}");
+    assert!(found.remedy.contains("9 opened asks"), "{found:?}");
     held.measured.as_mut().unwrap().quality = 0.001;
     finding(&chain(), &held, "too_low_quality");
 }
