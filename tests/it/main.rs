@@ -20,6 +20,7 @@ mod metrics;
 mod miner;
 mod mistakes;
 mod network;
+mod once;
 mod openai;
 mod operator;
 mod relay;

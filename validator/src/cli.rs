@@ -3,6 +3,7 @@
 mod data;
 mod explain;
 mod ledger;
+mod once;
 mod status;
 
 use std::{
@@ -33,7 +34,7 @@ use athanor_node::{
     wallet::{WalletCommand, WalletCommandError},
 };
 use athanor_scoring::evidence::{Calibration, CalibrationError};
-use athanor_spec::{Epoch, NetUid, Uid};
+use athanor_spec::{NetUid, Uid};
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,12 +43,13 @@ use crate::{
     archive::ArchiveError,
     book::BookError,
     calibrate::{self, CalibrateArgs, CalibrateError},
-    config::{RunError, StartError, Submission, ValidatorConfig},
+    config::{RunError, StartError, Submission, ValidatorConfig, WouldSet},
     explain::ExplainError,
     gateway::{GatewayArgs, KeysArgs, KeysError},
     power::{self, PowerArgs, PowerError},
     run,
     siblings::{self, SiblingsArgs, SiblingsError},
+    status::Status,
     verify::{self, VerifyArgs, VerifyError},
 };
 use data::{DATA, DataArgs, MovedError};
@@ -60,6 +62,9 @@ const DIFFERENT: u8 = 1;
 
 /// How often the log says how the validator stands.
 const SUMMARY_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How often the log says how far the round is that somebody waits for.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Ask, audit, grade, and set weights.
 #[derive(Clone, Debug, Parser)]
@@ -81,9 +86,9 @@ pub struct Cli {
 pub enum Command {
     /// Validate until interrupted.
     Run(RunArgs),
-    /// Validate for one round, set weights, and end.
+    /// Hold one whole round, set weights, and end. Exit status 1 if no weights could be set.
     Once(RunArgs),
-    /// Validate without sending anything to the chain, and print the weights that would be set.
+    /// Hold rounds without sending anything to the chain, and print the weights that would be set, one line of JSON a round.
     DryRun {
         /// Rounds after which to end [default: until interrupted].
         #[arg(long, value_name = "COUNT")]
@@ -356,7 +361,14 @@ async fn execute(settings: Settings<Cli>, log_level: &LogLevel) -> Result<ExitCo
             validate(args, settings, log_level, (Submission::Chain, None)).await?;
         }
         Command::Once(args) => {
-            validate(args, settings, log_level, (Submission::Chain, Some(1))).await?;
+            let how = (Submission::Chain, Some(1));
+            let (text, given) = once::outcome(&validate(args, settings, log_level, how).await?);
+            println!("{text}");
+            return Ok(if given {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Command::DryRun { rounds, run } => {
             let how = (Submission::Dry(show_weights), rounds);
@@ -398,20 +410,17 @@ async fn execute(settings: Settings<Cli>, log_level: &LogLevel) -> Result<ExitCo
 }
 
 /// Prints weights as JSON, one line an epoch.
-fn show_weights(epoch: Epoch, weights: &[(Uid, u16)]) {
-    println!(
-        "{}",
-        serde_json::json!({ "epoch": epoch, "weights": weights })
-    );
+fn show_weights(would_set: &WouldSet) {
+    println!("{}", serde_json::json!(would_set));
 }
 
-/// Validates; `how` is what becomes of the weights, and after how many rounds it ends.
+/// Validates; `how` is what becomes of the weights, and after how many rounds it ends. How it stood at its end.
 async fn validate(
     args: RunArgs,
     mut settings: Settings<Cli>,
     log_level: &LogLevel,
     (submission, rounds): (Submission, Option<u64>),
-) -> Result<(), CliError> {
+) -> Result<Status, CliError> {
     let spec = args.subnet.load()?;
     let data_dir = args.data.dir(&args.wallet, &spec)?;
     let calibration = match &args.calibration {
@@ -464,9 +473,18 @@ async fn validate(
     metrics.phase(Phase::Serving);
     let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(%hotkey, "validating");
+    let mut progress = tokio::time::interval(PROGRESS_EVERY);
     loop {
         tokio::select! {
-            ended = validator.join() => return Ok(ended?),
+            ended = validator.join() => {
+                ended?;
+                return Ok(validator.status());
+            }
+            _ = progress.tick(), if rounds.is_some() => {
+                if let Some(text) = once::progress(&validator.status()) {
+                    tracing::info!("{text}");
+                }
+            }
             () = stop.cancelled() => break,
             _ = hangup.recv() => {
                 reload::reload(&mut settings, |cli: &Cli| &cli.logging, log_level, &[], |_| ());
@@ -474,7 +492,9 @@ async fn validate(
         }
     }
     metrics.phase(Phase::Draining);
-    Ok(validator.shutdown().await?)
+    let status = validator.status();
+    validator.shutdown().await?;
+    Ok(status)
 }
 
 /// How it is reached and finds others.

@@ -8,6 +8,7 @@ use athanor_net::Ways;
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::{Epoch, Hotkey, NetUid, Round, SubnetSpec, Uid};
+use serde::Serialize;
 use sp_core::sr25519;
 use thiserror::Error;
 
@@ -61,8 +62,20 @@ pub struct ValidatorConfig {
 pub enum Submission {
     /// It goes there.
     Chain,
-    /// No extrinsic is sent at all: commitments and the axon stay as they are, and weights are shown by this function.
-    Dry(fn(Epoch, &[(Uid, u16)])),
+    /// No extrinsic is sent at all: commitments and the axon stay as they are, and what would be set is shown by this
+    /// function.
+    Dry(fn(&WouldSet)),
+}
+
+/// The weights that a dry run would have set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WouldSet {
+    /// The subnet's epoch.
+    pub epoch: Epoch,
+    /// What follows from the round, by ascending UID.
+    pub weights: Vec<(Uid, u16)>,
+    /// Why a validator that is no dry run would have set none; `None` if it would have set these.
+    pub hindrance: Option<String>,
 }
 
 impl Submission {

@@ -42,7 +42,7 @@ use crate::{
     shelf::Shelf,
     signer::{self, Signer},
     stall::Stalls,
-    status::{Board, Sources},
+    status::{Board, Sources, Status},
     teacher::Teacher,
 };
 
@@ -69,6 +69,7 @@ pub struct Validator {
     hotkey: Hotkey,
     genesis: Digest,
     gateway: Option<SocketAddr>,
+    board: Board,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -89,7 +90,12 @@ impl Validator {
         self.gateway
     }
 
-    /// Waits until it ends by itself, which it does only on an error.
+    /// How it is at this moment; after its end, how it was.
+    pub fn status(&self) -> Status {
+        self.board.status()
+    }
+
+    /// Waits until it ends by itself: on an error, or after [`ValidatorConfig::rounds`].
     pub async fn join(&mut self) -> Result<(), RunError> {
         (&mut self.task).await?
     }
@@ -139,6 +145,8 @@ struct Loop {
     /// Rounds that were brought to their end since the start, and the last of them.
     rounds_done: u64,
     last_done: Option<Round>,
+    /// The round that began too long ago for one who is to hold whole ones.
+    missed: Option<Round>,
     cancel: CancellationToken,
 }
 
@@ -303,7 +311,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     beside.spawn(board.clone().watch(cancel.clone()));
     let state = Loop {
         in_flight,
-        board,
+        board: board.clone(),
         beside,
         config,
         chain,
@@ -331,12 +339,14 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         joined: HashMap::new(),
         rounds_done: 0,
         last_done: None,
+        missed: None,
         cancel: cancel.clone(),
     };
     Ok(Validator {
         hotkey,
         genesis,
         gateway: address,
+        board,
         cancel,
         task: tokio::spawn(state.run(incoming, joining)),
     })
@@ -432,6 +442,9 @@ impl Loop {
             .is_none_or(|active| active.round != round)
         {
             let timetable = Timetable::of(&schedule, &self.config.spec);
+            if self.comes_too_late(round, &timetable, &block)? {
+                return Ok(());
+            }
             match self.begin(round, timetable).await {
                 Ok(()) => {}
                 Err(error) if error.may_pass() => {
@@ -464,6 +477,34 @@ impl Loop {
             self.rounds_done += 1;
         }
         Ok(())
+    }
+
+    /// Whether a validator that holds some rounds only leaves this one out, as most of its asks would go out at once, or not
+    /// at all. One that was begun before a restart is gone on with.
+    fn comes_too_late(
+        &mut self,
+        round: Round,
+        timetable: &Timetable,
+        block: &BlockRef,
+    ) -> Result<bool, RunError> {
+        let half = timetable.first.0 + timetable.ask_blocks.div_ceil(2);
+        if self.config.rounds.is_none() || block.number.0 <= half {
+            return Ok(false);
+        }
+        if self.round.is_some()
+            || self
+                .book
+                .rounds()?
+                .iter()
+                .any(|(head, _)| head.round == round)
+        {
+            return Ok(false);
+        }
+        if self.missed.replace(round) != Some(round) {
+            let next = timetable.submit_until.0 + 1;
+            tracing::info!(%round, %next, "the round is too far gone to be held: waiting for the next, which begins with that block");
+        }
+        Ok(true)
     }
 
     /// Drops checkpoints that nobody has used for long.

@@ -118,6 +118,8 @@ pub struct ArtifactTraffic {
 pub struct WeightsStatus {
     /// What became of the last row, in words.
     pub last: Option<String>,
+    /// Whether it is on chain, revealed or not.
+    pub given: bool,
     /// Block in which they were last set or committed.
     pub last_update: Option<u32>,
     /// Until the next epoch.
@@ -132,9 +134,28 @@ pub struct WeightsStatus {
 struct Live {
     round: Option<RoundStatus>,
     readiness: Option<Readiness>,
-    last_weights: Option<String>,
+    last_weights: Option<Became>,
     was_registered: bool,
     alarms: Alarms,
+}
+
+/// What became of a round's weights, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Became {
+    /// They are on chain, or committed there.
+    Given(String),
+    /// There are none in this epoch, and nothing more is to be done.
+    None(String),
+    /// They were not set, and are tried again.
+    Failed(String),
+}
+
+impl Became {
+    fn words(&self) -> &str {
+        match self {
+            Self::Given(words) | Self::None(words) | Self::Failed(words) => words,
+        }
+    }
 }
 
 /// Where the parts of a validator note what they are at. Clones are the same board.
@@ -255,8 +276,9 @@ impl Board {
         });
     }
 
-    /// What became of a round's weights, in words, and whether nothing more is to be done.
-    pub(crate) fn weights(&self, became: String, done: bool) {
+    /// What became of a round's weights.
+    pub(crate) fn weights(&self, became: Became) {
+        let done = !matches!(became, Became::Failed(_));
         self.note(|live| live.last_weights = Some(became));
         self.in_round(|round| round.submitted = done);
     }
@@ -384,7 +406,8 @@ impl Board {
                 obtained_bytes: traffic.obtained,
             },
             weights: WeightsStatus {
-                last: last_weights,
+                given: matches!(last_weights, Some(Became::Given(_))),
+                last: last_weights.map(|became| became.words().to_owned()),
                 last_update: countdown.map(|countdown| countdown.last_update.0),
                 epoch_blocks: countdown.map(|countdown| countdown.epoch),
                 reveal_blocks: countdown.and_then(|countdown| countdown.reveal),

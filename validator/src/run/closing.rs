@@ -15,7 +15,8 @@ use super::{Loop, asks};
 use crate::{
     battery::{Battery, Member, Population},
     book::ClosedRound,
-    config::{CloseError, RunError},
+    config::{CloseError, RunError, Submission},
+    status::Became,
 };
 
 /// A ledger is kept beside the transcript of every so many rounds: whoever checks begins at most this far back.
@@ -42,11 +43,15 @@ impl Loop {
             None => self.board.learnt(head.round, readiness),
             Some(_) => self.board.knows(readiness),
         }
-        let submitted = match readiness.is_enough() {
-            true => self.set_weights(epoch, closed.weights).await,
-            false => {
-                let became = format!("none in epoch {epoch}: too little is known yet");
-                self.board.weights(became, true);
+        let submitted = match (self.config.submission, readiness.is_enough()) {
+            (Submission::Dry(show), _) => {
+                self.show_weights(show, epoch, closed.weights, &readiness);
+                true
+            }
+            (Submission::Chain, true) => self.set_weights(epoch, closed.weights).await,
+            (Submission::Chain, false) => {
+                let became = format!("none in epoch {epoch}: {readiness}");
+                self.board.weights(Became::None(became));
                 true
             }
         };

@@ -1,23 +1,27 @@
 //! Setting weights, revealing those that were committed, and telling watchers what comes next.
 
 use athanor_chain::{Progress, Tick, WeightsSet};
+use athanor_scoring::readiness::Readiness;
 use athanor_spec::{Epoch, Uid, telemetry::Event};
 
 use super::Loop;
-use crate::config::Submission;
+use crate::{config::WouldSet, status::Became};
+
+/// Why there are no weights to set.
+const NOBODY: &str = "no miner has earned anything yet";
+
+fn nobody_earned(weights: &[(Uid, u16)]) -> bool {
+    weights.iter().all(|(_, weight)| *weight == 0)
+}
 
 impl Loop {
     /// Sets or commits weights; whether nothing more is to be done in this epoch.
     pub(super) async fn set_weights(&mut self, epoch: Epoch, weights: Vec<(Uid, u16)>) -> bool {
         use athanor_chain::SetWeightsError::{AlreadySet, NoPermit};
-        if let Submission::Dry(show) = self.config.submission {
-            show(epoch, &weights);
-            return true;
-        }
-        if weights.iter().all(|(_, weight)| *weight == 0) {
-            tracing::info!(%epoch, "no miner has earned anything yet: no weights are set");
-            let became = format!("none in epoch {epoch}: no miner has earned anything yet");
-            self.board.weights(became, true);
+        if nobody_earned(&weights) {
+            tracing::info!(%epoch, "{NOBODY}: no weights are set");
+            let became = format!("none in epoch {epoch}: {NOBODY}");
+            self.board.weights(Became::None(became));
             return true;
         }
         let version = self.config.spec.subnet.version_key;
@@ -31,7 +35,7 @@ impl Loop {
             Err(AlreadySet { .. }) => {}
             Err(error) => self.config.metrics.weights_failed(error),
         }
-        let became = match &set {
+        let words = match &set {
             Ok(WeightsSet::Plain(included)) => {
                 format!("set for epoch {epoch} in block {}", included.block)
             }
@@ -46,8 +50,11 @@ impl Loop {
             Err(AlreadySet { block }) => format!("set for epoch {epoch} before, in block {block}"),
             Err(error) => format!("not set for epoch {epoch}: {error}"),
         };
-        let done = matches!(&set, Ok(_) | Err(AlreadySet { .. } | NoPermit { .. }));
-        self.board.weights(became, done);
+        self.board.weights(match &set {
+            Ok(_) | Err(AlreadySet { .. }) => Became::Given(words),
+            Err(NoPermit { .. }) => Became::None(words),
+            Err(_) => Became::Failed(words),
+        });
         match set {
             Ok(WeightsSet::Plain(included)) => {
                 tracing::info!(%epoch, block = %included.block, "weights set");
@@ -86,6 +93,31 @@ impl Loop {
                 false
             }
         }
+    }
+
+    /// Shows what a dry run would have set, and why it would not have been.
+    pub(super) fn show_weights(
+        &self,
+        show: fn(&WouldSet),
+        epoch: Epoch,
+        weights: Vec<(Uid, u16)>,
+        readiness: &Readiness,
+    ) {
+        let neuron = self.config.metrics.sight().neuron;
+        let permitted = neuron.is_some_and(|neuron| neuron.validator_permit);
+        let hindrance = match readiness.is_enough() {
+            false => Some(readiness.to_string()),
+            true if nobody_earned(&weights) => Some(NOBODY.to_owned()),
+            true if !permitted => Some("the hotkey holds no validator permit".to_owned()),
+            true => None,
+        };
+        let became = format!("shown for epoch {epoch}, and not set: a dry run sends nothing");
+        self.board.weights(Became::None(became));
+        show(&WouldSet {
+            epoch,
+            weights,
+            hindrance,
+        });
     }
 
     /// Reveals what is due, and tells watchers what comes next. Asked at the first block of an epoch, after weights were
