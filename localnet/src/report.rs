@@ -255,6 +255,7 @@ impl Collector {
             | Event::AskVoid { .. }
             | Event::Measured { .. }
             | Event::Resembles { .. }
+            | Event::Collusion { .. }
             | Event::RoundStarted { .. }
             | Event::WeightsSet { .. }
             | Event::WeightsCommitted { .. }

@@ -59,6 +59,15 @@ pub enum Event {
         /// The smallest p-value that the null's sample itself can give.
         p_smallest: f64,
     },
+    /// What a validator sees of collusion, over the rounds that it remembers. Shown; never an input to pay.
+    Collusion {
+        /// The validator.
+        validator: Hotkey,
+        /// Its last round.
+        round: Round,
+        /// What its tests say.
+        seen: CollusionSummary,
+    },
     /// A validator's weights were included in a block and read back.
     WeightsSet {
         /// The validator.
@@ -285,6 +294,85 @@ pub struct RecordSummary {
     pub condemned_at: f64,
     /// Requests that the audit has seen.
     pub audited: u64,
+}
+
+/// What tests of many rounds say of validators and miners that act together. Names are hotkeys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CollusionSummary {
+    /// Rounds that it rests on.
+    pub rounds: u32,
+    /// How every validator whose weights are on chain stands between grading and copying.
+    pub copying: Vec<CopyingSummary>,
+    /// Validators that lift the same miners together, by the weights of the last round.
+    pub cabal: Option<CabalSummary>,
+    /// Pairs of miners with evidence of a shared machine.
+    pub shared_machines: Vec<SharedMachineSummary>,
+    /// Pairs of miners that get slow at the same times: a screen, which accuses nobody.
+    pub coupled_latency: Vec<CoupledSummary>,
+}
+
+/// One validator between grading for itself and copying weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CopyingSummary {
+    /// Whose weights.
+    pub of: Hotkey,
+    /// Correlation of what is new in its weights with what is new in the others'.
+    pub correlation: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Epochs that it rests on.
+    pub epochs: u32,
+    /// p-value of "it graded for itself", before the correction for the number of validators.
+    pub p_value: f64,
+    /// Stable name: `open` (not enough to tell), `independent`, `looks_copied`.
+    pub standing: String,
+}
+
+/// The densest block of weights beyond the consensus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CabalSummary {
+    /// Validators of the block.
+    pub validators: Vec<Hotkey>,
+    /// Miners that they lift.
+    pub miners: Vec<Hotkey>,
+    /// Its statistic.
+    pub density: f64,
+    /// p-value in the last round.
+    pub p_value: f64,
+    /// The smallest that it could be.
+    pub p_smallest: f64,
+    /// Mean e-value over the rounds: valid although weights hardly change from one to the next.
+    pub e_value: f64,
+}
+
+/// Two miners that slow down when they are loaded together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SharedMachineSummary {
+    /// The one.
+    pub a: Hotkey,
+    /// The other.
+    pub b: Hotkey,
+    /// Product of the e-values of all load probes.
+    pub e_value: f64,
+    /// Change of the log-rate of the two when they are loaded together; -0.69 is a halving.
+    pub log_rate_change: f64,
+    /// Whether e-BH over all pairs rejects that they have nothing to do with each other.
+    pub rejected: bool,
+}
+
+/// Two miners that get slow at the same times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoupledSummary {
+    /// The one.
+    pub a: Hotkey,
+    /// The other.
+    pub b: Hotkey,
+    /// Correlation of what region, prompt and hour do not explain.
+    pub correlation: f64,
+    /// Rank among the circular shifts.
+    pub p_value: f64,
 }
 
 /// A miner's grade by one validator.

@@ -177,6 +177,7 @@ pub(super) fn about(event: &Event) -> Hotkey {
         | Event::WeightsRevealed { validator, .. }
         | Event::WeightsDue { validator, .. }
         | Event::Learnt { validator, .. }
+        | Event::Collusion { validator, .. }
         | Event::Alarm { validator, .. } => *validator,
         Event::Graded { miner, .. }
         | Event::Resembles { miner, .. }
@@ -288,7 +289,8 @@ pub(super) fn event_news(event: &Event, state: &State) -> Option<(Kind, String)>
         Event::Asked { .. }
         | Event::Answered { .. }
         | Event::Opened { .. }
-        | Event::Measured { .. } => return None,
+        | Event::Measured { .. }
+        | Event::Collusion { .. } => return None,
         Event::AskVoid {
             validator,
             miner,

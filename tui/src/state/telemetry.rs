@@ -376,6 +376,8 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
+            // No view shows it yet.
+            Event::Collusion { .. } => {}
             Event::AskFailed {
                 validator,
                 miner,
