@@ -105,7 +105,7 @@ async fn a_stranger_derives_both_weight_vectors_anew_and_replays_every_ask_that_
         let leaf = leaf.to_string();
         let file = forged.to_str().unwrap();
         let only = ["--no-replay", "--leaf", &leaf, "--spec", spec];
-        let report = verified(&subnet, &[&[file], &only[..]].concat()).await;
+        let report = verified(&subnet, &[&[file][..], &only[..]].concat()).await;
         let found = &report.leaves[0].differences;
         assert!(found.iter().any(wrong), "{report}");
     };
