@@ -178,3 +178,21 @@ proptest! {
         prop_assert!(of(first + more, rest) <= fast && of(first, rest + more) <= fast);
     }
 }
+
+#[test]
+fn the_quantile_is_that_of_the_general_algorithm() {
+    use statrs::distribution::{Beta, ContinuousCDF as _};
+
+    let mut largest = 0.0_f64;
+    for asked in [0.0, 0.3, 1.0, 4.7, 24.0, 60.1, 150.0, 400.0, 5_000.0] {
+        for share in [0.0, 1e-9, 0.003, 0.1, 0.37, 0.5, 0.9, 0.98, 0.999, 1.0] {
+            let (a, b): (f64, f64) = (1.0 + asked * share, 1.0 + asked - asked * share);
+            let found = beta_quantile(a, b, 0.05);
+            let expected = Beta::new(a, b).unwrap().inverse_cdf(0.05);
+            let error = (found - expected).abs() / expected;
+            assert!(error < 1e-8, "{a}, {b}: {found}, expected {expected}");
+            largest = largest.max(error);
+        }
+    }
+    println!("largest relative error {largest:.1e}");
+}

@@ -1,12 +1,15 @@
 //! Every attack by itself: what it earns over an honest participant with the same resources.
 //!
-//! Beside twenty honest miners and eight honest validators there are the attacker and its twin: honest, and drawn with the
-//! same abilities (or given the same stake). What is compared is pay per cost, run by run.
+//! Beside twenty honest miners and eight honest validators there are the attacker and its twin: an honest miner with the same
+//! abilities and as many GPU-seconds (those that serving leaves are its training), or an honest validator with the same stake.
+//! What the attacker earned over what its twin earned is divided by what it cost over what the twin cost, where that is more:
+//! further registrations and stake are no gift. Who has less than serving costs is compared with who just serves, for a place
+//! on the subnet is worth a miner.
 
 use std::fmt::Write as _;
 
 use athanor_scoring::{
-    attack::{Attack, CATALOGUE, Side},
+    attack::{Attack, CATALOGUE, Cost, Prices, Side},
     simulation::{
         ChainRules, GroupOutcome, Interval, MinerGroup, Noise, Outcome, Population, SkillRange,
         ValidatorGroup, interval,
@@ -36,11 +39,11 @@ pub(super) struct Measured {
     /// Share of the stake, where it matters.
     pub(super) stake: Option<f64>,
     pub(super) bound: f64,
-    /// Pay per cost over the honest twin's.
+    /// Pay over that of an honest participant with the same resources.
     pub(super) over_honest: Option<Interval>,
     /// Whether the bound lies below the whole interval.
     pub(super) exceeds: bool,
-    /// Pay alone over the honest twin's, whatever it cost.
+    /// Pay of all of its identities over that of an average honest participant, whatever either cost.
     pub(super) pay_over_honest: Option<Interval>,
     pub(super) accused: f64,
     pub(super) detection: Option<Interval>,
@@ -113,7 +116,7 @@ fn population(attack: &Attack, stake: Option<f64>) -> Population {
         chain: ChainRules::default(),
         prices: Default::default(),
         noise: Noise::default(),
-        miners: vec![miners("others", "honest", 20), miners("twin", "honest", 1)],
+        miners: vec![miners("others", "honest", 20), twin(attack)],
         validators: vec![validators("other validators", "honest", VALIDATORS, 1.0)],
     };
     match attack.side() {
@@ -147,6 +150,34 @@ fn population(attack: &Attack, stake: Option<f64>) -> Population {
     population
 }
 
+/// GPU-seconds per epoch of the honest miner that an attacker is compared with.
+fn twin_gpu_seconds(attack: &Attack) -> f64 {
+    let machines = match attack.shares_machine {
+        true => 1.0,
+        false => f64::from(attack.identities),
+    };
+    (machines * attack.cost.gpu_seconds)
+        .clamp(Cost::SERVING.gpu_seconds, Cost::HONEST_MINER.gpu_seconds)
+}
+
+/// An honest miner that trains with what serving leaves of the attacker's GPU-seconds.
+fn twin(attack: &Attack) -> MinerGroup {
+    let serving = Cost::SERVING.gpu_seconds;
+    let full = Cost::HONEST_MINER.gpu_seconds - serving;
+    let training = (twin_gpu_seconds(attack) - serving) / full;
+    let mut skill = SkillRange::default();
+    // Without any training it would take for ever.
+    let slower = 1.0 / training.max(1e-6);
+    skill.half_life = (skill.half_life.0 * slower, skill.half_life.1 * slower);
+    MinerGroup {
+        name: "twin".to_owned(),
+        behaviour: "honest".to_owned(),
+        count: 1,
+        joins: 0,
+        skill,
+    }
+}
+
 fn measured(trial: &Trial<'_>, outcomes: &[&Outcome]) -> Measured {
     let side = trial.attack.side();
     let named = |outcome: &Outcome, name: &str| -> Option<GroupOutcome> {
@@ -157,7 +188,13 @@ fn measured(trial: &Trial<'_>, outcomes: &[&Outcome]) -> Measured {
         let attacker = named(outcome, "attacker")?;
         let (mut earned, mut cost) = (attacker.earned, attacker.cost);
         let twin = match side {
-            Side::Miner => named(outcome, "twin")?,
+            Side::Miner => {
+                let mut twin = named(outcome, "twin")?;
+                twin.cost = Cost::HONEST_MINER
+                    .with_gpu_seconds(twin_gpu_seconds(trial.attack))
+                    .total(outcome.epochs as f64, 1.0, 0.0, &Prices::default());
+                twin
+            }
             Side::Validator => {
                 // Miners that only some of the attacks favour are no cost of the others.
                 let owned = named(outcome, "owned")?;
@@ -180,7 +217,7 @@ fn measured(trial: &Trial<'_>, outcomes: &[&Outcome]) -> Measured {
     };
     let over_honest = collect(&|outcome| {
         let ((earned, cost), (twin, twin_cost)) = both(outcome)?;
-        (twin > 0.0 && cost > 0.0).then(|| (earned / cost) / (twin / twin_cost))
+        (twin > 0.0).then(|| earned / twin / (cost / twin_cost).max(1.0))
     });
     let members = f64::from(trial.attack.identities);
     Measured {
@@ -197,11 +234,14 @@ fn measured(trial: &Trial<'_>, outcomes: &[&Outcome]) -> Measured {
         over_honest,
         pay_over_honest: collect(&|outcome| {
             let ((earned, _), (twin, _)) = both(outcome)?;
-            let members = match side {
-                Side::Miner => 1.0,
-                Side::Validator => members,
+            let (earned, honest) = match side {
+                Side::Miner => {
+                    let others = named(outcome, "others")?;
+                    (earned, others.earned / f64::from(others.members))
+                }
+                Side::Validator => (earned / members, twin),
             };
-            (twin > 0.0).then(|| earned / members / twin)
+            (honest > 0.0).then(|| earned / honest)
         }),
         accused: outcomes
             .iter()
@@ -222,8 +262,8 @@ pub(super) fn table(all: &[Measured], args: &SimulateArgs) -> String {
         args.runs,
         "attack",
         "bound",
-        "over honest, equal cost",
-        "pay over honest",
+        "over honest, same means",
+        "pay over an average one",
         "accused",
         "epochs to that",
     );
