@@ -327,3 +327,12 @@ fn goodput_under_load_is_that_of_all_streams_together() {
     let expected = 6.0 / spec().service.goodput_tokens_per_second;
     assert!((closed.entries[0].goodput - expected).abs() < 1e-12);
 }
+
+#[test]
+fn a_ledger_has_the_bits_that_it_had_when_asks_were_counted_and_settled_in_one() {
+    let closed = three_rounds(|_, _| ()).pop().unwrap();
+    assert_eq!(
+        closed.ledger.digest().to_string(),
+        "2e74c6ce7b8a7458431897598b64a4c3d69b13bb691459f6e7381383867a9123"
+    );
+}
