@@ -189,9 +189,9 @@ fn beta_quantile(a: f64, b: f64, p: f64) -> f64 {
             above if above >= 1.0 => (1.0 + x) / 2.0,
             inside => inside,
         };
-        let done = step.abs() < 1e-6 * x;
+        let done = step.abs() < 1e-4 * x.min(1.0 - x);
         x = next;
-        // The next step would be the cube of this one.
+        // What is left is of the order of the cube of the last step.
         if done {
             break;
         }
@@ -221,7 +221,7 @@ fn beta_cdf(a: f64, b: f64, x: f64, density: f64) -> f64 {
         c = solid(1.0 + odd / c);
         let change = c * d;
         fraction *= change;
-        if (change - 1.0).abs() < 1e-15 {
+        if (change - 1.0).abs() < 1e-13 {
             break;
         }
     }

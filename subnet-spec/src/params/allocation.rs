@@ -70,8 +70,9 @@ section! {
         pub goodput: GoodputWorth {
             unit: "",
             range: Range::Choice(GoodputWorth::WORDS),
-            reason: "Linear buys as much capacity as the emission pays for; concave buys the first machine of many miners. \
-                     Either is one sum over a class, so that splitting it gains nothing.",
+            reason: "Linear buys as much capacity as the emission pays for, and a card that is split over siblings of a \
+                     model gains nothing. Concave buys the first machine of many miners, and eight siblings on one card \
+                     earn more than twice what one does: it is for subnets whose miners share a machine, as a local one.",
             pay: Pay::Shifts("\"linear\" favours miners with much hardware, \"concave\" those with one machine."),
         }
         /// Whether what nobody earned goes to the UID of the subnet's owner, whose incentive the chain burns; otherwise it is
