@@ -37,6 +37,9 @@ pub enum LocalnetError {
     /// The chain did not start, mostly because its port is taken.
     #[error("{0} (is another local subnet running? --port 0 takes a free port)")]
     Devnet(#[from] athanor_devnet::SpawnError),
+    /// Events cannot be served.
+    #[error(transparent)]
+    Events(#[from] athanor_node::feed::ServeFeedError),
     /// The chain cannot be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),

@@ -43,6 +43,9 @@ pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
     if let Some((address, key)) = subnet.gateway() {
         eprintln!("users are served at http://{address}/v1, with the key {key}");
     }
+    if let Some(address) = subnet.events() {
+        eprintln!("events are served at http://{address}/events");
+    }
     let mut watcher = subnet.watcher();
     let ended = if interactive {
         let options = Options {

@@ -58,6 +58,11 @@ pub struct Settings {
     #[arg(long, value_name = "PORT")]
     pub gateway: Option<u16>,
 
+    /// Serve the events of all daemons at http://127.0.0.1:PORT/events, for athanor-tui --feed and whoever else reads; 0 takes
+    /// a free port.
+    #[arg(long, value_name = "PORT")]
+    pub feed: Option<u16>,
+
     /// Measure instead how far two validators agree on the ranking of eight honest miners, over --epochs rounds [default:
     /// 20]; ends with status 2 if Kendall's tau is below 0.9. --report takes the outcome.
     #[arg(long, conflicts_with = "spare_validator")]

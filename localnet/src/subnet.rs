@@ -17,7 +17,10 @@ use athanor_model::{
     engine::{self, EngineConfig},
 };
 use athanor_net::Ways;
-use athanor_node::{Feed, Metrics};
+use athanor_node::{
+    Feed, Metrics,
+    feed::{self, FeedServer},
+};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::SubnetSpec;
 use athanor_validator::{
@@ -62,6 +65,8 @@ pub struct Subnet {
     validators: Vec<Validator>,
     /// Key of the gateway, where there is one.
     key: Option<String>,
+    /// Serves the feed, if others read it.
+    events: Option<FeedServer>,
     /// Removes the data directory at the end, when it is a temporary one.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -84,6 +89,13 @@ impl Subnet {
             devnet,
         } = ground;
         let feed = Feed::new();
+        let events = match settings.feed {
+            Some(port) => {
+                let address = (Ipv4Addr::LOCALHOST, port).into();
+                Some(feed::serve(address, None, &feed).await?)
+            }
+            None => None,
+        };
         let client = Client::connect(&devnet.url()).await?;
         let prepared = {
             let (data_dir, teacher, roster, seed) = (
@@ -125,6 +137,7 @@ impl Subnet {
             miners,
             validators,
             key,
+            events,
             _temporary: temporary,
         })
     }
@@ -138,6 +151,11 @@ impl Subnet {
     pub fn gateway(&self) -> Option<(SocketAddr, &str)> {
         let address = self.validators.iter().find_map(Validator::gateway)?;
         Some((address, self.key.as_deref()?))
+    }
+
+    /// Where the events of all daemons are served, if they are.
+    pub fn events(&self) -> Option<SocketAddr> {
+        self.events.as_ref().map(FeedServer::address)
     }
 
     /// A watcher that keeps the report of this run.
@@ -333,6 +351,7 @@ impl Setup<'_> {
                 rounds: None,
                 device: self.settings.device,
                 replay_memory: REPLAY_MEMORY,
+                artifact_quota: None,
                 calibration: Calibration::shipped(),
                 feed: self.feed.clone(),
                 metrics: Metrics::default(),

@@ -2,10 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use athanor_chain::{Neuron, ServeError};
+use athanor_chain::Neuron;
 use athanor_net::{NetHandle, PeerAddress};
-use athanor_spec::NetUid;
-use futures::StreamExt as _;
+use athanor_node::axon::{Axon, told};
 
 use crate::{MinerConfig, StartError, publish::record, store::Kept};
 
@@ -16,6 +15,7 @@ const FIND_OUT: Duration = Duration::from_secs(30);
 pub(crate) async fn announce(
     config: &MinerConfig,
     neuron: &Neuron,
+    axon: &mut Axon,
     address: &PeerAddress,
     serving: &Kept,
 ) -> Result<(), StartError> {
@@ -30,32 +30,9 @@ pub(crate) async fn announce(
             .set_commitment(&config.hotkey, netuid, &record)
             .await?;
     }
-    if neuron.axon != Some(address.addr) {
-        serve_axon(config, netuid, address.addr).await?;
-    }
+    axon.announce(&config.chain, &config.hotkey, netuid, address.addr)
+        .await?;
     Ok(())
-}
-
-/// Announces the address. If the last announcement is too recent for the chain, as after a restart on another port, this
-/// waits until the chain takes one again: nobody would find the miner before.
-async fn serve_axon(
-    config: &MinerConfig,
-    netuid: NetUid,
-    addr: SocketAddr,
-) -> Result<(), StartError> {
-    let mut blocks = config.chain.blocks();
-    let mut waits = false;
-    loop {
-        match config.chain.serve_axon(&config.hotkey, netuid, addr).await {
-            Err(ServeError::TooFast { .. }) => {}
-            announced => return Ok(announced.map(drop)?),
-        }
-        if !waits {
-            tracing::info!(address = %addr, "waiting until the chain takes an address of this hotkey again");
-            waits = true;
-        }
-        blocks.next().await.transpose()?;
-    }
 }
 
 /// The address that others reach: what the operator says, else what is known or found out. `current` is what the chain says.
@@ -76,13 +53,4 @@ pub(crate) async fn external_address(
     };
     let found = net.whereabouts().wait(current, within).await;
     found.ok_or(StartError::NoExternalAddress)
-}
-
-/// What the operator says, with the port that was taken where that is left open.
-pub fn told(external: Option<SocketAddr>, listens: Option<SocketAddr>) -> Option<SocketAddr> {
-    let listens = listens.map_or(0, |addr| addr.port());
-    external.map(|told| match told.port() {
-        0 => SocketAddr::new(told.ip(), listens),
-        _ => told,
-    })
 }

@@ -23,14 +23,13 @@ use athanor_miner::{
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
 use athanor_node::{
-    Feed, Metrics, NodeArgs, Settings,
-    args::SpecFileError,
+    Metrics, NodeArgs, Settings,
+    args::{FeedArgsError, SpecFileError},
     backup::BackupError,
     blocking,
-    feed::FeedError,
     lock::{self, Lock, LockError},
     logging::{LogLevel, LoggingError},
-    metrics::{self, MetricsError, Phase},
+    metrics::{self, MetricsError},
     overview::OverviewError,
     register::RegisterCommandError,
     settings::{self, SettingsError},
@@ -38,7 +37,7 @@ use athanor_node::{
     signer::{RemoteArgs, SignerError},
     wallet::WalletCommandError,
 };
-use athanor_spec::{Hotkey, SubnetSpec};
+use athanor_spec::{Hotkey, SubnetSpec, wire::NodeKind};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -113,7 +112,7 @@ pub(crate) enum CliError {
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Feed(#[from] FeedArgsError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     #[error(transparent)]
@@ -218,11 +217,8 @@ async fn serve(
             judge_every: arguments.distill_judge_every,
         }),
     };
-    let feed = match &arguments.feed_file {
-        Some(path) => Feed::with_file(path)?,
-        None => Feed::new(),
-    };
     let metrics = Metrics::default();
+    let (feed, _events) = arguments.feed.open(NodeKind::Miner, &metrics).await?;
     // Served until the end of this function; a port that is taken is told before anything starts.
     let _server = match arguments.metrics.addr {
         Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
@@ -250,7 +246,6 @@ async fn serve(
         metrics: metrics.clone(),
     })
     .await?;
-    metrics.phase(Phase::Serving);
     let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(
         hotkey = %miner.hotkey(),
@@ -265,7 +260,6 @@ async fn serve(
             _ = hangup.recv() => reload(&mut settings, &miner, log_level),
         }
     };
-    metrics.phase(Phase::Draining);
     miner.shutdown().await;
     failure.map_or(Ok(()), |error| Err(error.into()))
 }

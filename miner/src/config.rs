@@ -2,11 +2,11 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use athanor_chain::{BlocksError, Client, CommitError, ReadError, ServeError, Signer};
+use athanor_chain::{Client, CommitError, ReadError, Signer};
 use athanor_distill::{shard::Shard, source::Source, worker::WorkerError};
 use athanor_model::{DeviceChoice, WeightFormat, engine::LoadError};
 use athanor_net::{IdentityFileError, Ways};
-use athanor_node::{Feed, Metrics};
+use athanor_node::{Feed, Metrics, axon::AnnounceError};
 use athanor_spec::{Hotkey, NetUid, SubnetSpec};
 use thiserror::Error;
 
@@ -170,12 +170,9 @@ pub enum StartError {
     /// The socket on which it is asked cannot be listened on.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The chain's blocks ended while the address could not be announced yet.
-    #[error(transparent)]
-    Blocks(#[from] BlocksError),
     /// The address was not announced.
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Announce(#[from] AnnounceError),
     /// The checkpoint was not committed.
     #[error(transparent)]
     Commit(#[from] CommitError),

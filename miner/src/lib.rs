@@ -33,7 +33,6 @@ mod status;
 mod store;
 mod tally;
 
-pub use announce::told;
 pub use backend::{Backend, Draft};
 pub use behaviour::{Behaviour, Drafting};
 pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError, Tunables, Upkeep};

@@ -9,7 +9,13 @@ use std::{
 use athanor_chain::{BlocksError, Metagraph, ReadError};
 use athanor_model::engine::{self, EngineConfig, LoadError};
 use athanor_net::{Inbound, NetConfig, NetHandle, PeerAddress};
-use athanor_node::{axon::Axon, blocking, control::Control};
+use athanor_node::{
+    Metrics,
+    axon::{Axon, told},
+    blocking,
+    control::Control,
+    metrics::Phase,
+};
 use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
 use thiserror::Error;
 use tokio::{
@@ -21,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Backend, CheckpointRefused, MinerConfig, Publisher, StartError, Tunables,
     admission::{Allowance, Roster},
-    announce::{announce, external_address, told},
+    announce::{announce, external_address},
     canary::Trial,
     control,
     disk::Disk,
@@ -46,6 +52,7 @@ pub struct Miner {
     backend: Backend,
     publisher: Publisher,
     tally: Arc<Tally>,
+    metrics: Metrics,
     tuning: Tuning,
     stop: DropGuard,
     tasks: JoinSet<Result<(), RunError>>,
@@ -156,7 +163,9 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         peer_key: disk.identity.peer_key(),
         addr,
     };
-    announce(&config, neuron, &address, &disk.serving).await?;
+    let tuning = Tuning::new(&config, &net);
+    let mut axon = Axon::new(neuron.axon, tuning.external.subscribe());
+    announce(&config, neuron, &mut axon, &address, &disk.serving).await?;
     rollback::wish_granted(&config.data_dir).map_err(|source| StartError::DataDir {
         path: config.data_dir.clone(),
         source,
@@ -173,6 +182,8 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         net,
         control,
         address,
+        axon,
+        tuning,
         roster,
     };
     parts.run(&metagraph)
@@ -187,6 +198,8 @@ struct Parts {
     net: NetHandle,
     control: Control,
     address: PeerAddress,
+    axon: Axon,
+    tuning: Tuning,
     roster: Roster,
 }
 
@@ -200,6 +213,8 @@ impl Parts {
             net,
             control,
             address,
+            axon,
+            tuning,
             roster,
         } = self;
         let hotkey = config.hotkey.hotkey();
@@ -208,7 +223,6 @@ impl Parts {
         config.metrics.block(metagraph.block, &metagraph.schedule);
         config.metrics.neuron(neuron);
         let (publisher, candidates) = Publisher::new();
-        let tuning = Tuning::new(&config, &net);
         let (orders_sender, orders) = mpsc::channel(1);
         let (standing_sender, standing) = watch::channel(Standing {
             block: metagraph.block,
@@ -265,7 +279,7 @@ impl Parts {
             orders,
             retrain,
             standing: standing_sender,
-            axon: Axon::new(Some(address.addr), tuning.external.subscribe()),
+            axon,
             whereabouts: net.whereabouts(),
             roster: roster_sender,
             roster_block: metagraph.block,
@@ -328,12 +342,14 @@ impl Parts {
                 Err(RunError::NetworkEnded)
             }
         });
+        metrics.phase(Phase::Serving);
         Ok(Miner {
             hotkey,
             address,
             backend,
             publisher,
             tally,
+            metrics,
             tuning,
             stop: stop.drop_guard(),
             tasks,
@@ -430,6 +446,7 @@ impl Miner {
     /// Ends the miner: takes no more requests, finishes the answers in progress within a deadline, saves the trainer's
     /// state, closes the connections.
     pub async fn shutdown(mut self) {
+        self.metrics.phase(Phase::Draining);
         let drain = *self.tuning.drain.borrow();
         drop(self.stop);
         let ended = tokio::time::timeout(drain.saturating_add(END), async {

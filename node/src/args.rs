@@ -4,6 +4,8 @@
 //! flag wins over its `BT_*` environment variable, and that over the default.
 
 mod axon;
+mod bytes;
+mod feed;
 mod logging;
 mod metrics;
 mod network;
@@ -12,6 +14,8 @@ mod subtensor;
 mod wallet;
 
 pub use axon::{AxonArgs, ExternalArgs};
+pub use bytes::{Bytes, bytes};
+pub use feed::{FeedArgs, FeedArgsError};
 pub use logging::LoggingArgs;
 pub use metrics::MetricsArgs;
 pub use network::NetworkArgs;

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use athanor_chain::{Client, ServeError, Signer};
+use athanor_chain::{BlocksError, Client, ServeError, Signer};
 use athanor_spec::{BlockNumber, NetUid};
 use futures::StreamExt as _;
+use thiserror::Error;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Blocks after which an announcement that failed is tried again: the chain takes one in fifty.
 const AGAIN_AFTER: u32 = 10;
@@ -14,9 +14,29 @@ const AGAIN_AFTER: u32 = 10;
 /// what the chain takes.
 const SETTLED: u32 = 3;
 
+/// Why an address was not announced.
+#[derive(Debug, Error)]
+pub enum AnnounceError {
+    /// The chain does not take it.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The chain ended while it was waited for.
+    #[error(transparent)]
+    Blocks(#[from] BlocksError),
+}
+
+/// What the operator says, with the port that was taken where that is left open.
+pub fn told(external: Option<SocketAddr>, listens: Option<SocketAddr>) -> Option<SocketAddr> {
+    let listens = listens.map_or(0, |addr| addr.port());
+    external.map(|told| match told.port() {
+        0 => SocketAddr::new(told.ip(), listens),
+        _ => told,
+    })
+}
+
 /// Keeps a hotkey's axon record what it should be: the address that the operator says, else the one that was found.
 ///
-/// Pure but for [`Axon::keep`]: blocks are the only clock.
+/// Pure but for what speaks with the chain: blocks are the only clock.
 pub struct Axon {
     told: watch::Receiver<Option<SocketAddr>>,
     /// What the chain says, as far as is known.
@@ -64,6 +84,32 @@ impl Axon {
         (settled && block >= self.not_before).then_some(wanted)
     }
 
+    /// Announces `wanted` unless the chain has it. If the last announcement is too recent for the chain, as after a restart on
+    /// another port, this waits until the chain takes one again: nobody would find the node before.
+    pub async fn announce(
+        &mut self,
+        chain: &Client,
+        hotkey: &Signer,
+        netuid: NetUid,
+        wanted: SocketAddr,
+    ) -> Result<(), AnnounceError> {
+        if self.on_chain == Some(wanted) {
+            return Ok(());
+        }
+        let mut blocks = chain.blocks();
+        let mut waits = false;
+        loop {
+            match self.serve(chain, hotkey, netuid, wanted).await {
+                Err(ServeError::TooFast { .. }) => {}
+                announced => return Ok(announced?),
+            }
+            if !std::mem::replace(&mut waits, true) {
+                tracing::info!(address = %wanted, "waiting until the chain takes an address of this hotkey again");
+            }
+            blocks.next().await.transpose()?;
+        }
+    }
+
     /// Announces the address if the chain has another one.
     pub async fn keep(
         &mut self,
@@ -76,37 +122,22 @@ impl Axon {
         let Some(wanted) = self.due(found, block) else {
             return;
         };
-        match chain.serve_axon(hotkey, netuid, wanted).await {
-            Ok(_) => {
-                tracing::info!(address = %wanted, "announced");
-                self.on_chain = Some(wanted);
-            }
-            Err(error) => self.failed(wanted, block, &error),
+        if let Err(error) = self.serve(chain, hotkey, netuid, wanted).await {
+            self.failed(wanted, block, &error);
         }
     }
 
-    /// Keeps the record at every block until told to stop. `found` gives where others reach this node, as far as it knows;
-    /// it is given what the chain says.
-    pub async fn follow(
-        mut self,
-        chain: Client,
-        hotkey: Signer,
+    async fn serve(
+        &mut self,
+        chain: &Client,
+        hotkey: &Signer,
         netuid: NetUid,
-        found: impl Fn(Option<SocketAddr>) -> Option<SocketAddr>,
-        stop: CancellationToken,
-    ) {
-        let mut blocks = chain.blocks();
-        while let Some(block) = stop.run_until_cancelled(blocks.next()).await.flatten() {
-            match block {
-                Ok(block) => {
-                    let found = found(self.on_chain);
-                    self.keep(&chain, &hotkey, netuid, found, block.number)
-                        .await;
-                }
-                // Whoever does this node's work follows the same blocks, and says what is wrong.
-                Err(_) => return,
-            }
-        }
+        wanted: SocketAddr,
+    ) -> Result<(), ServeError> {
+        chain.serve_axon(hotkey, netuid, wanted).await?;
+        tracing::info!(address = %wanted, "announced");
+        self.on_chain = Some(wanted);
+        Ok(())
     }
 
     fn failed(&mut self, wanted: SocketAddr, block: BlockNumber, error: &ServeError) {

@@ -1,7 +1,15 @@
-//! What a daemon tells its watchers: events to subscribers in the process, and to a file as lines of JSON.
+//! What a daemon tells its watchers: events to subscribers in the process, to readers by HTTP ([`serve`]), and to a file as
+//! lines of JSON.
 //!
-//! Telling never waits. A subscriber that falls behind loses the oldest events, and learns how many from its receiver; a
-//! file that cannot keep up loses the newest, and the log says so. Nothing that is paid depends on an event.
+//! Telling never waits. A subscriber that falls behind loses the oldest events, and learns how many from its receiver, or
+//! as a reader from the stream; a file that cannot keep up loses the newest, and the log says so. Nothing that is paid
+//! depends on an event.
+
+mod counts;
+#[cfg(test)]
+mod golden;
+mod ring;
+mod server;
 
 use std::{
     fs::File,
@@ -19,13 +27,24 @@ use athanor_spec::telemetry::Event;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
+pub use counts::Counts;
+use ring::{Line, Ring, Room};
+pub use server::{FeedServer, Readers, ServeFeedError, serve};
+
 /// Events that a subscriber may lag behind: some rounds' worth at 256 miners.
 const CAPACITY: usize = 4096;
+/// What is kept for readers that come back: the bytes bound the memory, the events what is told at once to who asks for all.
+const ROOM: Room = Room {
+    events: 4 * CAPACITY,
+    bytes: 4 << 20,
+};
 
 /// The sending side, cheap to clone.
 #[derive(Clone)]
 pub struct Feed {
     events: broadcast::Sender<Event>,
+    ring: Arc<Ring>,
+    counts: Counts,
     file: Option<Arc<FileSink>>,
 }
 
@@ -44,6 +63,8 @@ impl Feed {
     pub fn new() -> Self {
         Self {
             events: broadcast::Sender::new(CAPACITY),
+            ring: Arc::new(Ring::new(ROOM)),
+            counts: Counts::default(),
             file: None,
         }
     }
@@ -64,11 +85,26 @@ impl Feed {
 
     /// Tells everybody who listens.
     pub fn send(&self, event: Event) {
-        if let Some(file) = &self.file {
-            file.send(event.clone());
+        self.counts.observe(&event);
+        match serde_json::to_string(&event) {
+            Ok(json) => {
+                let name = event.name();
+                let line = Arc::new(Line { name, json });
+                if let Some(file) = &self.file {
+                    file.send(line.clone());
+                }
+                self.ring.push(line);
+            }
+            // Nothing in an event can be no JSON.
+            Err(error) => tracing::error!(%error, event = event.name(), "an event is not told"),
         }
         // An error means that nobody subscribes.
         let _ = self.events.send(event);
+    }
+
+    /// What metrics tell of the events.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
     }
 
     /// Everything that is sent from now on.
@@ -85,7 +121,7 @@ impl Default for Feed {
 
 /// Owns the thread that writes the file: a disk may be slow, and tasks must not wait for it.
 struct FileSink {
-    lines: Option<mpsc::SyncSender<Event>>,
+    lines: Option<mpsc::SyncSender<Arc<Line>>>,
     writer: Option<thread::JoinHandle<()>>,
     lost: AtomicU64,
 }
@@ -93,12 +129,12 @@ struct FileSink {
 impl FileSink {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
-        let (lines, events) = mpsc::sync_channel(CAPACITY);
+        let (lines, waiting) = mpsc::sync_channel(CAPACITY);
         let path = path.to_owned();
         let writer = thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || {
-                if let Err(error) = write_all(file, &events) {
+                if let Err(error) = write_all(file, &waiting) {
                     tracing::error!(path = %path.display(), %error, "no more events are written");
                 }
             })?;
@@ -109,8 +145,8 @@ impl FileSink {
         })
     }
 
-    fn send(&self, event: Event) {
-        let sent = self.lines.as_ref().map(|lines| lines.try_send(event));
+    fn send(&self, line: Arc<Line>) {
+        let sent = self.lines.as_ref().map(|lines| lines.try_send(line));
         if !matches!(sent, Some(Ok(()))) && self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!("the file of events cannot keep up: events are left out from now on");
         }
@@ -129,21 +165,16 @@ impl Drop for FileSink {
 
 /// Writes events until the last sender is gone; flushes whenever there is nothing to write, so that a reader of the file
 /// sees each event soon.
-fn write_all(file: File, events: &mpsc::Receiver<Event>) -> io::Result<()> {
+fn write_all(file: File, lines: &mpsc::Receiver<Arc<Line>>) -> io::Result<()> {
     let mut file = BufWriter::new(file);
-    while let Ok(event) = events.recv() {
-        write_line(&mut file, &event)?;
-        while let Ok(event) = events.try_recv() {
-            write_line(&mut file, &event)?;
+    while let Ok(line) = lines.recv() {
+        writeln!(file, "{}", line.json)?;
+        while let Ok(line) = lines.try_recv() {
+            writeln!(file, "{}", line.json)?;
         }
         file.flush()?;
     }
     Ok(())
-}
-
-fn write_line(file: &mut BufWriter<File>, event: &Event) -> io::Result<()> {
-    serde_json::to_writer(&mut *file, event)?;
-    file.write_all(b"\n")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A small HTTP server: bounded connections, bounded time, and one function that answers.
 
+mod patience;
+
 use std::{convert::Infallible, error::Error, future::Future, sync::Arc, time::Duration};
 
 use http_body_util::Full;
@@ -17,6 +19,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use patience::Patience;
+
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
 pub(crate) const JSON: &str = "application/json";
 
@@ -32,6 +36,8 @@ pub struct Limits {
     pub connections: usize,
     /// Longest life of a connection.
     pub lifetime: Duration,
+    /// Longest time for which a client may take nothing of what waits for it.
+    pub stall: Duration,
     /// Whether a connection is for more than one question.
     pub keep_alive: bool,
 }
@@ -130,7 +136,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .keep_alive(limits.keep_alive)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patience::new(stream, limits.stall)), service);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         ended = serving.as_mut() => return ended,

@@ -20,10 +20,11 @@ pub mod reload;
 pub mod settings;
 pub mod shutdown;
 pub mod signer;
+mod token;
 pub mod wallet;
 
 pub use args::{
-    AxonArgs, ExternalArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs,
+    AxonArgs, ExternalArgs, FeedArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs,
     SubtensorArgs, WalletArgs,
 };
 pub use blocking::blocking;

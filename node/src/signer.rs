@@ -6,7 +6,6 @@
 
 mod policy;
 mod service;
-mod token;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,9 +17,9 @@ use clap::Args;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::{SubnetArgs, SubtensorArgs, WalletArgs, args::SpecFileError};
+pub use crate::token::TokenError;
+use crate::{SubnetArgs, SubtensorArgs, WalletArgs, args::SpecFileError, token};
 pub use service::{ServiceError, SigningService};
-pub use token::TokenError;
 
 /// The port of a signer, unless another is said.
 const PORT: u16 = 9616;

@@ -247,6 +247,53 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Its stable name: the only key of the object on a line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RoundStarted { .. } => "round_started",
+            Self::Graded { .. } => "graded",
+            Self::Resembles { .. } => "resembles",
+            Self::WeightsSet { .. } => "weights_set",
+            Self::WeightsCommitted { .. } => "weights_committed",
+            Self::WeightsRevealed { .. } => "weights_revealed",
+            Self::WeightsDue { .. } => "weights_due",
+            Self::Learnt { .. } => "learnt",
+            Self::Alarm { .. } => "alarm",
+            Self::Distilled { .. } => "distilled",
+            Self::Swapped { .. } => "swapped",
+            Self::RequestFailed { .. } => "request_failed",
+            Self::Asked { .. } => "asked",
+            Self::Answered { .. } => "answered",
+            Self::Opened { .. } => "opened",
+            Self::AskVoid { .. } => "ask_void",
+            Self::Measured { .. } => "measured",
+            Self::AskFailed { .. } => "ask_failed",
+        }
+    }
+}
+
+/// Said by a feed in place of events that are no longer kept, `{"lagged": {..}}`: who reads has fallen behind, or comes back
+/// to a daemon that was started anew meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedNotice {
+    /// Events are missing before the next one.
+    Lagged {
+        /// How many; `None` where nobody knows.
+        missed: Option<u64>,
+    },
+}
+
+impl FeedNotice {
+    /// Its stable name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+}
+
 /// Held-out loss of a student against the one it started from, on the same items.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {

@@ -34,6 +34,7 @@ async fn check_tries_a_running_miner_as_validators_do_grades_it_and_says_what_th
     for name in [
         "model",
         "teacher",
+        "tokenizer",
         "registration",
         "axon record",
         "commitment",

@@ -140,6 +140,7 @@ async fn every_hostile_miner_gets_its_fault_and_costs_little() {
         rounds: None,
         device: DeviceChoice::Cpu,
         replay_memory: 1 << 30,
+        artifact_quota: None,
         calibration: Calibration::shipped(),
         feed,
         metrics: Metrics::default(),

@@ -1,15 +1,22 @@
-//! What Prometheus reads from the real daemons while they run.
+//! What Prometheus and readers of events get from the real daemons while they run.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use athanor_chain::{Wallet, wallet::KeyKind};
+use athanor_chain::{Client, Countdown, Protocol, Wallet, wallet::KeyKind};
 use athanor_devnet::{Config, Devnet, NeuronGenesis, TAO, development_account};
+use athanor_node::Metrics;
+use athanor_spec::{
+    Hotkey, NetUid, Round,
+    telemetry::{Event, HeldOut},
+    wire::NodeKind,
+};
+use athanor_tui::source::{Feed, read_feed};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,10 +29,11 @@ use crate::{
     operator::Operator,
 };
 
-/// A daemon, and where its metrics are.
+/// A daemon, and where its metrics and its events are.
 struct Daemon {
     process: Child,
     metrics: String,
+    feed: String,
 }
 
 impl Drop for Daemon {
@@ -44,7 +52,7 @@ impl Daemon {
             .args(["--wallet.name", "w", "--wallet.hotkey", name])
             .arg("--wallet.path")
             .arg(folder)
-            .args(["--metrics.addr", "0", "--device", "cpu"])
+            .args(["--metrics.addr", "0", "--feed.addr", "0", "--device", "cpu"])
             .args(rest)
             // Another test's chain may have the same genesis, and locks of hotkeys lie in the home folder.
             .env("HOME", folder)
@@ -53,22 +61,55 @@ impl Daemon {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let metrics = within(async {
+        let (metrics, feed) = within(async {
             loop {
                 let told = std::fs::read_to_string(&log).unwrap();
-                if let Some(url) = told.lines().find_map(url_in) {
-                    return url;
+                let url = |end: &str| told.lines().find_map(|line| url_in(line, end));
+                if let Some(urls) = url("/metrics").zip(url("/events")) {
+                    return urls;
                 }
                 assert!(process.try_wait().unwrap().is_none(), "it ended:\n{told}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         })
         .await;
-        Self { process, metrics }
+        Self {
+            process,
+            metrics,
+            feed,
+        }
+    }
+
+    /// The events that it keeps, until one has this name.
+    async fn told(&self, name: &str) -> Vec<Event> {
+        let feed: Feed = self.feed.parse().unwrap();
+        within(async {
+            loop {
+                let events = read_feed(feed.clone()).await.unwrap();
+                if events.iter().any(|event| event.name() == name) {
+                    return events;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await
     }
 
     /// Every sample by its name, labels included.
     async fn scrape(&self) -> BTreeMap<String, f64> {
+        self.exposition()
+            .await
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                (name.to_owned(), value.parse().unwrap())
+            })
+            .collect()
+    }
+
+    /// All that a scraper reads.
+    async fn exposition(&self) -> String {
         let authority = self.metrics.strip_prefix("http://").unwrap();
         let authority = authority.strip_suffix("/metrics").unwrap();
         let mut stream = TcpStream::connect(authority).await.unwrap();
@@ -79,13 +120,7 @@ impl Daemon {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(body.ends_with("# EOF\n"), "{body}");
-        body.lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| {
-                let (name, value) = line.rsplit_once(' ').unwrap();
-                (name.to_owned(), value.parse().unwrap())
-            })
-            .collect()
+        body.to_owned()
     }
 
     /// Waits until a scrape is as it should be.
@@ -113,10 +148,102 @@ impl Daemon {
     }
 }
 
-fn url_in(line: &str) -> Option<String> {
+/// What is made for these metrics.
+const SHOWN: [(&str, &str); 3] = [
+    (
+        "the dashboard",
+        include_str!("../../deploy/grafana/athanor.json"),
+    ),
+    (
+        "the rules",
+        include_str!("../../deploy/prometheus/alerts.yml"),
+    ),
+    (
+        "the rules' test",
+        include_str!("../../deploy/prometheus/alerts_test.yml"),
+    ),
+];
+
+/// The names of metrics in a text.
+fn mentioned(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let names = words.filter(|word| word.starts_with("athanor_"));
+    names.map(str::to_owned).collect()
+}
+
+/// The names of the series that Prometheus makes of what is told, whether or not they have samples yet.
+fn series(exposition: &str) -> BTreeSet<String> {
+    let types = exposition
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types
+        .flat_map(|(name, kind)| {
+            let ends: &[&str] = match kind {
+                "counter" => &["_total"],
+                "histogram" => &["_bucket", "_sum", "_count"],
+                "info" => &["_info"],
+                _ => &[""],
+            };
+            ends.iter().map(move |end| format!("{name}{end}"))
+        })
+        .collect()
+}
+
+/// The series of a daemon that knows all that it can ever know: a validator and a miner at once.
+async fn known(devnet: &Devnet) -> BTreeSet<String> {
+    let client = Client::connect(&devnet.url()).await.unwrap();
+    let graph = client.metagraph(NetUid(1)).await.unwrap();
+    let metrics = Metrics::default();
+    metrics.connected(&client);
+    metrics.block(graph.block, &graph.schedule);
+    metrics.neuron(graph.neurons.first());
+    metrics.countdown(Countdown {
+        block: graph.block,
+        protocol: Protocol::Timelocked,
+        epoch: 1,
+        reveal: Some(1),
+        activity_cutoff: Some(1),
+        last_update: graph.block,
+    });
+    let feed = athanor_node::Feed::new();
+    let (validator, miner, round) = (Hotkey([1; 32]), Hotkey([2; 32]), Round(1));
+    feed.send(Event::RoundStarted {
+        validator,
+        round,
+        block: graph.block,
+        asks: 1,
+    });
+    feed.send(Event::Learnt {
+        validator,
+        round,
+        miners: 1,
+        known: 1,
+        miners_needed: 1,
+        asks_needed: 1.0,
+        sets_weights: true,
+    });
+    feed.send(Event::Distilled {
+        miner,
+        step: 1,
+        loss: 1.0,
+        heldout: Some(HeldOut {
+            loss: 1.0,
+            improvement: 0.0,
+            improvement_low: 0.0,
+            items: 1,
+        }),
+    });
+    for kind in [NodeKind::Validator, NodeKind::Miner] {
+        let counts = feed.counts();
+        metrics.also(move |registry| counts.register(kind, registry));
+    }
+    series(&metrics.text().unwrap())
+}
+
+fn url_in(line: &str, end: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let url = line["fields"]["url"].as_str()?;
-    url.ends_with("/metrics").then(|| url.to_owned())
+    url.ends_with(end).then(|| url.to_owned())
 }
 
 fn value(samples: &BTreeMap<String, f64>, name: &str) -> f64 {
@@ -138,6 +265,7 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
         wallet.create(KeyKind::Hotkey, None).unwrap().address.0
     };
     let (validator, miner) = (hotkey("athanor-validator"), hotkey("athanor-miner"));
+    let hotkey_of_validator = validator;
     let neuron = |hotkey: [u8; 32], stake| NeuronGenesis {
         coldkey: development_account("Ferdie").into(),
         hotkey: hotkey.into(),
@@ -162,7 +290,14 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
     let data = |name: &str| folder.join(name).to_str().unwrap().to_owned();
 
     let data_dir = data("validator-data");
-    let rest = ["--teacher", teacher, "--data-dir", &data_dir];
+    let rest = [
+        "--teacher",
+        teacher,
+        "--data-dir",
+        &data_dir,
+        "--gateway.addr",
+        "0",
+    ];
     let validator = Daemon::start(folder, "athanor-validator", &devnet, &rest).await;
     let data_dir = data("miner-data");
     let rest = [
@@ -213,6 +348,30 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
         "nothing waits"
     );
 
+    for event in validator.told("weights_due").await {
+        let of = match event {
+            Event::WeightsDue { validator, .. } | Event::RoundStarted { validator, .. } => {
+                validator
+            }
+            _ => continue,
+        };
+        assert_eq!(of.0, hotkey_of_validator);
+    }
+
+    let mut told = known(&devnet).await;
+    for daemon in [&validator, &miner] {
+        told.extend(series(&daemon.exposition().await));
+    }
+    for (file, text) in SHOWN {
+        let shown = mentioned(text);
+        assert!(shown.len() > 10, "{file} shows {shown:?}");
+        let unknown: Vec<_> = shown.difference(&told).collect();
+        assert!(
+            unknown.is_empty(),
+            "no daemon tells what {file} shows: {unknown:?}"
+        );
+    }
+
     let operator = Operator::of(&devnet).await;
     operator.call("dev_dropConnections", &[json!(500)]).await;
     for daemon in [&validator, &miner] {
@@ -231,6 +390,25 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
 fn a_metrics_port_that_is_taken_is_told_at_once() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    refused(&["--metrics.addr", &address], &[&address, "--metrics.addr"]);
+}
+
+#[test]
+fn events_are_not_opened_to_others_without_a_token() {
+    let open = ["--feed.addr", "0.0.0.0:0"];
+    refused(&open, &["0.0.0.0:0", "--feed.token FILE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "too short").unwrap();
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let token = token.to_str().unwrap();
+    let words = ["--feed.addr", "0.0.0.0:0", "--feed.token", token];
+    refused(&words, &[token, "at least 32"]);
+}
+
+/// A validator that is started with these arguments says these words, on one line, before it does anything.
+#[track_caller]
+fn refused(arguments: &[&str], said: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let wallet = Wallet {
         path: folder.path().to_owned(),
@@ -241,15 +419,14 @@ fn a_metrics_port_that_is_taken_is_told_at_once() {
     let path = folder.path().to_str().unwrap();
     let output = Command::new(binary("athanor-validator"))
         .args(["run", "--teacher", "/nowhere", "--wallet.path", path])
-        .args(["--metrics.addr", &address])
+        .args(arguments)
         .env("RUST_LOG", "off")
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(
-        told.contains(&address) && told.contains("--metrics.addr"),
-        "{told}"
-    );
+    for words in said {
+        assert!(told.contains(words), "{told}");
+    }
     assert_eq!(told.trim_end().lines().count(), 1, "{told}");
 }

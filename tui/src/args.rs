@@ -1,11 +1,12 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{io, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use athanor_chain::{Endpoint, ParseEndpointError};
 use athanor_spec::{NetUid, Uid};
-use athanor_tui::{Events, Look, Options, Screen, Source, State, Theme, View};
+use athanor_tui::{Events, Look, Options, Screen, Source, State, Theme, View, source::Feed};
 use clap::{Parser, ValueEnum};
+use thiserror::Error;
 
 /// Block time of Bittensor's own networks.
 const BITTENSOR_BLOCK: Duration = Duration::from_secs(12);
@@ -37,6 +38,24 @@ pub(crate) struct Args {
     /// JSON lines that a daemon writes: adds grades, evidence and training to what the chain shows
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Addresses of daemons' feeds (their --feed.addr), with commas: what --events adds, from daemons that run
+    #[arg(
+        long,
+        env = "ATHANOR_FEED",
+        value_name = "URL",
+        value_delimiter = ',',
+        conflicts_with = "events"
+    )]
+    feed: Vec<Feed>,
+    /// File with the token that the feeds want to be shown (their --feed.token)
+    #[arg(
+        long = "feed.token",
+        alias = "feed-token",
+        env = "ATHANOR_FEED_TOKEN",
+        value_name = "FILE",
+        requires = "feed"
+    )]
+    feed_token: Option<PathBuf>,
     /// Print one frame as text and leave
     #[arg(long)]
     once: bool,
@@ -61,7 +80,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "json", "replay"])]
     record: Option<PathBuf>,
     /// Play a recording instead of watching a chain
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["network", "chain_endpoint", "events"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["network", "chain_endpoint", "events", "feed"])]
     replay: Option<PathBuf>,
     /// With --replay: how fast, in times real time (1/8 to 256)
     #[arg(
@@ -122,6 +141,17 @@ impl FromStr for Size {
         });
         sizes.ok_or_else(|| "expected columns x rows, such as 160x50, each up to 1000".to_owned())
     }
+}
+
+/// Why nothing can be shown as it was asked for.
+#[derive(Debug, Error)]
+pub(crate) enum ArgsError {
+    /// The network is none.
+    #[error(transparent)]
+    Endpoint(#[from] ParseEndpointError),
+    /// The token cannot be read.
+    #[error("cannot read the token in {}: {source}", path.display())]
+    Token { path: PathBuf, source: io::Error },
 }
 
 /// What is printed.
@@ -199,7 +229,8 @@ impl Args {
     }
 
     /// What to show.
-    pub(crate) fn source(self) -> Result<Source, ParseEndpointError> {
+    pub(crate) fn source(self) -> Result<Source, ArgsError> {
+        let events = self.events()?;
         let endpoint = self.chain_endpoint.unwrap_or(self.network);
         // Checked here, so that a typo is an error at once and not a connection that is retried for ever.
         endpoint.parse::<Endpoint>()?;
@@ -207,10 +238,33 @@ impl Args {
         Ok(Source {
             endpoint,
             netuid: self.netuid,
-            events: self.events.map_or(Events::None, Events::File),
+            events,
             labels: Default::default(),
             block_time: public.then_some(BITTENSOR_BLOCK),
         })
+    }
+
+    fn events(&self) -> Result<Events, ArgsError> {
+        if let Some(path) = &self.events {
+            return Ok(Events::File(path.clone()));
+        }
+        if self.feed.is_empty() {
+            return Ok(Events::None);
+        }
+        let token = match &self.feed_token {
+            None => None,
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Some(Arc::from(text.trim())),
+                Err(source) => {
+                    let path = path.clone();
+                    return Err(ArgsError::Token { path, source });
+                }
+            },
+        };
+        let feeds = self.feed.iter().cloned();
+        Ok(Events::Feeds(
+            feeds.map(|feed| feed.with_token(token.clone())).collect(),
+        ))
     }
 }
 

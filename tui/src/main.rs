@@ -4,14 +4,14 @@ mod args;
 
 use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
-use args::{Args, Mode};
-use athanor_chain::{Client, ParseEndpointError};
+use args::{Args, ArgsError, Mode};
+use athanor_chain::Client;
 use athanor_spec::BlockNumber;
 use athanor_tui::{
     Events, RunError, Source, State, Update, epoch_table,
     report::Report,
     source::{
-        self, ReadEventsError, SnapshotError, read_events,
+        self, FeedError, ReadEventsError, SnapshotError, read_events, read_feed,
         recording::{Recording, RecordingError},
         replay::Player,
         snapshot,
@@ -29,9 +29,11 @@ async fn main() -> ExitCode {
 #[derive(Debug, Error)]
 enum ShowError {
     #[error(transparent)]
-    Endpoint(#[from] ParseEndpointError),
+    Args(#[from] ArgsError),
     #[error(transparent)]
     Events(#[from] ReadEventsError),
+    #[error("the feed cannot be read: {0}")]
+    Feed(#[from] FeedError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
     #[error(transparent)]
@@ -59,7 +61,15 @@ async fn show(args: Args) -> Result<(), ShowError> {
     // A mistyped path should not look like a quiet subnet.
     let events = match &source.events {
         Events::File(path) => read_events(path).await?.0,
-        Events::None | Events::Live(_) => Vec::new(),
+        Events::Feeds(feeds) if !matches!(mode, Mode::Live | Mode::Record) => {
+            let mut events = Vec::new();
+            for feed in feeds {
+                events.extend(read_feed(feed.clone()).await?);
+            }
+            events
+        }
+        // A feed that is gone is waited for.
+        Events::None | Events::Live(_) | Events::Feeds(_) => Vec::new(),
     };
     match mode {
         Mode::Live => Ok(athanor_tui::run(source, args.options(), terminated()?).await?),

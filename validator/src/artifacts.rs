@@ -6,7 +6,7 @@
 //! an [`ArtifactError`], which says whose fault it is.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -30,6 +30,7 @@ use tokio::{
 use crate::signer::Signer;
 
 mod error;
+mod garbage;
 mod pace;
 mod short_way;
 
@@ -103,6 +104,10 @@ pub struct Artifacts {
     incoming: Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>,
     transfers: Arc<Semaphore>,
     examining: Arc<Semaphore>,
+    /// Bytes that the cache may take.
+    quota: Option<u64>,
+    /// Checkpoints that somebody uses.
+    needed: Arc<Mutex<BTreeSet<Digest>>>,
     fetched: Arc<AtomicU64>,
     obtained: Arc<AtomicU64>,
 }
@@ -135,6 +140,8 @@ impl Artifacts {
             incoming: Arc::default(),
             transfers: Arc::new(Semaphore::new(MAX_TRANSFERS)),
             examining: Arc::new(Semaphore::new(1)),
+            quota: None,
+            needed: Arc::default(),
             fetched: Arc::default(),
             obtained: Arc::default(),
         })
@@ -190,9 +197,19 @@ impl Artifacts {
         }
         checkpoint.dir = home.to_owned();
         self.obtained.fetch_add(total, Ordering::Relaxed);
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.insert(peer.peer_key, digest);
-        drop(latest);
+        {
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            latest.insert(peer.peer_key, digest);
+        }
+        if self.quota.is_some() {
+            let cache = self.clone();
+            // The copy that just came would be the last to go.
+            match tokio::task::spawn_blocking(move || cache.prune(SystemTime::UNIX_EPOCH)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "cannot prune the artifact cache"),
+                Err(error) => tracing::error!(%error, "pruning the artifact cache panicked"),
+            }
+        }
         Ok(Arc::new(checkpoint))
     }
 
@@ -289,25 +306,6 @@ impl Artifacts {
         }
     }
 
-    /// Removes the checkpoints that were not used since `oldest`.
-    pub fn prune(&self, oldest: SystemTime) -> Result<(), ArtifactError> {
-        let disk = |source| ArtifactError::Disk {
-            path: self.dir.clone(),
-            source,
-        };
-        for entry in std::fs::read_dir(&self.dir).map_err(disk)? {
-            let entry = entry.map_err(disk)?;
-            let used = entry
-                .metadata()
-                .and_then(|metadata| metadata.modified())
-                .map_err(disk)?;
-            if used < oldest && entry.path().is_dir() {
-                std::fs::remove_dir_all(entry.path()).map_err(disk)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The right to hold a checkpoint's tensors in memory.
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
@@ -366,15 +364,16 @@ impl Artifacts {
 }
 
 fn create(dir: &Path) -> Result<(), ArtifactError> {
-    std::fs::create_dir_all(dir).map_err(|source| ArtifactError::Disk {
-        path: dir.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(dir).map_err(disk(dir))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ArtifactError> {
-    std::fs::read(path).map_err(|source| ArtifactError::Disk {
+    std::fs::read(path).map_err(disk(path))
+}
+
+fn disk(path: &Path) -> impl Fn(std::io::Error) -> ArtifactError {
+    move |source| ArtifactError::Disk {
         path: path.to_owned(),
         source,
-    })
+    }
 }

@@ -6,26 +6,21 @@ mod ledger;
 mod once;
 mod status;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use athanor_chain::WalletError;
 use athanor_model::DeviceChoice;
 use athanor_net::{RelayLimits, Ways};
 use athanor_node::{
-    ConfigArgs, Feed, LoggingArgs, Metrics, MetricsArgs, NetworkArgs, Settings, SubnetArgs,
-    SubtensorArgs, WalletArgs,
-    args::SpecFileError,
+    AxonArgs, ConfigArgs, ExternalArgs, FeedArgs, LoggingArgs, Metrics, MetricsArgs, NetworkArgs,
+    Settings, SubnetArgs, SubtensorArgs, WalletArgs,
+    args::{Bytes, FeedArgsError, SpecFileError, bytes},
     backup::{BackupArgs, BackupError},
     blocking,
     control::ControlError,
-    feed::FeedError,
     lock::{self, LockError},
     logging::{self, LogLevel, LoggingError},
-    metrics::{self, MetricsError, Phase},
+    metrics::{self, MetricsError},
     overview::{OverviewArgs, OverviewError},
     register::{RegisterArgs, RegisterCommandError},
     reload,
@@ -34,7 +29,7 @@ use athanor_node::{
     wallet::{WalletCommand, WalletCommandError},
 };
 use athanor_scoring::evidence::{Calibration, CalibrationError};
-use athanor_spec::{NetUid, Uid};
+use athanor_spec::{NetUid, Uid, wire::NodeKind};
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -176,31 +171,16 @@ pub struct RunArgs {
         default_value_t = 4096
     )]
     pub replay_memory: u32,
-    /// Address at which transcripts are served to anybody.
-    #[arg(
-        long = "axon.ip",
-        alias = "axon-ip",
-        env = "BT_AXON_IP",
-        value_name = "IP",
-        value_delimiter = ',',
-        default_value = "0.0.0.0"
-    )]
-    pub axon_ip: Vec<IpAddr>,
-    /// Port at which transcripts are served; 0 takes a free one.
-    #[arg(
-        long = "axon.port",
-        alias = "axon-port",
-        env = "BT_AXON_PORT",
-        value_name = "PORT",
-        default_value_t = 0
-    )]
-    pub axon_port: u16,
-    /// Address that others reach, if it is not the one listened on: it is announced on chain.
-    #[arg(long = "axon.external_ip", aliases = ["axon.external-ip", "axon-external-ip"], env = "BT_AXON_EXTERNAL_IP", value_name = "IP")]
-    pub axon_external_ip: Option<IpAddr>,
-    /// Port that others reach, if it is not the one listened on.
-    #[arg(long = "axon.external_port", aliases = ["axon.external-port", "axon-external-port"], env = "BT_AXON_EXTERNAL_PORT", value_name = "PORT", requires = "axon_external_ip")]
-    pub axon_external_port: Option<u16>,
+    /// Bytes that fetched checkpoints may take, such as 200GB: those used least lately make room, but none that the round needs
+    /// [default: any number, until they are unused for a day].
+    #[arg(long = "artifacts.quota", alias = "artifacts-quota", value_name = "BYTES", value_parser = bytes)]
+    pub artifacts_quota: Option<Bytes>,
+    /// Where transcripts are served to anybody: at any free port unless one is said, for the chain tells which.
+    #[command(flatten)]
+    pub axon: AxonArgs<0>,
+    /// What the chain is told of where that is.
+    #[command(flatten)]
+    pub external: ExternalArgs,
     /// How to find others, and be found.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -210,9 +190,9 @@ pub struct RunArgs {
     /// Whether to serve users.
     #[command(flatten)]
     pub gateway: GatewayArgs,
-    /// Also write every event to this file, one line of JSON each.
-    #[arg(long = "feed.file", aliases = ["feed-file", "events"], value_name = "FILE")]
-    pub feed_file: Option<PathBuf>,
+    /// Whether to tell events.
+    #[command(flatten)]
+    pub feed: FeedArgs,
 }
 
 /// Why the program ends with a failure.
@@ -249,9 +229,9 @@ pub enum CliError {
     /// The hotkey cannot be read.
     #[error(transparent)]
     Wallet(#[from] WalletError),
-    /// The events file cannot be written.
+    /// Events cannot be told.
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Feed(#[from] FeedArgsError),
     /// The metrics cannot be served.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -432,11 +412,9 @@ async fn validate(
             })?
         }
     };
-    let feed = match &args.feed_file {
-        None => Feed::new(),
-        Some(path) => Feed::with_file(path)?,
-    };
     let metrics = Metrics::default();
+    // Served until the end of this function, as the metrics below.
+    let (feed, _events) = args.feed.open(NodeKind::Validator, &metrics).await?;
     let netuid = spec.subnet.netuid;
     // Both held until the end of this function.
     let _data = lock::directory(&data_dir)?;
@@ -447,14 +425,13 @@ async fn validate(
         spec,
         teacher: args.teacher,
         data_dir,
-        ways: ways(&args.axon_ip, args.axon_port, args.network),
-        external: args
-            .axon_external_ip
-            .map(|ip| SocketAddr::new(ip, args.axon_external_port.unwrap_or(0))),
+        ways: ways(&args.axon, args.network),
+        external: args.external.address(),
         submission,
         rounds,
         device: args.device,
         replay_memory: u64::from(args.replay_memory) << 20,
+        artifact_quota: args.artifacts_quota.map(|Bytes(bytes)| bytes),
         calibration,
         feed,
         metrics: metrics.clone(),
@@ -470,7 +447,6 @@ async fn validate(
     let mut validator = run::start(config).await?;
     let (hotkey, genesis) = (validator.hotkey(), validator.genesis());
     let _hotkey = lock::hotkey(&lock::run_directory(), hotkey, genesis, netuid)?;
-    metrics.phase(Phase::Serving);
     let _summaries = metrics.summarise(SUMMARY_EVERY);
     tracing::info!(%hotkey, "validating");
     let mut progress = tokio::time::interval(PROGRESS_EVERY);
@@ -491,17 +467,15 @@ async fn validate(
             }
         }
     }
-    metrics.phase(Phase::Draining);
     let status = validator.status();
     validator.shutdown().await?;
     Ok(status)
 }
 
 /// How it is reached and finds others.
-fn ways(ips: &[IpAddr], port: u16, network: NetworkArgs) -> Ways {
-    let at = |ip: &IpAddr| SocketAddr::new(*ip, port);
+fn ways(axon: &AxonArgs<0>, network: NetworkArgs) -> Ways {
     Ways {
-        listen: ips.iter().map(at).collect(),
+        listen: axon.listen(),
         quic: !network.quic_off,
         discovery: !network.discovery_off,
         bootstrap: network.bootstrap,

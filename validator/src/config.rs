@@ -47,6 +47,8 @@ pub struct ValidatorConfig {
     pub device: DeviceChoice,
     /// Bytes that the students which replays keep loaded may take, and what is remembered of the teacher.
     pub replay_memory: u64,
+    /// Bytes that the cache of fetched checkpoints may take; `None`: any number, until they are unused for a day.
+    pub artifact_quota: Option<u64>,
     /// The table that turns tokens into evidence.
     pub calibration: Calibration,
     /// Where events go.

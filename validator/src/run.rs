@@ -16,12 +16,17 @@ use std::{
 
 use athanor_chain::{BlockRef, Client as Chain, WeightSetter};
 use athanor_model::{Checkpoint, Tokenizer};
-use athanor_net::{BlobStore, Client as Net, Identity, NetConfig, NetHandle};
-use athanor_node::control::Control;
+use athanor_net::{BlobStore, Client as Net, Identity, NetConfig, NetHandle, Whereabouts};
+use athanor_node::{
+    Metrics,
+    axon::{Axon, told},
+    control::Control,
+    metrics::Phase,
+};
 use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
 use futures::StreamExt as _;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -70,6 +75,7 @@ pub struct Validator {
     genesis: Digest,
     gateway: Option<SocketAddr>,
     board: Board,
+    metrics: Metrics,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -102,6 +108,7 @@ impl Validator {
 
     /// Ends it: what is in the ledger stays, asks under way are asked again after the restart.
     pub async fn shutdown(self) -> Result<(), RunError> {
+        self.metrics.phase(Phase::Draining);
         self.cancel.cancel();
         self.task.await?
     }
@@ -123,8 +130,9 @@ struct Loop {
     shelf: Shelf,
     /// Public key of this node's peer.
     peer_key: Digest,
-    /// Where others reach this node, if it is known.
-    external: Option<SocketAddr>,
+    /// Where the chain says that this node is, and where it is.
+    axon: Axon,
+    whereabouts: Whereabouts,
     pressure: Pressure,
     stalls: Stalls,
     auditor: Auditor,
@@ -185,17 +193,11 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         book.reserve_nonces(signer::now_micros(), NONCES_PER_RUN)?,
     );
     let hotkey = signer.hotkey();
-    if chain
-        .metagraph(config.netuid())
-        .await?
+    let netuid = config.netuid();
+    let metagraph = chain.metagraph(netuid).await?;
+    let neuron = metagraph
         .by_hotkey(&hotkey)
-        .is_none()
-    {
-        return Err(StartError::NotRegistered {
-            hotkey,
-            netuid: config.netuid(),
-        });
-    }
+        .ok_or(StartError::NotRegistered { hotkey, netuid })?;
     let identity = Identity::open_or_create(&config.data_dir.join("peer.key"))?;
     let peer_key = identity.peer_key();
     let node = NetConfig {
@@ -206,7 +208,11 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     };
     let node = node.with_ways(config.ways.clone(), *signer.context());
     let (net, inbound, network) = athanor_net::start(node).await?;
-    let external = external(&config, &network);
+    let whereabouts = network.whereabouts();
+    let axon = Axon::new(
+        neuron.axon,
+        watch::channel(fixed_address(&config, &network).await).1,
+    );
     let archive = Archive::open(config.data_dir.join("transcripts"))?;
     let artifacts = Artifacts::new(
         config.data_dir.join("artifacts"),
@@ -216,7 +222,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             path: config.teacher.clone(),
             source,
         })?,
-    )?;
+    )?
+    .with_quota(config.artifact_quota);
     let store = BlobStore::open(
         &config.data_dir.join("blobs"),
         config.spec.limits.max_chunk_bytes,
@@ -309,6 +316,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     let mut beside = JoinSet::new();
     beside.spawn(control::run(asked, desk, cancel.clone()));
     beside.spawn(board.clone().watch(cancel.clone()));
+    let metrics = config.metrics.clone();
+    metrics.phase(Phase::Serving);
     let state = Loop {
         in_flight,
         board: board.clone(),
@@ -325,7 +334,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         archive,
         shelf,
         peer_key,
-        external,
+        axon,
+        whereabouts,
         pressure: Pressure::default(),
         stalls: Stalls::watch(cancel.clone()),
         auditor,
@@ -347,26 +357,29 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         genesis,
         gateway: address,
         board,
+        metrics,
         cancel,
         task: tokio::spawn(state.run(incoming, joining)),
     })
 }
 
-/// The address that others reach, as far as it can be known.
-fn external(config: &ValidatorConfig, network: &NetHandle) -> Option<SocketAddr> {
-    let listen = network.local_addr()?;
-    match config.external {
-        // A port of 0 stands for the one that was taken.
-        Some(external) if external.port() == 0 => {
-            Some(SocketAddr::new(external.ip(), listen.port()))
-        }
-        Some(external) => Some(external),
-        None if listen.ip().is_unspecified() => {
-            tracing::info!(%listen, "transcripts are served here; give --axon.external_ip for others to find them");
-            None
-        }
-        None => Some(listen),
+/// The address that others reach, where it does not depend on what others find out: what the operator says, or what is
+/// listened on.
+async fn fixed_address(config: &ValidatorConfig, network: &NetHandle) -> Option<SocketAddr> {
+    let listen = network.local_addr();
+    let told = told(config.external, listen);
+    if let Some(told) = told {
+        network.announce(told).await;
     }
+    let fixed = told.or_else(|| network.whereabouts().now(None));
+    if let Some(listen) = listen.filter(|_| fixed.is_none()) {
+        tracing::info!(
+            %listen,
+            "transcripts are served here; others find them once a relay or bootstrap peer says where that is, or \
+             --axon.external_ip does"
+        );
+    }
+    fixed
 }
 
 impl Loop {
@@ -377,7 +390,6 @@ impl Loop {
     ) -> Result<(), RunError> {
         let mut blocks = self.chain.blocks();
         self.restock().await;
-        self.announce_axon().await;
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -426,10 +438,7 @@ impl Loop {
         };
         self.config.metrics.block(block.number, &schedule);
         let first_of_epoch = schedule.last_epoch_block == block.number;
-        if first_of_epoch {
-            // The chain takes an axon now and then only: what it refused at the start is said again.
-            self.announce_axon().await;
-        }
+        self.keep_axon(block.number).await;
         let follow =
             first_of_epoch || self.weights.waits() || std::mem::take(&mut self.weights_changed);
         if follow && !self.config.submission.is_dry() {
@@ -507,12 +516,15 @@ impl Loop {
         Ok(true)
     }
 
-    /// Drops checkpoints that nobody has used for long.
-    fn prune_artifacts(&self) {
-        if let Some(oldest) = SystemTime::now().checked_sub(ARTIFACT_LIFETIME)
-            && let Err(error) = self.artifacts.prune(oldest)
-        {
-            tracing::warn!(%error, "cannot prune the artifact cache");
+    /// Drops checkpoints that nobody has used for long, and those for which there is no room.
+    async fn prune_artifacts(&self) {
+        let oldest = SystemTime::now().checked_sub(ARTIFACT_LIFETIME);
+        let artifacts = self.artifacts.clone();
+        let work = move || artifacts.prune(oldest.unwrap_or(SystemTime::UNIX_EPOCH));
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot prune the artifact cache"),
+            Err(error) => tracing::error!(%error, "pruning the artifact cache panicked"),
         }
     }
 }

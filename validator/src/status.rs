@@ -9,6 +9,7 @@ use athanor_chain::Client as Chain;
 use athanor_node::{Feed, Metrics, metrics::Phase};
 use athanor_scoring::readiness::Readiness;
 use athanor_spec::{Hotkey, NetUid, Round, telemetry::Event};
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -176,6 +177,44 @@ struct Shared {
     live: Mutex<Live>,
 }
 
+impl Shared {
+    fn queues(&self) -> Queues {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let free = count(self.in_flight.available_permits());
+        let (waiting, limit) = self.findings.upgrade().map_or((0, 0), |findings| {
+            let limit = findings.max_capacity();
+            (limit - findings.capacity(), limit)
+        });
+        Queues {
+            in_flight: self.in_flight_limit.saturating_sub(free),
+            in_flight_limit: self.in_flight_limit,
+            findings: count(waiting),
+            findings_limit: count(limit),
+        }
+    }
+}
+
+impl Queues {
+    /// Adds to a registry what waits at this moment.
+    fn register(&self, registry: &mut Registry) {
+        let mut gauge = |name: &str, help: &str, value: u32| {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(value.into());
+            registry.register(name, help, gauge);
+        };
+        gauge(
+            "round_asks_in_flight",
+            "Asks of the round that are under way",
+            self.in_flight,
+        );
+        gauge(
+            "outcomes_waiting",
+            "Outcomes of asks that wait to be written down",
+            self.findings,
+        );
+    }
+}
+
 /// What a board looks at beside what is noted on it.
 pub(crate) struct Sources {
     pub(crate) hotkey: Hotkey,
@@ -202,7 +241,7 @@ impl Board {
             in_flight_limit,
             findings,
         } = sources;
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             started: Instant::now(),
             hotkey,
             netuid,
@@ -214,7 +253,14 @@ impl Board {
             in_flight_limit,
             findings,
             live: Mutex::default(),
-        }))
+        });
+        let told = Arc::downgrade(&shared);
+        shared.metrics.also(move |registry| {
+            if let Some(shared) = told.upgrade() {
+                shared.queues().register(registry);
+            }
+        });
+        Self(shared)
     }
 
     /// A round begins, or goes on after a restart.
@@ -368,11 +414,6 @@ impl Board {
                 alarms,
             )
         });
-        let free = u32::try_from(shared.in_flight.available_permits()).unwrap_or(u32::MAX);
-        let (waiting, limit) = shared.findings.upgrade().map_or((0, 0), |findings| {
-            let limit = findings.max_capacity();
-            (limit - findings.capacity(), limit)
-        });
         let traffic = shared.artifacts.traffic();
         let countdown = sight.countdown;
         Status {
@@ -395,12 +436,7 @@ impl Board {
             block_age_seconds: sight.block_age.map(|age| age.as_secs_f64()),
             epoch: sight.schedule.map(|schedule| schedule.epoch.0),
             round,
-            queues: Queues {
-                in_flight: shared.in_flight_limit.saturating_sub(free),
-                in_flight_limit: shared.in_flight_limit,
-                findings: u32::try_from(waiting).unwrap_or(u32::MAX),
-                findings_limit: u32::try_from(limit).unwrap_or(u32::MAX),
-            },
+            queues: shared.queues(),
             artifacts: ArtifactTraffic {
                 fetched_bytes: traffic.fetched,
                 obtained_bytes: traffic.obtained,

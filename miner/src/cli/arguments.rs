@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use athanor_model::{DeviceChoice, WeightFormat};
 use athanor_net::{RelayLimits, Ways};
 use athanor_node::{
-    AxonArgs, ConfigArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs, WalletArgs,
+    AxonArgs, ConfigArgs, FeedArgs, LoggingArgs, MetricsArgs, NetworkArgs, NodeArgs, SubnetArgs,
+    WalletArgs,
     backup::{BackupArgs, DataKind},
     overview::OverviewArgs,
     register::RegisterArgs,
@@ -131,9 +132,9 @@ pub(crate) struct RunArgs {
     /// Whether to serve metrics
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
-    /// File to append events to, one line of JSON each
-    #[arg(long = "feed.file", alias = "feed-file", value_name = "FILE")]
-    pub(crate) feed_file: Option<PathBuf>,
+    /// Whether to tell events
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
 }
 
 /// Where a miner keeps what it has.

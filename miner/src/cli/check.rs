@@ -13,6 +13,7 @@ use athanor_miner::{
     Status,
     control::{self, ControlError},
 };
+use athanor_model::checkpoint::{Checkpoint, TOKENIZER};
 use athanor_node::signer::RemoteArgs;
 use athanor_spec::{Digest, Hotkey};
 use sp_core::Pair as _;
@@ -37,6 +38,11 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError
         format!("{}, fits the spec", Digest(files.model.digest())),
     );
     report.pass("teacher", Digest(files.teacher.digest()).to_string());
+    let of = |checkpoint: &Checkpoint| match checkpoint.manifest.file(TOKENIZER) {
+        Ok(file) => Ok(Digest(file.digest())),
+        Err(error) => Err(CliError::Tokenizer(error.into())),
+    };
+    tokenizer(&mut report, of(&files.model)?, of(&files.teacher)?);
 
     let node = Node::open(&run.node, &RemoteArgs::default()).await?;
     let metagraph = node.chain.metagraph(spec.subnet.netuid).await?;
@@ -66,6 +72,22 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(String, bool), CliError
         false => report.text(),
     };
     Ok((text, passed))
+}
+
+/// Validators take the teacher's tokenizer and no other, byte for byte: what a stranger's may hold is not parsed.
+fn tokenizer(report: &mut Report, own: Digest, teacher: Digest) {
+    match own == teacher {
+        true => report.pass("tokenizer", format!("{}, the teacher's", own.short())),
+        false => report.fail(
+            "tokenizer",
+            format!(
+                "tokenizer.json is {}, the teacher's is {}",
+                own.short(),
+                teacher.short()
+            ),
+            "use the teacher's file as it is; validators grade another one as `bad_artifact`",
+        ),
+    }
 }
 
 /// The tests of what the chain says; where and what to ask, if that is known.
@@ -129,4 +151,20 @@ fn record(
         addr: neuron.axon?,
     };
     Some((address, committed?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_tokenizer_than_the_teacher_s_does_not_pass() {
+        let (a, b) = (Digest([1; 32]), Digest([2; 32]));
+        let mut report = Report::default();
+        tokenizer(&mut report, a, a);
+        assert!(report.passed());
+        tokenizer(&mut report, a, b);
+        assert!(!report.passed());
+        assert!(report.text().contains("bad_artifact"), "{}", report.text());
+    }
 }

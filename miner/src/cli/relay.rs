@@ -5,15 +5,17 @@
 
 use std::path::PathBuf;
 
-use athanor_miner::{StartError, told};
+use athanor_miner::StartError;
 use athanor_net::{Identity, NetConfig, RelayLimits};
-use athanor_node::{AxonArgs, ExternalArgs, SubnetArgs, blocking, lock, shutdown};
+use athanor_node::{
+    AxonArgs, ExternalArgs, SubnetArgs,
+    args::{Bytes, bytes},
+    axon::told,
+    blocking, lock, shutdown,
+};
 use clap::Args;
 
-use super::{
-    CliError,
-    tunable::{Bytes, bytes},
-};
+use super::CliError;
 
 /// Everything of `relay`.
 #[derive(Args, Clone, Debug)]

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::Args;
 
-/// Where a node listens.
+/// Where a node listens, at `PORT` unless it is told.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct AxonArgs {
+pub struct AxonArgs<const PORT: u16 = 8091> {
     /// Addresses to listen on, TCP and UDP: one, or several of IPv4 and IPv6 with commas, such as 0.0.0.0,::
     #[arg(
         long = "axon.ip",
@@ -23,12 +23,12 @@ pub struct AxonArgs {
         alias = "axon-port",
         env = "BT_AXON_PORT",
         value_name = "PORT",
-        default_value_t = 8091
+        default_value = PORT.to_string()
     )]
     pub port: u16,
 }
 
-impl AxonArgs {
+impl<const PORT: u16> AxonArgs<PORT> {
     /// Where to accept connections.
     pub fn listen(&self) -> Vec<SocketAddr> {
         let at = |ip: &IpAddr| SocketAddr::new(*ip, self.port);

@@ -13,17 +13,19 @@ pub struct MetricsArgs {
         aliases = ["metrics-addr", "metrics.address", "metrics-address"],
         env = "ATHANOR_METRICS_ADDR",
         value_name = "ADDR",
-        value_parser = address
+        value_parser = |text: &str| port_or_address(text, 9615)
     )]
     pub addr: Option<SocketAddr>,
 }
 
-/// `9615` or `0.0.0.0:9615`; whoever wants others to read says so.
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// `9615` or `0.0.0.0:9615`, where 9615 is the `usual` port; whoever wants others to read says so.
+pub(super) fn port_or_address(text: &str, usual: u16) -> Result<SocketAddr, String> {
     match text.parse::<u16>() {
         Ok(port) => Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into()),
         Err(_) => text.parse().map_err(|_| {
-            format!("`{text}` is neither a port such as 9615 nor an address such as 0.0.0.0:9615")
+            format!(
+                "`{text}` is neither a port such as {usual} nor an address such as 0.0.0.0:{usual}"
+            )
         }),
     }
 }
@@ -34,6 +36,7 @@ mod tests {
 
     #[test]
     fn a_port_alone_is_this_machine_s() {
+        let address = |text| port_or_address(text, 9615);
         assert_eq!(address("9615").unwrap().to_string(), "127.0.0.1:9615");
         assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
         assert_eq!(address("[::1]:0").unwrap().to_string(), "[::1]:0");

@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
     name: "metrics",
     connections: 16,
     lifetime: Duration::from_secs(10),
+    stall: Duration::from_secs(10),
     keep_alive: false,
 };
 /// The text format of OpenMetrics, which Prometheus reads.

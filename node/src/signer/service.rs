@@ -19,20 +19,23 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::AUTHORIZATION,
 };
 use serde::Serialize;
 use thiserror::Error;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::policy::{Policy, Refusal};
-use crate::http::{self, JSON, Limits, text};
+use crate::{
+    http::{self, JSON, Limits, text},
+    token::Token,
+};
 
 const LIMITS: Limits = Limits {
     name: "signer",
     connections: 64,
     // A daemon keeps its connections; it makes a new one without ado.
     lifetime: Duration::from_secs(3600),
+    stall: Duration::from_secs(60),
     keep_alive: true,
 };
 /// How often the counts are logged.
@@ -63,8 +66,7 @@ struct Desk {
     signer: Signer,
     policy: Policy,
     chain: Client,
-    /// Hash of the token, so that a comparison tells nothing about it.
-    token: blake3::Hash,
+    token: Token,
     /// Signatures by what was signed, and refusals by their reason.
     counts: Mutex<BTreeMap<String, u64>>,
 }
@@ -90,7 +92,7 @@ impl SigningService {
             signer,
             policy,
             chain,
-            token: blake3::hash(token.as_bytes()),
+            token: Token::of(&token),
             counts: Mutex::default(),
         });
         let (answering, telling) = (desk.clone(), desk.clone());
@@ -130,7 +132,7 @@ impl Drop for SigningService {
 
 impl Desk {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.knows(&request) {
+        if !self.token.is_shown(request.headers()) {
             self.count("refused: wrong token");
             return refuse(StatusCode::UNAUTHORIZED, "the token is wrong".to_owned());
         }
@@ -154,15 +156,6 @@ impl Desk {
                 format!("there are GET {KEY_PATH} and POST {SIGN_PATH}"),
             ),
         }
-    }
-
-    fn knows(&self, request: &Request<Incoming>) -> bool {
-        let shown = request
-            .headers()
-            .get(AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        // Comparing two such hashes takes the same time wherever they differ.
-        shown.is_some_and(|token| blake3::hash(token) == self.token)
     }
 
     async fn sign(&self, body: &[u8]) -> Response<Full<Bytes>> {

@@ -166,6 +166,7 @@ impl Service {
             rounds: None,
             device: DeviceChoice::Cpu,
             replay_memory: 1 << 30,
+            artifact_quota: None,
             calibration: Calibration::shipped(),
             feed: Feed::new(),
             metrics: metrics.clone(),

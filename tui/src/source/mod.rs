@@ -1,10 +1,11 @@
 //! Where updates come from: the chain, polled once per block, the events of daemons, or a recording of both.
 //!
-//! Each side is a task that sends into one bounded channel and waits while it is full; an events channel that overruns
-//! meanwhile drops its oldest and says so. The tasks end with [`Updates`].
+//! Each side is a task, or for a feed a thread, that sends into one bounded channel and waits while it is full; an events
+//! channel or a feed that overruns meanwhile drops its oldest and says so. They end with [`Updates`].
 
 mod chain;
 mod events;
+mod feed;
 pub mod recording;
 pub mod replay;
 
@@ -23,6 +24,7 @@ use tokio::{
 
 pub use chain::{SnapshotError, snapshot};
 pub use events::{ReadEventsError, read_events};
+pub use feed::{Feed, FeedError, ParseFeedError, read_feed};
 use recording::{Heading, RecordingError, VERSION, Writer};
 
 use crate::state::{State, Update};
@@ -55,6 +57,8 @@ pub enum Events {
     Live(broadcast::Receiver<Event>),
     /// In a file of JSON lines that a daemon appends to.
     File(PathBuf),
+    /// At daemons that serve them.
+    Feeds(Vec<Feed>),
 }
 
 impl Source {
@@ -152,6 +156,19 @@ pub fn start(source: Source, record: Option<&Path>) -> Result<Updates, Recording
         }
         Events::File(path) => {
             tasks.spawn(events::tail(path, send));
+        }
+        Events::Feeds(feeds) => {
+            for feed in feeds {
+                let url = feed.url().to_owned();
+                if let Err(error) = feed::watch(feed, send.clone()) {
+                    let reason = format!("{url}: no thread for it: {error}");
+                    tasks.spawn({
+                        let send = send.clone();
+                        // Nobody is left to tell if the receiver is gone.
+                        async move { drop(send.send(Update::EventsTrouble { reason }).await) }
+                    });
+                }
+            }
         }
     }
     Ok(Updates {

@@ -39,6 +39,7 @@ const LIMITS: http::Limits = http::Limits {
     name: "gateway",
     connections: 1024,
     lifetime: Duration::from_secs(3600),
+    stall: Duration::from_secs(60),
     keep_alive: true,
 };
 /// How long a body may take to arrive.

@@ -1,7 +1,7 @@
 //! After a round: its root goes on chain, its transcript on the shelf.
 
-use athanor_chain::CommitError;
-use athanor_spec::{Commitment, Digest};
+use athanor_chain::{CommitError, Signer};
+use athanor_spec::{BlockNumber, Commitment, Digest};
 
 use super::Loop;
 
@@ -79,30 +79,15 @@ impl Loop {
         }
     }
 
-    /// Says on chain where transcripts are served, if it is known and not there yet.
-    pub(super) async fn announce_axon(&self) {
-        let Some(address) = self.external.filter(|_| !self.config.submission.is_dry()) else {
-            return;
-        };
-        let netuid = self.config.netuid();
-        let known = match self.chain.metagraph(netuid).await {
-            Ok(metagraph) => metagraph
-                .by_hotkey(&self.signer.hotkey())
-                .and_then(|neuron| neuron.axon),
-            Err(error) => {
-                tracing::warn!(%error, "cannot read where this validator is said to be");
-                return;
-            }
-        };
-        if known == Some(address) {
+    /// Says on chain where transcripts are served, as far as it is known and the chain does not say so.
+    pub(super) async fn keep_axon(&mut self, block: BlockNumber) {
+        if self.config.submission.is_dry() {
             return;
         }
-        let hotkey = self.config.hotkey.clone();
-        match self.chain.serve_axon(hotkey, netuid, address).await {
-            Ok(_) => tracing::info!(%address, "announced"),
-            Err(error) => {
-                tracing::warn!(%error, %address, "the address was not announced; nobody finds this validator's transcripts");
-            }
-        }
+        let hotkey = Signer::from(self.config.hotkey.clone());
+        let found = self.whereabouts.now(self.axon.on_chain());
+        self.axon
+            .keep(&self.chain, &hotkey, self.config.netuid(), found, block)
+            .await;
     }
 }

@@ -31,9 +31,10 @@ impl Loop {
         let netuid = self.config.netuid();
         let block_hash = self.chain.block_hash(timetable.first).await?;
         let metagraph = self.chain.metagraph_at(netuid, block_hash).await?;
-        self.config
-            .metrics
-            .neuron(metagraph.by_hotkey(&self.signer.hotkey()));
+        let neuron = metagraph.by_hotkey(&self.signer.hotkey());
+        self.config.metrics.neuron(neuron);
+        // A hotkey that was registered anew has lost its record.
+        self.axon.seen(neuron.and_then(|neuron| neuron.axon));
         let limits = self.chain.weight_limits(netuid, Some(block_hash)).await?;
         let limits = ChainLimits {
             min_allowed_weights: limits.min_allowed_weights,
@@ -111,6 +112,12 @@ impl Loop {
             });
         }
         self.prune(round, &past.checkpoints);
+        let fetched = self.fetched.keys().map(|(_, digest)| *digest);
+        let committed = miners
+            .iter()
+            .flat_map(|miner| [Some(miner.checkpoint), miner.previous]);
+        self.artifacts.need(fetched.chain(committed.flatten()));
+        self.prune_artifacts().await;
         if closed.is_none() {
             for miner in &miners {
                 // Started now; whoever needs the checkpoint later waits on the same transfer.
@@ -220,7 +227,6 @@ impl Loop {
         if let Err(error) = self.archive.prune(oldest) {
             tracing::error!(%error, "cannot prune the transcripts");
         }
-        self.prune_artifacts();
     }
 }
 

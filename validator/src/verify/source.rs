@@ -4,12 +4,11 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use athanor_chain::Client as Chain;
 use athanor_model::Checkpoint;
-use athanor_net::{Client as Net, Identity, NetConfig, NetHandle, PeerAddress};
+use athanor_net::{AskError, Identity, Library, NetConfig, NetHandle, PeerAddress};
 use athanor_scoring::{round::Ledger, transcript::Transcript};
 use athanor_spec::{
     Digest, Hotkey, NetUid, Receipt, Round, SigningContext, params::Limits, wire::TranscriptOffer,
@@ -22,11 +21,6 @@ use crate::{
     artifacts::{Artifacts, Requirements},
     signer::Signer,
 };
-
-/// How long a validator has to say where a transcript is.
-const ASK_TIMEOUT: Duration = Duration::from_secs(20);
-/// Pause after a question: a peer answers two in a second.
-const PACE: Duration = Duration::from_millis(550);
 
 /// What is verified.
 pub(super) enum Exhibit {
@@ -42,7 +36,6 @@ pub(super) enum Exhibit {
 pub(super) struct Source {
     limits: Limits,
     netuid: NetUid,
-    cache: PathBuf,
     given: HashMap<Digest, Arc<Checkpoint>>,
     remote: Option<Remote>,
 }
@@ -50,13 +43,11 @@ pub(super) struct Source {
 /// A validator that can be asked.
 struct Remote {
     chain: Chain,
-    net: Net,
     /// Keeps the network alive.
     _network: NetHandle,
-    signer: Signer,
+    library: Library,
     artifacts: Artifacts,
     validator: Hotkey,
-    peer: PeerAddress,
     root: Digest,
 }
 
@@ -80,7 +71,6 @@ impl Source {
         Ok(Self {
             limits,
             netuid,
-            cache: args.cache.clone(),
             given,
             remote,
         })
@@ -143,7 +133,11 @@ impl Source {
             return Some(checkpoint.clone());
         }
         let remote = self.remote.as_ref()?;
-        match remote.artifacts.obtain(&remote.peer, digest).await {
+        match remote
+            .artifacts
+            .obtain(&remote.library.peer(), digest)
+            .await
+        {
             Ok(checkpoint) => {
                 self.given.insert(digest, checkpoint.clone());
                 Some(checkpoint)
@@ -331,27 +325,15 @@ impl Source {
 
     async fn ask(&self, round: Option<Round>) -> Result<Option<TranscriptOffer>, VerifyError> {
         let remote = self.remote()?;
-        let asked = remote
-            .net
-            .transcript(&remote.peer, round, ASK_TIMEOUT)
-            .await;
-        tokio::time::sleep(PACE).await;
-        asked.map_err(|source| VerifyError::Ask {
-            validator: remote.validator,
-            source,
-        })
+        let asked = remote.library.offer(round).await;
+        asked.map_err(|source| remote.silent(source))
     }
 
-    /// The newest transcript before another: rounds may be missing where the validator was away.
+    /// The newest transcript before another.
     async fn earlier(&self, than: TranscriptOffer) -> Result<Option<TranscriptOffer>, VerifyError> {
-        let mut round = than.round.0;
-        while round > than.oldest.0 {
-            round -= 1;
-            if let Some(offer) = self.ask(Some(Round(round))).await? {
-                return Ok(Some(offer));
-            }
-        }
-        Ok(None)
+        let remote = self.remote()?;
+        let asked = remote.library.earlier(&than).await;
+        asked.map_err(|source| remote.silent(source))
     }
 
     async fn fetch(&self, offer: &TranscriptOffer) -> Result<Transcript, VerifyError> {
@@ -368,16 +350,17 @@ impl Source {
     }
 
     async fn fetch_blob(&self, blob: Digest, bytes: u64) -> Result<PathBuf, VerifyError> {
-        let remote = self.remote()?;
-        let path = self.cache.join(format!("{blob}.blob"));
-        let cached = std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == blob);
-        if !cached {
-            let bound = bytes.min(Transcript::MAX_BYTES as u64);
-            let sign = |fetch| remote.signer.sign(fetch);
-            let fetched = remote.net.fetch(&remote.peer, blob, bound, sign, &path);
-            fetched.await?;
+        let bound = bytes.min(Transcript::MAX_BYTES as u64);
+        Ok(self.remote()?.library.blob(blob, bound).await?)
+    }
+}
+
+impl Remote {
+    fn silent(&self, source: AskError) -> VerifyError {
+        VerifyError::Ask {
+            validator: self.validator,
+            source,
         }
-        Ok(path)
     }
 }
 
@@ -419,17 +402,17 @@ async fn find(
         signer.clone(),
         requirements,
     )?;
+    let peer = PeerAddress {
+        peer_key: commitment.peer_key,
+        addr,
+    };
+    let sign = Arc::new(move |fetch| signer.sign(fetch));
     Ok(Remote {
         chain,
-        net,
         _network: network,
-        signer,
+        library: Library::new(net, peer, sign, &args.cache),
         artifacts,
         validator,
-        peer: PeerAddress {
-            peer_key: commitment.peer_key,
-            addr,
-        },
         root,
     })
 }

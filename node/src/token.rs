@@ -1,4 +1,4 @@
-//! The token that a daemon shows to its signer: one line in a file that nobody else may read.
+//! The token that somebody shows who asks: to a signer, or for events. One line in a file that nobody else may read.
 
 use std::{
     fs::{self, File},
@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hyper::{HeaderMap, header::AUTHORIZATION};
 use thiserror::Error;
 
 /// Shorter ones can be guessed.
@@ -31,17 +32,44 @@ pub enum TokenError {
     },
     /// It holds no token.
     #[error(
-        "{} holds no token of at least {MIN_CHARS} letters and digits: `signer` makes one where there is no file",
+        "{} holds no token of at least {MIN_CHARS} letters and digits: one is made where there is no file",
         path.display()
     )]
     NotAToken {
         /// The file.
         path: PathBuf,
     },
+    /// The environment holds none.
+    #[error(
+        "{variable} holds no token of at least {MIN_CHARS} letters and digits, such as `openssl rand -hex 32` makes"
+    )]
+    NotInVariable {
+        /// The variable.
+        variable: &'static str,
+    },
+}
+
+/// The hash of a token: comparing two takes the same time wherever the tokens differ.
+#[derive(Clone, Copy)]
+pub(crate) struct Token(blake3::Hash);
+
+impl Token {
+    /// Of a token's text.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(blake3::hash(text.as_bytes()))
+    }
+
+    /// Whether a request shows this token, as `Authorization: Bearer TOKEN`.
+    pub(crate) fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let shown = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        shown.is_some_and(|token| blake3::hash(token) == self.0)
+    }
 }
 
 /// The token in a file.
-pub(super) fn read(path: &Path) -> Result<String, TokenError> {
+pub(crate) fn read(path: &Path) -> Result<String, TokenError> {
     let told = |source| TokenError::Io {
         path: path.to_owned(),
         source,
@@ -58,18 +86,31 @@ pub(super) fn read(path: &Path) -> Result<String, TokenError> {
     }
     let mut text = String::new();
     io::Read::read_to_string(&mut io::Read::take(file, MAX_BYTES), &mut text).map_err(told)?;
-    let token = text.trim();
-    let fine = token.len() >= MIN_CHARS && token.chars().all(|c| c.is_ascii_alphanumeric());
-    match fine {
-        true => Ok(token.to_owned()),
-        false => Err(TokenError::NotAToken {
-            path: path.to_owned(),
-        }),
+    checked(&text).ok_or_else(|| TokenError::NotAToken {
+        path: path.to_owned(),
+    })
+}
+
+/// The token in a variable of the environment, if it is set.
+pub(crate) fn in_environment(variable: &'static str) -> Result<Option<String>, TokenError> {
+    match std::env::var_os(variable) {
+        None => Ok(None),
+        Some(value) => match value.to_str().and_then(checked) {
+            Some(token) => Ok(Some(token)),
+            None => Err(TokenError::NotInVariable { variable }),
+        },
     }
 }
 
+/// The token that a text is, if it is one.
+fn checked(text: &str) -> Option<String> {
+    let token = text.trim();
+    let fine = token.len() >= MIN_CHARS && token.chars().all(|c| c.is_ascii_alphanumeric());
+    fine.then(|| token.to_owned())
+}
+
 /// The token in a file, which is made with a new one if it is not there.
-pub(super) fn read_or_make(path: &Path) -> Result<String, TokenError> {
+pub(crate) fn read_or_make(path: &Path) -> Result<String, TokenError> {
     if !path.exists() {
         let make = || {
             let mut options = fs::OpenOptions::new();
@@ -84,7 +125,7 @@ pub(super) fn read_or_make(path: &Path) -> Result<String, TokenError> {
             path: path.to_owned(),
             source,
         })?;
-        tracing::info!(file = %path.display(), "a new token: copy the file to the daemon's machine");
+        tracing::info!(file = %path.display(), "a new token: copy the file to whoever has to show it");
     }
     read(path)
 }
