@@ -109,6 +109,8 @@ pub(crate) enum CliError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Rollback(#[from] RollbackError),
+    #[error("cannot make a directory for transcripts: {0}")]
+    Scratch(io::Error),
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error(transparent)]

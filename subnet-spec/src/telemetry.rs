@@ -268,6 +268,7 @@ impl Event {
             Self::Opened { .. } => "opened",
             Self::AskVoid { .. } => "ask_void",
             Self::Measured { .. } => "measured",
+            Self::Collusion { .. } => "collusion",
             Self::AskFailed { .. } => "ask_failed",
         }
     }

@@ -3,17 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use athanor_chain::{Client, Countdown, Protocol, Wallet, wallet::KeyKind};
+use athanor_chain::{Client, Countdown, Protocol, SetWeightsError, Wallet, wallet::KeyKind};
 use athanor_devnet::{Config, Devnet, NeuronGenesis, TAO, development_account};
 use athanor_node::Metrics;
 use athanor_spec::{
-    Hotkey, NetUid, Round,
-    telemetry::{Event, HeldOut},
+    Hotkey, NetUid, Round, Uid,
+    telemetry::{Event, GradeSummary, HeldOut},
     wire::NodeKind,
 };
 use athanor_tui::source::{Feed, read_feed};
@@ -32,6 +32,7 @@ use crate::{
 /// A daemon, and where its metrics and its events are.
 struct Daemon {
     process: Child,
+    log: PathBuf,
     metrics: String,
     feed: String,
 }
@@ -75,9 +76,24 @@ impl Daemon {
         .await;
         Self {
             process,
+            log,
             metrics,
             feed,
         }
+    }
+
+    /// The status with which the gateway answers somebody who has no key.
+    async fn turned_away(&self) -> String {
+        let told = std::fs::read_to_string(&self.log).unwrap();
+        let url = told.lines().find_map(|line| url_in(line, "/v1")).unwrap();
+        let authority = url.strip_prefix("http://").unwrap();
+        let authority = authority.strip_suffix("/v1").unwrap();
+        let mut stream = TcpStream::connect(authority).await.unwrap();
+        let request = "GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
     /// The events that it keeps, until one has this name.
@@ -171,7 +187,7 @@ fn mentioned(text: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The names of the series that Prometheus makes of what is told, whether or not they have samples yet.
+/// The names of the series that Prometheus makes of what is told.
 fn series(exposition: &str) -> BTreeSet<String> {
     let types = exposition
         .lines()
@@ -205,6 +221,9 @@ async fn known(devnet: &Devnet) -> BTreeSet<String> {
         activity_cutoff: Some(1),
         last_update: graph.block,
     });
+    metrics.weights_set(Protocol::Plain);
+    metrics.weights_failed(&SetWeightsError::TooFast { wait_blocks: 1 });
+    metrics.alarms([("weights_ageing".to_owned(), "warn")]);
     let feed = athanor_node::Feed::new();
     let (validator, miner, round) = (Hotkey([1; 32]), Hotkey([2; 32]), Round(1));
     feed.send(Event::RoundStarted {
@@ -212,6 +231,13 @@ async fn known(devnet: &Devnet) -> BTreeSet<String> {
         round,
         block: graph.block,
         asks: 1,
+    });
+    feed.send(Event::Graded {
+        validator,
+        miner,
+        uid: Uid(1),
+        round,
+        grade: GradeSummary::default(),
     });
     feed.send(Event::Learnt {
         validator,
@@ -358,6 +384,7 @@ async fn both_daemons_tell_prometheus_how_they_stand() {
         assert_eq!(of.0, hotkey_of_validator);
     }
 
+    assert_eq!(validator.turned_away().await, "401");
     let mut told = known(&devnet).await;
     for daemon in [&validator, &miner] {
         told.extend(series(&daemon.exposition().await));

@@ -1,13 +1,19 @@
 //! A third party with nothing but the chain and what validators serve checks every verdict and every weight.
 
-use std::path::Path;
+use std::{path::Path, process::Command as Process};
 
-use athanor_localnet::{Subnet, report::Role, settings::Settings};
+use athanor_chain::{Wallet, wallet::KeyKind};
+use athanor_localnet::{
+    Subnet,
+    report::{Member, Role},
+    settings::Settings,
+};
 use athanor_scoring::{
     ledger::AskOutcome,
     transcript::{Sight, Transcript},
 };
-use athanor_spec::{Hotkey, Round, SubnetSpec};
+use athanor_spec::{Hotkey, Round, SubnetSpec, telemetry::Event};
+use athanor_tui::source::read_feed;
 use athanor_validator::{
     archive::Archive,
     cli::{Cli, Command},
@@ -15,6 +21,9 @@ use athanor_validator::{
 };
 use clap::Parser as _;
 use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use crate::binary::binary;
 
 /// The round that is looked at: by then every miner has been asked twice.
 const ROUND: Round = Round(2);
@@ -28,7 +37,7 @@ async fn a_stranger_derives_both_weight_vectors_anew_and_replays_every_ask_that_
     let text = SubnetSpec::DEFAULT_TOML.replace("opening_share = 1.0", "opening_share = 0.6");
     std::fs::write(&spec, text).unwrap();
     let spec = spec.to_str().unwrap();
-    let words = "athanor-localnet --headless --port 0 --tempo 20 --seed 5 --spec";
+    let words = "athanor-localnet --headless --port 0 --feed 0 --tempo 20 --seed 5 --spec";
     let settings = Settings::try_parse_from(words.split(' ').chain([spec])).unwrap();
     let subnet = Subnet::start(&settings).await.unwrap();
     let validators: Vec<Hotkey> = subnet
@@ -92,6 +101,55 @@ async fn a_stranger_derives_both_weight_vectors_anew_and_replays_every_ask_that_
     // Two validators with seeds of their own: each vector is its own, bit for bit.
     assert!(vectors.iter().all(|vector| !vector.is_empty()));
     assert_ne!(vectors[0], vectors[1]);
+
+    no_challenge_is_told(&subnet, &dirs[0]).await;
+
+    for (behaviour, fault) in [("honest", None), ("relay", Some("wrong_checkpoint"))] {
+        let is = |member: &&Member| member.role == Role::Miner && member.behaviour == behaviour;
+        let miner = subnet.members.iter().find(is).unwrap().hotkey;
+        let status = status(&subnet, miner, spec).await;
+        let words = status["pay"]["weights"].as_array().unwrap();
+        assert_eq!(words.len(), 2, "{status:#}");
+        for word in words {
+            let because = &word["because"];
+            assert_eq!(because["differences"], json!([]), "{status:#}");
+            assert_eq!(because["fault"]["kind"], json!(fault), "{status:#}");
+            assert!(because["asks"]["answered"].as_u64() > Some(0), "{status:#}");
+            assert!(because["measured"]["effective_asks"].as_f64() > Some(0.0));
+            assert_eq!(because["standing"]["miners"], 8, "{status:#}");
+            assert_eq!(
+                because["standing"]["weight"] == 0,
+                fault.is_some(),
+                "{status:#}"
+            );
+            let Some(leaf) = because["evidence"][0]["leaf"].as_u64() else {
+                assert_eq!(fault, None, "an accusation without evidence: {status:#}");
+                continue;
+            };
+            // What is told to be evidence is what it is told to be.
+            let shown = verified(
+                &subnet,
+                &[
+                    "--validator",
+                    word["hotkey"].as_str().unwrap(),
+                    "--round",
+                    &because["round"].to_string(),
+                    "--leaf",
+                    &leaf.to_string(),
+                    "--subtensor.chain_endpoint",
+                    &subnet.url(),
+                    "--cache",
+                    cache.path().to_str().unwrap(),
+                    "--spec",
+                    spec,
+                ],
+            )
+            .await;
+            assert_eq!(shown.leaves.len(), 1, "{shown}");
+            assert_eq!(shown.leaves[0].miner, miner, "{shown}");
+            assert!(shown.leaves[0].differences.is_empty(), "{shown}");
+        }
+    }
 
     let forged = cache.path().join("forged.transcript");
     let archive = Archive::open(dirs[0].clone()).unwrap();
@@ -221,6 +279,66 @@ fn other_tokens(sight: &mut Sight) {
     if let Sight::Answered { receipt, .. } = sight {
         receipt.answer.payload.tokens[0] ^= 1;
     }
+}
+
+/// What is told while rounds are open says nothing of what is asked in them: not the seed of a round or of an ask, no nonce
+/// and no prompt.
+async fn no_challenge_is_told(subnet: &Subnet, dir: &Path) {
+    let feed = format!("http://{}", subnet.events().unwrap());
+    let events = read_feed(feed.parse().unwrap()).await.unwrap();
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap())
+        .collect();
+    for name in ["round_started", "asked", "opened", "graded", "distilled"] {
+        let named = |event: &Event| event.name() == name;
+        assert!(events.iter().any(named), "{} events, no {name}", told.len());
+    }
+    let archive = Archive::open(dir.to_owned()).unwrap();
+    let bytes = std::fs::read(archive.transcript(ROUND)).unwrap();
+    let transcript = Transcript::from_bytes(&bytes, &subnet.spec.limits).unwrap();
+    let mut secrets = vec![hex::encode(transcript.head.seed)];
+    for ask in transcript.leaves.iter().filter_map(|leaf| leaf.ask()) {
+        secrets.extend([ask.payload.seed.to_string(), ask.nonce.to_string()]);
+        secrets.push(serde_json::to_string(&ask.payload.prompt).unwrap());
+    }
+    assert!(secrets.len() > 100, "{} secrets", secrets.len());
+    // Shorter ones could be a number of something else.
+    for secret in secrets.iter().filter(|secret| secret.len() > 8) {
+        let found = told.iter().find(|json| json.contains(secret.as_str()));
+        assert_eq!(found, None, "{secret} was told");
+    }
+}
+
+/// What `athanor-miner status` says to the miner with this hotkey.
+async fn status(subnet: &Subnet, hotkey: Hotkey, spec: &str) -> Value {
+    let path = subnet.data_dir.join("wallets");
+    let names = std::fs::read_dir(&path).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let wallet = |name: &str| Wallet {
+        path: path.clone(),
+        name: name.to_owned(),
+        hotkey: "default".to_owned(),
+    };
+    let own = |name: &String| wallet(name).address(KeyKind::Hotkey).unwrap() == hotkey;
+    let name = names.into_iter().find(own).unwrap();
+    let spec = spec.to_owned();
+    let (url, data) = (subnet.url(), subnet.data_dir.join("miners").join(&name));
+    let told = tokio::task::spawn_blocking(move || {
+        Process::new(binary("athanor-miner"))
+            .args(["status", "--json", "--subnet.spec", &spec])
+            .args(["--wallet.name", &name, "--wallet.path"])
+            .arg(&path)
+            .args(["--subtensor.chain_endpoint", &url, "--data.dir"])
+            .arg(&data)
+            .env("RUST_LOG", "off")
+            .output()
+            .unwrap()
+    });
+    let told = told.await.unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success(), "{said}");
+    serde_json::from_slice(&told.stdout).unwrap()
 }
 
 /// What `athanor-validator verify` finds with these arguments.

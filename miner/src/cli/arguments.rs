@@ -175,6 +175,9 @@ pub(crate) struct StatusArgs {
     pub(crate) node: NodeArgs,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Read the chain only, and not what validators have published of their rounds
+    #[arg(long = "chain-only")]
+    pub(crate) chain_only: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,8 @@
 //! `status`: how the miner is, and what its pay is made of.
 
+mod because;
 mod pay;
+mod transcripts;
 
 use std::fmt::Write as _;
 
@@ -9,7 +11,7 @@ use athanor_miner::{
     Status,
     control::{self, ControlError},
 };
-use athanor_spec::Hotkey;
+use athanor_spec::{Account, Hotkey};
 use serde::Serialize;
 
 use super::{CliError, arguments::StatusArgs};
@@ -26,12 +28,12 @@ struct Report {
     chain_error: Option<String>,
     /// What stands between this miner and more pay, as far as chain and miner know.
     findings: Vec<String>,
-    /// What neither of them can know.
-    unknown: &'static str,
+    /// What cannot be known now; absent if a validator's transcript was read.
+    unknown: Option<&'static str>,
 }
 
-const UNKNOWN: &str = "the grades behind the weights (fidelity, correctness, service, faults) are each validator's own: the chain \
-has only the weights, and validators do not open their transcripts yet";
+const UNKNOWN: &str = "the grades behind the weights (fidelity, correctness, service, faults): no validator's transcript could be \
+read, and the chain has only the weights";
 
 /// Asks the miner and the chain, and gives the text to print.
 pub(crate) async fn run(arguments: &StatusArgs) -> Result<String, CliError> {
@@ -54,12 +56,14 @@ pub(crate) async fn run(arguments: &StatusArgs) -> Result<String, CliError> {
         Err(error) => (None, Some(athanor_cli::line(&error))),
     };
     let findings = findings(miner.as_ref(), pay.as_ref(), &spec);
+    let told = |pay: &Pay| pay.weights.iter().any(|it| it.because.is_some());
+    let unknown = (!pay.as_ref().is_some_and(told)).then_some(UNKNOWN);
     let report = Report {
         miner,
         pay,
         chain_error,
         findings,
-        unknown: UNKNOWN,
+        unknown,
     };
     Ok(match arguments.json {
         true => serde_json::to_string(&report)?,
@@ -68,11 +72,26 @@ pub(crate) async fn run(arguments: &StatusArgs) -> Result<String, CliError> {
 }
 
 async fn read(arguments: &StatusArgs, hotkey: &Hotkey) -> Result<Pay, CliError> {
-    let netuid = arguments.node.subnet.load()?.subnet.netuid;
+    let spec = arguments.node.subnet.load()?;
+    let netuid = spec.subnet.netuid;
     let chain = Client::open(arguments.node.subtensor.endpoints.clone()).await?;
     let metagraph = chain.metagraph(netuid).await?;
     let weights = chain.weights(netuid).await?;
-    Ok(Pay::of(&metagraph, &weights, hotkey))
+    let mut pay = Pay::of(&metagraph, &weights, hotkey);
+    let Some(neuron) = metagraph.by_hotkey(hotkey) else {
+        return Ok(pay);
+    };
+    let account = Account {
+        hotkey: *hotkey,
+        registered_at: neuron.registered_at,
+    };
+    if !arguments.chain_only {
+        let read = transcripts::read(&metagraph, chain.signing_context(netuid), &spec).await?;
+        for (validator, line) in read {
+            pay.explain(&validator, line, account, &spec).await;
+        }
+    }
+    Ok(pay)
 }
 
 /// What an operator can act upon, each with the next step.
@@ -147,7 +166,10 @@ impl Report {
         for finding in &self.findings {
             let _ = writeln!(text, "note        {finding}");
         }
-        let _ = write!(text, "not known   {}", self.unknown);
+        if let Some(unknown) = self.unknown {
+            let _ = writeln!(text, "not known   {unknown}");
+        }
+        text.truncate(text.trim_end().len());
         text
     }
 }

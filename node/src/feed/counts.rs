@@ -32,6 +32,7 @@ pub struct Counts(Arc<State>);
 struct State {
     rounds: Counter,
     asks: Family<Outcome, Counter>,
+    opened: Counter,
     first_token: Histogram,
     whole: Histogram,
     tokens: Counter,
@@ -77,6 +78,7 @@ impl Default for Counts {
         Self(Arc::new(State {
             rounds: Counter::default(),
             asks,
+            opened: Counter::default(),
             first_token: buckets(),
             whole: buckets(),
             tokens: Counter::default(),
@@ -103,8 +105,11 @@ impl Counts {
                 all.first_token.observe(f64::from(*first_token_ms) / 1e3);
                 all.whole.observe(f64::from(*elapsed_ms) / 1e3);
                 all.tokens.inc_by((*tokens).into());
+                self.ask("answered");
             }
-            Event::Opened { .. } => self.ask("answered"),
+            Event::Opened { .. } => {
+                all.opened.inc();
+            }
             Event::AskFailed { .. } => self.ask("failed"),
             Event::AskVoid { .. } => self.ask("void"),
             Event::Graded { round, grade, .. } => {
@@ -132,6 +137,7 @@ impl Counts {
             }
             // Counted where they happen, or nothing to count.
             Event::Asked { .. }
+            | Event::Collusion { .. }
             | Event::Measured { .. }
             | Event::Resembles { .. }
             | Event::WeightsSet { .. }
@@ -157,8 +163,13 @@ impl Counts {
         registry.register("rounds", "Rounds that were begun", all.rounds.clone());
         registry.register(
             "asks",
-            "Asks to miners, by what came of them: answered, failed, or void by the validator's own trouble",
+            "Asks to miners, by what came of them: answered, failed, or (answered or not) void by the validator's own trouble",
             all.asks.clone(),
+        );
+        registry.register(
+            "asks_opened",
+            "Answers that were replayed",
+            all.opened.clone(),
         );
         registry.register_with_unit(
             "ask_first_token",
@@ -354,6 +365,7 @@ mod tests {
                 "athanor_round_asks 7.0",
                 "athanor_asks_total{outcome=\"answered\"} 2",
                 "athanor_asks_total{outcome=\"failed\"} 1",
+                "athanor_asks_opened_total 2",
                 "athanor_asks_total{outcome=\"void\"} 0",
                 "athanor_ask_tokens_total 10",
                 "athanor_ask_first_token_seconds_count 2",

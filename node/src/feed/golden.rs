@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 
 use athanor_spec::{
     BlockNumber, Digest, Epoch, Hotkey, Round, Uid,
-    telemetry::{Event, FaultSummary, FeedNotice, GradeSummary, HeldOut, Interval, RecordSummary},
+    telemetry::{
+        CabalSummary, CollusionSummary, CopyingSummary, CoupledSummary, Event, FaultSummary,
+        FeedNotice, GradeSummary, HeldOut, Interval, RecordSummary, SharedMachineSummary,
+    },
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/feed.md");
 
 const VALIDATOR: Hotkey = Hotkey([1; 32]);
 const MINER: Hotkey = Hotkey([2; 32]);
+const OTHER: Hotkey = Hotkey([3; 32]);
 const ROUND: Round = Round(12);
 const BLOCK: BlockNumber = BlockNumber(288);
 
@@ -99,12 +103,49 @@ fn samples() -> Vec<Event> {
             round: ROUND,
             miner: MINER,
             uid: Uid(5),
-            earlier: Hotkey([3; 32]),
+            earlier: OTHER,
             verdict: "similar".to_owned(),
             behaviour: 0.031,
             weights: Some(0.12),
             p_bound: Some(0.0004),
             p_smallest: 0.01,
+        },
+        Event::Collusion {
+            validator: VALIDATOR,
+            round: ROUND,
+            seen: CollusionSummary {
+                rounds: 9,
+                copying: vec![CopyingSummary {
+                    of: OTHER,
+                    correlation: 0.12,
+                    low: -0.2,
+                    high: 0.41,
+                    epochs: 9,
+                    p_value: 0.37,
+                    standing: "open".to_owned(),
+                }],
+                cabal: Some(CabalSummary {
+                    validators: vec![OTHER],
+                    miners: vec![MINER],
+                    density: 0.3,
+                    p_value: 0.04,
+                    p_smallest: 0.01,
+                    e_value: 1.5,
+                }),
+                shared_machines: vec![SharedMachineSummary {
+                    a: MINER,
+                    b: OTHER,
+                    e_value: 0.75,
+                    log_rate_change: -0.05,
+                    rejected: false,
+                }],
+                coupled_latency: vec![CoupledSummary {
+                    a: MINER,
+                    b: OTHER,
+                    correlation: 0.21,
+                    p_value: 0.08,
+                }],
+            },
         },
         Event::WeightsSet {
             validator: VALIDATOR,
@@ -195,10 +236,11 @@ fn kind(event: &Event) -> u8 {
         Event::Opened { .. } => 15,
         Event::AskVoid { .. } => 16,
         Event::Measured { .. } => 17,
+        Event::Collusion { .. } => 18,
     }
 }
 
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 
 #[test]
 fn the_document_shows_every_event_as_it_is_told() {

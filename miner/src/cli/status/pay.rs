@@ -3,8 +3,14 @@
 use std::fmt::{self, Write};
 
 use athanor_chain::{Metagraph, Neuron};
-use athanor_spec::{Digest, Hotkey, Rao, SubnetSpec, Uid};
+use athanor_node::blocking;
+use athanor_spec::{Account, Digest, Hotkey, Rao, SubnetSpec, Uid};
 use serde::Serialize;
+
+use super::{
+    because::{Because, Line},
+    transcripts::UnreadError,
+};
 
 /// A miner's pay, at one block. Amounts are in rao, shares in [0, 1].
 #[derive(Debug, Serialize)]
@@ -49,6 +55,10 @@ pub(super) struct Weight {
     pub(super) weight: f64,
     /// Blocks since it last set or committed weights.
     pub(super) age: u32,
+    /// Why, by the transcript of its last closed round.
+    pub(super) because: Option<Because>,
+    /// Why that is not known.
+    pub(super) unread: Option<String>,
 }
 
 impl Pay {
@@ -77,6 +87,8 @@ impl Pay {
                 stake: validator.stake.0 as f64 / (permitted as f64).max(1.0),
                 weight: own.map_or(0.0, |(_, weight)| f64::from(*weight)) / (all as f64).max(1.0),
                 age: metagraph.block.0.saturating_sub(validator.last_update.0),
+                because: None,
+                unread: None,
             }
         };
         let validators = metagraph.neurons.iter().filter(|it| it.validator_permit);
@@ -92,6 +104,31 @@ impl Pay {
                 Some(_) => validators.map(word).collect(),
                 None => Vec::new(),
             },
+        }
+    }
+
+    /// Takes in what a validator has published, or why that is not known.
+    pub(super) async fn explain(
+        &mut self,
+        validator: &Hotkey,
+        line: Result<Line, UnreadError>,
+        account: Account,
+        spec: &SubnetSpec,
+    ) {
+        let Some(weight) = self.weights.iter_mut().find(|it| it.hotkey == *validator) else {
+            return;
+        };
+        let told = match line {
+            Ok(line) => {
+                let spec = spec.clone();
+                // Closing thirty rounds of a large subnet takes a while.
+                blocking(move || Because::of(line, account, &spec).ok_or(UnreadError::None)).await
+            }
+            Err(unread) => Err(unread),
+        };
+        match told {
+            Ok(because) => weight.because = Some(because),
+            Err(unread) => weight.unread = Some(athanor_cli::line(&unread)),
         }
     }
 
@@ -164,6 +201,12 @@ impl Pay {
                 100.0 * it.weight,
                 it.age
             )?;
+            if let Some(because) = &it.because {
+                because.describe(text, &it.hotkey)?;
+            }
+            if let Some(unread) = &it.unread {
+                writeln!(text, "            its transcripts are not known: {unread}")?;
+            }
         }
         Ok(())
     }
