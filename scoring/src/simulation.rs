@@ -8,6 +8,7 @@
 //! Randomness comes from the seed, the epoch, and the validator that draws, so neither the number of threads nor their
 //! order changes a bit.
 
+mod accounts;
 mod chain;
 mod drawn;
 mod engine;

@@ -6,14 +6,12 @@ use rayon::prelude::*;
 use super::{
     HONEST, Outcome,
     chain::Chain,
-    outcome::{GroupOutcome, gini, nakamoto},
-    population::{Population, PopulationError, attack_of},
+    population::{Population, PopulationError},
     validator::{Stage, Validator, Weights},
     world::World,
 };
 use crate::{
     allocate::ChainLimits,
-    attack::{Cost, Prices},
     collusion::{
         battery::{self, Findings, Observed},
         cabal::Rows,
@@ -29,32 +27,32 @@ const REMEMBERED: usize = 50;
 
 /// A subnet in motion.
 pub struct Simulation {
-    spec: SubnetSpec,
-    population: Population,
-    seed: u64,
-    limits: ChainLimits,
-    world: World,
-    validators: Vec<Validator>,
-    chain: Chain,
-    epoch: u64,
-    books: Books,
+    pub(super) spec: SubnetSpec,
+    pub(super) population: Population,
+    pub(super) seed: u64,
+    pub(super) limits: ChainLimits,
+    pub(super) world: World,
+    pub(super) validators: Vec<Validator>,
+    pub(super) chain: Chain,
+    pub(super) epoch: u64,
+    pub(super) books: Books,
     /// Rows that validators set in the last epochs, and the consensus before each, for the battery.
-    remembered: Vec<(Vec<Weights>, Vec<u16>)>,
+    pub(super) remembered: Vec<(Vec<Weights>, Vec<u16>)>,
 }
 
 /// What is written down of every epoch.
-struct Books {
+pub(super) struct Books {
     /// Alpha by UID.
-    earned: Vec<f64>,
-    burned: f64,
-    mined: f64,
+    pub(super) earned: Vec<f64>,
+    pub(super) burned: f64,
+    pub(super) mined: f64,
     /// By group, miners first: share of their side's pay in every epoch.
-    shares: Vec<Vec<f32>>,
+    pub(super) shares: Vec<Vec<f32>>,
     /// By UID: epochs from its registration to the verdict of most of the honest stake.
-    detected: Vec<Option<u64>>,
-    false_accusations: Vec<bool>,
-    paid_after: Vec<Option<u64>>,
-    trust: (f64, u64),
+    pub(super) detected: Vec<Option<u64>>,
+    pub(super) false_accusations: Vec<bool>,
+    pub(super) paid_after: Vec<Option<u64>>,
+    pub(super) trust: (f64, u64),
 }
 
 impl Simulation {
@@ -332,126 +330,6 @@ impl Simulation {
             if median > 0.0 && best >= median {
                 books.paid_after[index] = Some(epoch + 1 - group.joins);
             }
-        }
-    }
-
-    fn outcome(&self) -> Outcome {
-        let books = &self.books;
-        let mut groups = Vec::new();
-        for (index, group) in self.population.miners.iter().enumerate() {
-            let uids: Vec<u16> = self
-                .world
-                .members()
-                .filter(|(_, of, _)| *of == index)
-                .map(|(uid, ..)| uid)
-                .collect();
-            let registrations = self.world.registrations(index);
-            let epochs = self.epoch.saturating_sub(group.joins) as f64;
-            let mut delays: Vec<u64> = uids
-                .iter()
-                .filter_map(|uid| books.detected[usize::from(*uid)])
-                .collect();
-            delays.sort_unstable();
-            let cost = total_cost(
-                &group.behaviour,
-                Cost::HONEST_MINER,
-                group.count,
-                (epochs, f64::from(registrations), 0.0),
-                &self.population.prices,
-            );
-            let earned = uids.iter().map(|u| books.earned[usize::from(*u)]).sum();
-            groups.push(GroupOutcome {
-                name: group.name.clone(),
-                behaviour: group.behaviour.clone(),
-                side: "miner",
-                members: group.count,
-                earned,
-                cost,
-                rate: rate(earned, cost),
-                registrations,
-                accused: u32::try_from(delays.len()).unwrap_or(u32::MAX),
-                detection: delays.get(delays.len() / 2).map(|delay| *delay as f64),
-                paid_after: books.paid_after[index].map(|epochs| epochs as f64),
-                shares: books.shares[index].clone(),
-            });
-        }
-        let first = groups.len();
-        for (index, group) in self.population.validators.iter().enumerate() {
-            let uids: Vec<u16> = self
-                .validators
-                .iter()
-                .filter(|it| it.group == index)
-                .map(|it| it.uid)
-                .collect();
-            let own = uids.first().map_or(0.0, |uid| self.chain.stake_share(*uid));
-            let registrations = f64::from(group.count);
-            let cost = total_cost(
-                &group.behaviour,
-                Cost::HONEST_VALIDATOR,
-                group.count,
-                (self.epoch as f64, registrations, 1000.0 * own),
-                &self.population.prices,
-            );
-            let earned = uids.iter().map(|u| books.earned[usize::from(*u)]).sum();
-            groups.push(GroupOutcome {
-                name: group.name.clone(),
-                behaviour: group.behaviour.clone(),
-                side: "validator",
-                members: group.count,
-                earned,
-                cost,
-                rate: rate(earned, cost),
-                registrations: group.count,
-                accused: 0,
-                detection: None,
-                paid_after: None,
-                shares: books.shares[first + index].clone(),
-            });
-        }
-        let paid: Vec<f64> = self
-            .world
-            .members()
-            .map(|(uid, ..)| books.earned[usize::from(uid)])
-            .collect();
-        Outcome {
-            seed: self.seed,
-            epochs: self.epoch,
-            groups,
-            false_accusations: books.false_accusations.iter().filter(|it| **it).count() as u64,
-            gini: gini(&paid),
-            nakamoto: nakamoto(&paid),
-            burned: if books.mined > 0.0 {
-                books.burned / books.mined
-            } else {
-                0.0
-            },
-            honest_trust: books.trust.0 / books.trust.1.max(1) as f64,
-        }
-    }
-}
-
-fn rate(earned: f64, cost: f64) -> f64 {
-    if cost > 0.0 {
-        1000.0 * earned / cost
-    } else {
-        0.0
-    }
-}
-
-/// What a group cost: epochs, registrations, and the stake that each member binds in thousandths.
-fn total_cost(
-    behaviour: &str,
-    honest: Cost,
-    members: u32,
-    (epochs, registrations, stake): (f64, f64, f64),
-    prices: &Prices,
-) -> f64 {
-    match attack_of(behaviour) {
-        Ok(Some(attack)) => attack.total_cost(members, epochs, registrations, stake, prices),
-        Ok(None) | Err(()) => {
-            let members = f64::from(members);
-            let together = honest.with_gpu_seconds(members * honest.gpu_seconds);
-            together.total(epochs, registrations, members * stake, prices)
         }
     }
 }
