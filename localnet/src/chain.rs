@@ -11,7 +11,7 @@ use sp_core::Pair as _;
 use crate::{
     error::LocalnetError,
     report::{Member, Role},
-    roster::{Key, Part, Participant},
+    roster::{Key, Participant},
     settings::Settings,
 };
 
@@ -20,8 +20,23 @@ const ENDOWMENT_TAO: u64 = 100_000;
 /// Pause between two registrations, so that the pool orders them by age and UIDs follow the roster.
 const REGISTRATION_PAUSE: Duration = Duration::from_millis(25);
 
+/// How the chain's rules differ from those of a subnet at home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether weights are committed to and shown an epoch later.
+    pub commit_reveal: bool,
+    /// Whether there are no more slots than those who hold one at the start. All of them are still immune then, so that the
+    /// chain replaces whoever earns least.
+    pub is_full: bool,
+}
+
 /// The devnet's configuration for a roster.
-pub fn devnet(settings: &Settings, spec: &SubnetSpec, roster: &[Participant]) -> Config {
+pub fn devnet(
+    settings: &Settings,
+    spec: &SubnetSpec,
+    roster: &[Participant],
+    rules: Rules,
+) -> Config {
     let owner = Key::derive(settings.seed, "owner", "coldkey");
     let mut endowed: Vec<([u8; 32], u64)> = roster
         .iter()
@@ -33,7 +48,8 @@ pub fn devnet(settings: &Settings, spec: &SubnetSpec, roster: &[Participant]) ->
         })
         .collect();
     endowed.push((owner.pair.public().0, Rao::from_tao(ENDOWMENT_TAO).0));
-    let subnet = SubnetGenesis {
+    let mut subnet = SubnetGenesis {
+        commit_reveal: rules.commit_reveal,
         tempo: settings.tempo,
         // At most one weight setting per epoch gets through, whatever a validator tries.
         weights_rate_limit: u64::from(settings.tempo / 2),
@@ -43,6 +59,12 @@ pub fn devnet(settings: &Settings, spec: &SubnetSpec, roster: &[Participant]) ->
         weights_version_key: spec.subnet.version_key,
         ..SubnetGenesis::new(spec.subnet.netuid.0, owner.pair.public().0)
     };
+    if rules.is_full {
+        let holders = roster
+            .iter()
+            .filter(|participant| participant.is_registered());
+        subnet.max_allowed_uids = u16::try_from(holders.count()).unwrap_or(u16::MAX);
+    }
     let genesis = Genesis {
         endowed,
         sudo: owner.pair.public().0,
@@ -64,8 +86,12 @@ pub async fn register(
     netuid: NetUid,
     roster: &[Participant],
 ) -> Result<Vec<Member>, LocalnetError> {
-    let registrations = roster
-        .iter()
+    let roster = || {
+        roster
+            .iter()
+            .filter(|participant| participant.is_registered())
+    };
+    let registrations = roster()
         .enumerate()
         .map(|(position, participant)| async move {
             tokio::time::sleep(REGISTRATION_PAUSE * position as u32).await;
@@ -78,14 +104,7 @@ pub async fn register(
                 .await
         });
     try_join_all(registrations).await?;
-    let stakes = roster
-        .iter()
-        .filter_map(|participant| match participant.part {
-            Part::Validator { stake_tao } | Part::Spare { stake_tao } => {
-                Some((participant, stake_tao))
-            }
-            Part::Miner(_) => None,
-        });
+    let stakes = roster().filter_map(|participant| Some((participant, participant.stake_tao()?)));
     try_join_all(stakes.map(|(participant, stake_tao)| {
         client.add_stake(
             &participant.coldkey.pair,
@@ -97,17 +116,16 @@ pub async fn register(
     .await?;
 
     let metagraph = client.metagraph(netuid).await?;
-    roster
-        .iter()
+    roster()
         .map(|participant| {
             let hotkey = participant.hotkey.account();
             let uid: Uid = metagraph
                 .by_hotkey(&hotkey)
                 .ok_or(LocalnetError::NotRegistered { hotkey })?
                 .uid;
-            let role = match participant.part {
-                Part::Miner(_) => Role::Miner,
-                Part::Validator { .. } | Part::Spare { .. } => Role::Validator,
+            let role = match participant.stake_tao() {
+                Some(_) => Role::Validator,
+                None => Role::Miner,
             };
             Ok(Member {
                 uid,

@@ -7,6 +7,8 @@ use athanor_model::checkpoint::CheckpointError;
 use athanor_spec::{Hotkey, params::SpecError};
 use thiserror::Error;
 
+use crate::adversary::AttackError;
+
 /// Why the local subnet did not start, or ended.
 #[derive(Debug, Error)]
 pub enum LocalnetError {
@@ -76,9 +78,14 @@ pub enum LocalnetError {
     /// The teacher cannot be recorded.
     #[error(transparent)]
     Record(#[from] athanor_distill::shard::RecordError),
-    /// The relay's other server does not start.
-    #[error("the relay's other server does not start: {0}")]
-    Relay(#[from] athanor_model::engine::LoadError),
+    /// An attack cannot be played.
+    #[error("the attack {name} cannot be played: {source}")]
+    Attack {
+        /// Its name.
+        name: &'static str,
+        /// Cause.
+        source: Box<AttackError>,
+    },
     /// The chain's address does not parse.
     #[error(transparent)]
     Endpoint(#[from] athanor_chain::ParseEndpointError),
@@ -120,6 +127,26 @@ pub enum LocalnetError {
         tau: f64,
         /// The least that is enough.
         enough: f64,
+    },
+    /// Attacks earned more than they may.
+    #[error("cheating pays: {attacks} earned more than the bound")]
+    AttacksPay {
+        /// Which, by name.
+        attacks: String,
+    },
+    /// A miner was accused that did not cheat.
+    #[error("an honest miner was accused: {what}")]
+    HonestAccused {
+        /// Who, of what, by whom.
+        what: String,
+    },
+    /// Nobody was paid while attacks were played.
+    #[error(
+        "no epoch paid anybody while these attacks were measured: {attacks} (play more --epochs, or slower blocks by --block-time)"
+    )]
+    Unmeasured {
+        /// Which, by name.
+        attacks: String,
     },
     /// No round was closed in which there was anything to agree on.
     #[error("no round ended in which both validators graded every miner")]

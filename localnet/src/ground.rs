@@ -2,14 +2,17 @@
 //!
 //! Whatever can be wrong with the command line shows here, before anything is said to have started.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use athanor_devnet::Devnet;
 use athanor_model::Checkpoint;
 use athanor_spec::SubnetSpec;
 
 use crate::{
-    chain,
+    chain::{self, Rules},
     error::LocalnetError,
     models,
     roster::{Participant, graded_roster, roster},
@@ -31,18 +34,31 @@ pub struct Ground {
 impl Ground {
     /// Checks the settings, writes wallets and teacher, and starts the chain.
     pub async fn prepare(settings: &Settings) -> Result<Self, LocalnetError> {
-        let started = Instant::now();
         let spec = load_spec(settings)?;
-        check_report(settings)?;
-        let (data_dir, temporary) = data_dir(settings)?;
-        let teacher = models::teacher(&data_dir)?;
-        let layers = teacher.config.num_hidden_layers;
-        let roster = match settings.agreement {
+        if let Some(path) = &settings.report {
+            check_report(path)?;
+        }
+        let whom = |layers| match settings.agreement {
             true => graded_roster(settings.seed, layers),
             false => roster(settings.seed, layers, settings.spare_validator),
         };
+        Self::lay(settings, spec, Rules::default(), whom).await
+    }
+
+    /// Writes wallets and teacher, and starts a chain with these rules for whom `roster` names, given the teacher's layers.
+    pub async fn lay(
+        settings: &Settings,
+        spec: SubnetSpec,
+        rules: Rules,
+        roster: impl FnOnce(usize) -> Vec<Participant>,
+    ) -> Result<Self, LocalnetError> {
+        let started = Instant::now();
+        let (data_dir, temporary) = data_dir(settings)?;
+        let teacher = models::teacher(&data_dir)?;
+        let roster = roster(teacher.config.num_hidden_layers);
         chain::write_wallets(&data_dir.join("wallets"), &roster)?;
-        let devnet = athanor_devnet::spawn(chain::devnet(settings, &spec, &roster)).await?;
+        let config = chain::devnet(settings, &spec, &roster, rules);
+        let devnet = athanor_devnet::spawn(config).await?;
         Ok(Self {
             started,
             spec,
@@ -66,21 +82,18 @@ impl Ground {
 }
 
 /// A report that cannot be written should not be found out after the run.
-fn check_report(settings: &Settings) -> Result<(), LocalnetError> {
-    let Some(path) = &settings.report else {
-        return Ok(());
-    };
+pub(crate) fn check_report(path: &Path) -> Result<(), LocalnetError> {
     let opened = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(path);
     opened.map(drop).map_err(|source| LocalnetError::Write {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     })
 }
 
-fn load_spec(settings: &Settings) -> Result<SubnetSpec, LocalnetError> {
+pub(crate) fn load_spec(settings: &Settings) -> Result<SubnetSpec, LocalnetError> {
     let Some(path) = &settings.spec else {
         return Ok(SubnetSpec::local());
     };

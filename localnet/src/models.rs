@@ -1,10 +1,6 @@
 //! The models of a run: the bundled teacher, a student per miner, and what the students learn from.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use athanor_distill::{
     bundled,
@@ -16,20 +12,34 @@ use athanor_distill::{
 use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkpoint::Provenance};
 
 use crate::{
-    adversary::{Behaviour, copycat, looper},
     error::LocalnetError,
-    report::HONEST,
-    roster::{MinerPlan, Part, Participant},
+    roster::{Key, Part, Participant, TRAINED_NOISE},
 };
+
+/// Noise in the student of somebody who does not train, as a share of each tensor's own deviation.
+const UNTRAINED_NOISE: f32 = 0.5;
 
 /// Everything that is computed before a miner can start.
 pub struct Models {
     /// The opened teacher, shared by all trainers of the process.
     pub source: Arc<Source>,
-    /// What the teacher says about the first examples, recorded once for all trainers.
-    pub shard: Arc<Shard>,
-    /// Directory of each miner's checkpoint, by the miner's name.
-    pub students: BTreeMap<String, PathBuf>,
+    /// What the teacher says about the first examples, recorded once for all trainers; `None` if nobody trains.
+    pub shard: Option<Arc<Shard>>,
+    /// Each honest miner's checkpoint, by the miner's name.
+    pub students: BTreeMap<String, Checkpoint>,
+    /// What each attack has, by its name.
+    pub attackers: BTreeMap<&'static str, Students>,
+    /// Name of the honest miner with the largest model.
+    pub best: Option<String>,
+}
+
+/// What somebody could serve who is about to cheat.
+#[derive(Clone)]
+pub struct Students {
+    /// As good as the honest miners'.
+    pub trained: Checkpoint,
+    /// What it has without training: a minute is too short to show what training gives, so more noise stands for less of it.
+    pub untrained: Checkpoint,
 }
 
 /// Unpacks and opens the teacher that ships with the program.
@@ -45,65 +55,70 @@ pub fn prepare(
     seed: u64,
 ) -> Result<Models, LocalnetError> {
     let source = Arc::new(Source::open(teacher)?);
-    let plan = TrainerConfig::small(seed).shard;
-    let shard = Arc::new(Shard::record(
-        &source,
-        &source.training,
-        &plan,
-        DeviceChoice::Cpu,
-    )?);
+    let trains = |participant: &Participant| match &participant.part {
+        Part::Miner(plan) => plan.duty.is_some(),
+        _ => false,
+    };
+    let shard = if roster.iter().any(trains) {
+        let plan = TrainerConfig::small(seed).shard;
+        let shard = Shard::record(&source, &source.training, &plan, DeviceChoice::Cpu)?;
+        Some(Arc::new(shard))
+    } else {
+        None
+    };
     let mut students = BTreeMap::new();
+    let mut attackers = BTreeMap::new();
+    let (mut best, mut largest) = (None, 0);
     for participant in roster {
-        if let Part::Miner(plan) = &participant.part {
-            let dir = data_dir.join("models").join(&participant.name);
-            let student = write_student(teacher, plan, &dir.join("student"))?;
-            let served = match plan.behaviour {
-                Behaviour::Looper => looper::degrade(&student, &dir.join("looper"))?,
-                // Its victim's model is copied once the victim is known.
-                Behaviour::Honest
-                | Behaviour::Copycat
-                | Behaviour::Relay
-                | Behaviour::IgnoredSeed => student,
-            };
-            students.insert(participant.name.clone(), served.dir);
-        }
-    }
-    for participant in roster {
-        if let Part::Miner(plan) = &participant.part
-            && plan.behaviour == Behaviour::Copycat
-            && let Some(victim) = victim(roster).and_then(|victim| students.get(&victim.name))
-        {
-            let dir = data_dir.join("models").join(&participant.name).join("copy");
-            let copy = copycat::forge(&Checkpoint::open(victim)?, &dir)?;
-            students.insert(participant.name.clone(), copy.dir);
+        let dir = data_dir.join("models").join(&participant.name);
+        match &participant.part {
+            Part::Miner(plan) => {
+                let student = write_student(teacher, plan.layers, plan.seed, plan.noise, &dir)?;
+                students.insert(participant.name.clone(), student);
+                if plan.layers > largest {
+                    (best, largest) = (Some(participant.name.clone()), plan.layers);
+                }
+            }
+            Part::Attacker { driver, .. } if !attackers.contains_key(driver.name) => {
+                let layers = teacher.config.num_hidden_layers.saturating_sub(1).max(1);
+                let seed = attacker_seed(seed, driver.name);
+                let student =
+                    |noise, name| write_student(teacher, layers, seed, noise, &dir.join(name));
+                let made = Students {
+                    trained: student(TRAINED_NOISE, "trained")?,
+                    untrained: student(UNTRAINED_NOISE, "untrained")?,
+                };
+                attackers.insert(driver.name, made);
+            }
+            Part::Attacker { .. } | Part::Validator { .. } | Part::Spare { .. } => {}
         }
     }
     Ok(Models {
         source,
         shard,
         students,
+        attackers,
+        best,
     })
 }
 
-/// Whom the copycat copies: the honest miner with the largest model.
-fn victim(roster: &[Participant]) -> Option<&Participant> {
-    let layers = |participant: &&Participant| match &participant.part {
-        Part::Miner(plan) if participant.behaviour() == HONEST => plan.layers,
-        _ => 0,
-    };
-    roster.iter().max_by_key(layers)
+/// An attack's own seed in a run.
+pub(crate) fn attacker_seed(seed: u64, attack: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = Key::derive(seed, attack, "attack").seed;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 fn write_student(
     teacher: &Checkpoint,
-    plan: &MinerPlan,
+    layers: usize,
+    seed: u64,
+    noise: f32,
     dir: &Path,
 ) -> Result<Checkpoint, LocalnetError> {
-    let layers = init::layers(teacher.config.num_hidden_layers, plan.layers);
     let plan = StudentPlan {
-        layers,
-        seed: plan.seed,
-        noise: plan.noise,
+        layers: init::layers(teacher.config.num_hidden_layers, layers),
+        seed,
+        noise,
     };
     let (config, tensors) = init::student(teacher, &plan)?;
     let provenance = Provenance {

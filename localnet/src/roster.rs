@@ -1,14 +1,26 @@
 //! Who takes part: a function of the seed.
 
+use std::collections::BTreeMap;
+
 use athanor_spec::Hotkey;
 use rand::{Rng, SeedableRng, seq::SliceRandom as _};
 use rand_chacha::ChaCha20Rng;
 use sp_core::{Pair as _, sr25519};
 
-use crate::{adversary::Behaviour, agreement::NOISE, report::HONEST};
+use crate::{
+    adversary::{Driver, Seat},
+    agreement::NOISE,
+    report::HONEST,
+};
 
 /// Noise by which two students of one size differ.
-const STUDENT_NOISE: f32 = 0.1;
+pub(crate) const STUDENT_NOISE: f32 = 0.1;
+/// Noise where attackers are compared with honest miners: so little that which seed a student has makes no difference.
+pub(crate) const TRAINED_NOISE: f32 = 0.02;
+/// Which cheats a local subnet has, one of each.
+pub const CHEATS: [&str; 4] = ["copycat", "relay", "ignored_seed", "looper"];
+/// All stake of a subnet on which attacks hold thousandths of it, in TAO.
+pub(crate) const ALL_STAKE_TAO: u64 = 100_000;
 
 /// One operator's node before it is registered.
 #[derive(Clone)]
@@ -33,6 +45,13 @@ pub enum Part {
     },
     /// Serves.
     Miner(MinerPlan),
+    /// Holds a seat for an attack.
+    Attacker {
+        /// The attack.
+        driver: &'static Driver,
+        /// What it holds.
+        seat: Seat,
+    },
     /// Registered and staked like a validator, but run by somebody else, from the wallet that is written for it.
     Spare {
         /// Stake in TAO.
@@ -40,7 +59,7 @@ pub enum Part {
     },
 }
 
-/// What a miner serves and how it behaves.
+/// What an honest miner serves, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinerPlan {
     /// How many of the teacher's layers its student keeps: fewer are faster and worse.
@@ -53,17 +72,40 @@ pub struct MinerPlan {
     pub duty: Option<f64>,
     /// Sequences decoded at once.
     pub slots: usize,
-    /// Honest, or a cheat.
-    pub behaviour: Behaviour,
+    /// Whether it draws no faster than the card that attackers have who are compared by capacity.
+    pub on_a_card: bool,
 }
 
 impl Participant {
     /// Label for tables: `honest`, or the name of the cheat.
     pub fn behaviour(&self) -> &'static str {
         match &self.part {
-            Part::Miner(plan) => plan.behaviour.name(),
-            Part::Validator { .. } | Part::Spare { .. } => HONEST,
+            Part::Attacker { driver, .. } => driver.name,
+            Part::Miner(_) | Part::Validator { .. } | Part::Spare { .. } => HONEST,
         }
+    }
+
+    /// Stake in TAO, of those that have any.
+    pub fn stake_tao(&self) -> Option<u64> {
+        match self.part {
+            Part::Validator { stake_tao } | Part::Spare { stake_tao } => Some(stake_tao),
+            Part::Attacker {
+                seat: Seat::Validator { stake },
+                ..
+            } => Some(ALL_STAKE_TAO / 1000 * u64::from(stake)),
+            Part::Attacker { .. } | Part::Miner(_) => None,
+        }
+    }
+
+    /// Whether it is registered before anybody starts.
+    pub fn is_registered(&self) -> bool {
+        !matches!(
+            self.part,
+            Part::Attacker {
+                seat: Seat::Later,
+                ..
+            }
+        )
     }
 }
 
@@ -81,28 +123,67 @@ pub fn roster(seed: u64, teacher_layers: usize, spare_validator: bool) -> Vec<Pa
         (small, 0.3, 8),
         (small, 0.2, 4),
     ];
-    let mut miners: Vec<MinerPlan> = honest_sizes
+    let mut miners: Vec<Part> = honest_sizes
         .into_iter()
-        .map(|(layers, duty, slots)| MinerPlan {
-            layers,
-            seed: rng.random(),
-            noise: STUDENT_NOISE,
-            duty: Some(duty),
-            slots,
-            behaviour: Behaviour::Honest,
+        .map(|(layers, duty, slots)| {
+            Part::Miner(MinerPlan {
+                layers,
+                seed: rng.random(),
+                noise: STUDENT_NOISE,
+                duty: Some(duty),
+                slots,
+                on_a_card: false,
+            })
         })
         .collect();
-    miners.extend(Behaviour::CHEATS.map(|behaviour| MinerPlan {
-        layers: large,
-        seed: rng.random(),
-        noise: STUDENT_NOISE,
-        duty: None,
-        slots: 8,
-        behaviour,
-    }));
+    let drivers = CHEATS.iter().filter_map(|name| Driver::find(name));
+    miners.extend(drivers.flat_map(seats));
     miners.shuffle(&mut rng);
     let spare = spare_validator.then_some(Part::Spare { stake_tao: 20_000 });
-    participants(seed, miners, spare)
+    participants(seed, [40_000, 30_000], miners.into_iter().chain(spare))
+}
+
+/// Two validators, so many honest miners of one size that do not learn, and the attacks of these drivers. The validators
+/// share the stake that the attacks leave.
+pub fn arena(
+    seed: u64,
+    teacher_layers: usize,
+    honest: usize,
+    on_a_card: bool,
+    drivers: &[&'static Driver],
+) -> Vec<Participant> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut parts: Vec<Part> = (0..honest)
+        .map(|_| {
+            Part::Miner(MinerPlan {
+                layers: teacher_layers.saturating_sub(1).max(1),
+                seed: rng.random(),
+                noise: TRAINED_NOISE,
+                duty: None,
+                slots: 8,
+                on_a_card,
+            })
+        })
+        .collect();
+    parts.extend(drivers.iter().copied().flat_map(seats));
+    let bound: u32 = drivers
+        .iter()
+        .flat_map(|driver| driver.seats)
+        .map(|seat| match seat {
+            Seat::Validator { stake } => *stake,
+            Seat::Miner | Seat::Later => 0,
+        })
+        .sum();
+    let left = ALL_STAKE_TAO / 1000 * u64::from(1000_u32.saturating_sub(bound));
+    participants(seed, [left / 2, left / 2], parts)
+}
+
+fn seats(driver: &'static Driver) -> impl Iterator<Item = Part> {
+    let seats = driver.seats.iter();
+    seats.map(move |seat| Part::Attacker {
+        driver,
+        seat: *seat,
+    })
 }
 
 /// Two validators, and one honest miner for each of [`NOISE`], in that order. None learns, so that what differs between
@@ -115,29 +196,31 @@ pub fn graded_roster(seed: u64, teacher_layers: usize) -> Vec<Participant> {
         noise,
         duty: None,
         slots: 8,
-        behaviour: Behaviour::Honest,
+        on_a_card: false,
     });
-    participants(seed, miners.into(), None)
+    participants(seed, [40_000, 30_000], miners.map(Part::Miner))
 }
 
-fn participants(seed: u64, miners: Vec<MinerPlan>, spare: Option<Part>) -> Vec<Participant> {
-    let mut parts = vec![
-        Part::Validator { stake_tao: 40_000 },
-        Part::Validator { stake_tao: 30_000 },
-    ];
-    parts.extend(miners.into_iter().map(Part::Miner));
-    parts.extend(spare);
-    let mut counts = [0; 3];
-    parts
+fn participants(
+    seed: u64,
+    stakes: [u64; 2],
+    others: impl IntoIterator<Item = Part>,
+) -> Vec<Participant> {
+    let validators = stakes.map(|stake_tao| Part::Validator { stake_tao });
+    let mut counts = BTreeMap::new();
+    validators
         .into_iter()
+        .chain(others)
         .map(|part| {
-            let (kind, label) = match &part {
-                Part::Validator { .. } => (0, "validator"),
-                Part::Miner(_) => (1, "miner"),
-                Part::Spare { .. } => (2, "spare"),
+            let label = match &part {
+                Part::Validator { .. } => "validator",
+                Part::Miner(_) => "miner",
+                Part::Spare { .. } => "spare",
+                Part::Attacker { driver, .. } => driver.name,
             };
-            let name = format!("{label}-{}", counts[kind]);
-            counts[kind] += 1;
+            let count: &mut u32 = counts.entry(label).or_default();
+            let name = format!("{label}-{count}");
+            *count += 1;
             Participant {
                 coldkey: Key::derive(seed, &name, "coldkey"),
                 hotkey: Key::derive(seed, &name, "hotkey"),
@@ -189,16 +272,10 @@ mod tests {
 
     use super::*;
 
-    fn summary(seed: u64) -> Vec<(String, String, Option<MinerPlan>)> {
+    fn summary(seed: u64) -> Vec<(String, Part)> {
         roster(seed, 4, true)
             .into_iter()
-            .map(|p| {
-                let plan = match &p.part {
-                    Part::Miner(plan) => Some(plan.clone()),
-                    _ => None,
-                };
-                (p.name.clone(), p.behaviour().to_owned(), plan)
-            })
+            .map(|p| (p.name, p.part))
             .collect()
     }
 
@@ -218,12 +295,26 @@ mod tests {
         assert_eq!(validators, 2);
         let behaviours: Vec<_> = roster
             .iter()
-            .filter(|p| matches!(p.part, Part::Miner(_)))
+            .filter(|p| matches!(p.part, Part::Miner(_) | Part::Attacker { .. }))
             .map(Participant::behaviour)
             .collect();
         assert_eq!(behaviours.iter().filter(|b| **b == HONEST).count(), 4);
         let cheats: BTreeSet<_> = behaviours.into_iter().filter(|b| *b != HONEST).collect();
-        assert_eq!(cheats.len(), Behaviour::CHEATS.len());
+        assert_eq!(cheats, CHEATS.into());
+    }
+
+    #[test]
+    fn attacks_hold_the_stake_that_they_say_and_the_validators_the_rest() {
+        let drivers = ["cabal", "uid_inheritor"].map(|name| Driver::find(name).unwrap());
+        let arena = arena(3, 4, 2, false, &drivers);
+        let stake = |behaviour: &str| -> u64 {
+            let of = arena.iter().filter(|p| p.behaviour() == behaviour);
+            of.filter_map(Participant::stake_tao).sum()
+        };
+        assert_eq!(stake("cabal"), 48_900);
+        assert_eq!(stake(HONEST), ALL_STAKE_TAO - 48_900);
+        let registered = arena.iter().filter(|p| p.is_registered()).count();
+        assert_eq!(registered + 1, arena.len());
     }
 
     #[test]

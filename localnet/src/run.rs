@@ -12,12 +12,25 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agreement, error::LocalnetError, ground::Ground, settings::Settings, subnet::Subnet,
+    agreement,
+    error::LocalnetError,
+    ground::Ground,
+    red_team,
+    settings::{Command, Settings},
+    subnet::Subnet,
     watch::Watcher,
 };
 
 /// Runs the subnet until the epochs asked for are over, the person quits, or something fails.
 pub async fn run(settings: Settings) -> Result<(), LocalnetError> {
+    if let Some(Command::RedTeam(arguments)) = &settings.command {
+        // What validators make of attacks is no trouble of this machine's: logs only where the environment asks for them.
+        if std::env::var_os("RUST_LOG").is_some() {
+            logging::init(&LoggingArgs::default())?;
+        }
+        let stop = shutdown::signal().map_err(LocalnetError::Signals)?;
+        return red_team::run(arguments, &stop).await;
+    }
     let interactive = !settings.headless
         && !settings.agreement
         && std::io::stdout().is_terminal()
@@ -165,7 +178,10 @@ fn source(subnet: &Subnet, settings: &Settings) -> Source {
     }
 }
 
-fn write_report(path: &Path, report: &impl serde::Serialize) -> Result<(), LocalnetError> {
+pub(crate) fn write_report(
+    path: &Path,
+    report: &impl serde::Serialize,
+) -> Result<(), LocalnetError> {
     let json = serde_json::to_string_pretty(report)?;
     std::fs::write(path, json + "\n").map_err(|source| LocalnetError::Write {
         path: path.to_owned(),

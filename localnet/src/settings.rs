@@ -2,14 +2,24 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use crate::red_team;
 
 /// Run a whole subnet on this machine: chain, validators, honest miners, and one of each cheat.
 ///
 /// Without options it shows the terminal UI when standard output is a terminal, and one table per epoch when it is not.
 #[derive(Clone, Debug, PartialEq, Parser)]
-#[command(name = "athanor-localnet", version)]
+#[command(
+    name = "athanor-localnet",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Settings {
+    /// What to do instead of running a subnet at home.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Print one table per epoch instead of the terminal UI.
     #[arg(long)]
     pub headless: bool,
@@ -73,7 +83,20 @@ pub struct Settings {
     pub spare_validator: bool,
 }
 
+/// What to do instead of running a subnet at home.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Command {
+    /// Play the attacks of the catalogue on real subnets and say what each earned over honest work; ends with status 2 if
+    /// any earned more than its bound, or if an honest miner was accused.
+    RedTeam(Box<red_team::Arguments>),
+}
+
 impl Settings {
+    /// What an empty command line gives, without a screen.
+    pub fn headless() -> Self {
+        Self::parse_from(["athanor-localnet", "--headless"])
+    }
+
     /// Time between blocks.
     pub fn block_interval(&self) -> Duration {
         Duration::from_millis(self.block_time)

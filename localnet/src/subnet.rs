@@ -9,28 +9,30 @@ use std::{
 use athanor_chain::{Client, Endpoint};
 use athanor_devnet::Devnet;
 use athanor_miner::{
-    Backend, Behaviour as Conduct, DistillSettings, EngineSettings, Miner, MinerConfig, Upkeep,
+    Behaviour as Conduct, DistillSettings, EngineSettings, Miner, MinerConfig, Upkeep,
     admission::Allowance,
 };
-use athanor_model::{
-    Checkpoint, DeviceChoice,
-    engine::{self, EngineConfig},
-};
+use athanor_model::{Checkpoint, DeviceChoice};
 use athanor_net::Ways;
 use athanor_node::{
     Feed, Metrics,
     feed::{self, FeedServer},
 };
 use athanor_scoring::evidence::Calibration;
-use athanor_spec::SubnetSpec;
+use athanor_spec::{NetUid, SubnetSpec};
 use athanor_validator::{
     Submission, Validator, ValidatorConfig,
     gateway::{GatewayConfig, KeyLimits, KeyStore},
 };
-use futures::future::try_join_all;
+use futures::{StreamExt as _, future::try_join_all};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    adversary::{Behaviour, ignored_seed, relay},
+    adversary::{AttackError, Card, Driver, Scene},
     chain,
     error::LocalnetError,
     ground::Ground,
@@ -44,7 +46,7 @@ use crate::{
 /// Steps between two candidates for publication: a few per epoch at the trainers' duty.
 const JUDGE_EVERY: u64 = 40;
 /// Bytes that each validator's replays may take: the students of a local subnet are small.
-const REPLAY_MEMORY: u64 = 256 << 20;
+pub(crate) const REPLAY_MEMORY: u64 = 256 << 20;
 
 /// A running local subnet. Dropping it ends it; [`Subnet::shutdown`] ends it in order.
 pub struct Subnet {
@@ -62,6 +64,10 @@ pub struct Subnet {
     started: Instant,
     devnet: Devnet,
     miners: Vec<Miner>,
+    attacks: JoinSet<(&'static str, Result<(), AttackError>)>,
+    /// Cancelled when the attacks are to end.
+    curtain: CancellationToken,
+    _epochs: AbortOnDropHandle<()>,
     validators: Vec<Validator>,
     /// Key of the gateway, where there is one.
     key: Option<String>,
@@ -119,10 +125,23 @@ impl Subnet {
             teacher: &teacher,
             models: &models,
         };
-        // The copycat comes last: what it republishes has been committed by its author.
-        let copies = |plan: &MinerPlan| plan.behaviour == Behaviour::Copycat;
-        let mut miners = setup.start_miners(&roster, |plan| !copies(plan)).await?;
-        miners.extend(setup.start_miners(&roster, copies).await?);
+        let miners = setup.start_miners(&roster).await?;
+        // Attacks come later: what they republish has been committed by its author.
+        let (epochs, epoch) = watch::channel(0);
+        let clock = AbortOnDropHandle::new(tokio::spawn(count_epochs(
+            client.clone(),
+            spec.subnet.netuid,
+            epochs,
+        )));
+        let curtain = CancellationToken::new();
+        let mut attacks = JoinSet::new();
+        let scenes = setup.scenes(&roster, &miners, &epoch, &curtain);
+        let mut places = Vec::new();
+        for (driver, scene, place) in scenes {
+            attacks.spawn(async move { (driver.name, (driver.act)(scene).await) });
+            places.push(place);
+        }
+        in_place(places, &mut attacks).await?;
         let key = setup.gateway_key(&roster)?;
         let validators = setup.start_validators(&roster).await?;
         Ok(Self {
@@ -135,6 +154,9 @@ impl Subnet {
             started,
             devnet,
             miners,
+            attacks,
+            curtain,
+            _epochs: clock,
             validators,
             key,
             events,
@@ -178,6 +200,7 @@ impl Subnet {
             .map(|validator| Box::pin(validator.join()));
         let miners = self.miners.iter_mut().map(|miner| Box::pin(miner.join()));
         tokio::select! {
+            failed = failure(&mut self.attacks) => Err(failed),
             ended = futures::future::select_all(validators) => Ok(ended.0?),
             ended = futures::future::select_all(miners) => Err(ended.0.into()),
         }
@@ -188,6 +211,9 @@ impl Subnet {
         for validator in self.validators {
             validator.shutdown().await?;
         }
+        self.curtain.cancel();
+        let mut attacks = self.attacks;
+        while attacks.join_next().await.is_some() {}
         futures::future::join_all(self.miners.into_iter().map(Miner::shutdown)).await;
         self.devnet.shutdown().await;
         Ok(())
@@ -206,20 +232,67 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    async fn start_miners(
+    async fn start_miners(&self, roster: &[Participant]) -> Result<Vec<Miner>, LocalnetError> {
+        let honest = roster
+            .iter()
+            .filter_map(|participant| match &participant.part {
+                Part::Miner(plan) => Some(self.start_miner(participant, plan)),
+                _ => None,
+            });
+        try_join_all(honest).await
+    }
+
+    /// What each attack is played with, and where it says that it is in place. None without an honest miner to play against.
+    fn scenes(
         &self,
         roster: &[Participant],
-        which: impl Fn(&MinerPlan) -> bool,
-    ) -> Result<Vec<Miner>, LocalnetError> {
-        try_join_all(
-            roster
-                .iter()
-                .filter_map(|participant| match &participant.part {
-                    Part::Miner(plan) if which(plan) => Some(self.start_miner(participant, plan)),
-                    _ => None,
-                }),
-        )
-        .await
+        miners: &[Miner],
+        epoch: &watch::Receiver<u64>,
+        stop: &CancellationToken,
+    ) -> Vec<(&'static Driver, Scene, mpsc::Receiver<()>)> {
+        let Some(name) = &self.models.best else {
+            return Vec::new();
+        };
+        let hotkey = |name: &String| {
+            let named = roster.iter().find(|participant| participant.name == *name);
+            named.map(|participant| participant.hotkey.account())
+        };
+        let victim = miners.iter().find(|it| Some(it.hotkey()) == hotkey(name));
+        let Some(victim) = victim.map(|it| (it.hotkey(), it.address())) else {
+            return Vec::new();
+        };
+        let mut scenes: Vec<(&'static Driver, Scene, mpsc::Receiver<()>)> = Vec::new();
+        for participant in roster {
+            let Part::Attacker { driver, .. } = participant.part else {
+                continue;
+            };
+            let known = scenes.iter_mut().find(|(known, ..)| *known == driver);
+            if let Some((_, scene, _)) = known {
+                scene.seats.push(participant.clone());
+                continue;
+            }
+            let students = self.models.attackers[driver.name].clone();
+            let (in_place, place) = mpsc::channel(1);
+            let scene = Scene {
+                seats: vec![participant.clone()],
+                seed: models::attacker_seed(self.settings.seed, driver.name),
+                chain: self.client.clone(),
+                spec: self.spec.clone(),
+                teacher: self.teacher.clone(),
+                trained: students.trained,
+                untrained: students.untrained,
+                best: self.models.students[name].clone(),
+                victim,
+                dir: self.data_dir.join("attacks").join(driver.name),
+                device: self.settings.device,
+                feed: self.feed.clone(),
+                epoch: epoch.clone(),
+                stop: stop.clone(),
+                in_place,
+            };
+            scenes.push((driver, scene, place));
+        }
+        scenes
     }
 
     async fn start_miner(
@@ -234,7 +307,7 @@ impl Setup<'_> {
             ways: Ways::listening((Ipv4Addr::LOCALHOST, 0)),
             external: None,
             data_dir: self.data_dir.join("miners").join(&participant.name),
-            model: self.models.students[&participant.name].clone(),
+            model: self.models.students[&participant.name].dir.clone(),
             device: self.settings.device,
             engine: EngineSettings {
                 slots: plan.slots,
@@ -244,13 +317,16 @@ impl Setup<'_> {
             upkeep: Upkeep::default(),
             distill: plan.duty.map(|duty| DistillSettings {
                 source: self.models.source.clone(),
-                shard: Some(self.models.shard.clone()),
+                shard: self.models.shard.clone(),
                 seed: plan.seed,
                 device: DeviceChoice::Cpu,
                 duty,
                 judge_every: JUDGE_EVERY,
             }),
-            behaviour: self.conduct(plan)?,
+            behaviour: match plan.on_a_card {
+                true => Card::new().conduct(),
+                false => Conduct::Honest,
+            },
             feed: self.feed.clone(),
             metrics: Metrics::default(),
         };
@@ -260,31 +336,6 @@ impl Setup<'_> {
                 name: participant.name.clone(),
                 source: Box::new(source),
             })
-    }
-
-    fn conduct(&self, plan: &MinerPlan) -> Result<Conduct, LocalnetError> {
-        Ok(match plan.behaviour {
-            Behaviour::Honest | Behaviour::Copycat | Behaviour::Looper => Conduct::Honest,
-            Behaviour::IgnoredSeed => ignored_seed::conduct(plan.seed),
-            Behaviour::Relay => {
-                let limits = &self.spec.limits;
-                let context = (limits.max_prompt_tokens + limits.max_new_tokens) as usize;
-                let EngineSettings {
-                    slots,
-                    queue,
-                    weights,
-                } = EngineSettings::default();
-                let config = EngineConfig {
-                    slots,
-                    queue,
-                    device: self.settings.device,
-                    weights,
-                    max_context: context,
-                };
-                let other_server = engine::spawn(self.teacher, config)?;
-                relay::conduct(Backend::new(other_server, self.teacher.stop_tokens()?))
-            }
-        })
     }
 
     fn validator_dir(&self, name: &str) -> PathBuf {
@@ -365,5 +416,50 @@ impl Setup<'_> {
                 })
         }))
         .await
+    }
+}
+
+/// Waits until every attack is in place; an attack that ends before that without an error is.
+async fn in_place(
+    mut places: Vec<mpsc::Receiver<()>>,
+    attacks: &mut JoinSet<(&'static str, Result<(), AttackError>)>,
+) -> Result<(), LocalnetError> {
+    let all = futures::future::join_all(places.iter_mut().map(mpsc::Receiver::recv));
+    tokio::select! {
+        failed = failure(attacks) => Err(failed),
+        _ = all => Ok(()),
+    }
+}
+
+/// Waits for an attack that could not go on.
+async fn failure(attacks: &mut JoinSet<(&'static str, Result<(), AttackError>)>) -> LocalnetError {
+    while let Some(ended) = attacks.join_next().await {
+        match ended {
+            Ok((_, Ok(()))) => {}
+            Ok((name, Err(source))) => {
+                return LocalnetError::Attack {
+                    name,
+                    source: Box::new(source),
+                };
+            }
+            Err(error) => return error.into(),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Counts the epochs that the chain settles, until the subnet ends.
+async fn count_epochs(chain: Client, netuid: NetUid, epochs: watch::Sender<u64>) {
+    let mut blocks = chain.blocks();
+    let mut first = None;
+    while let Some(Ok(block)) = blocks.next().await {
+        match chain.schedule(netuid, Some(block.hash)).await {
+            Ok(schedule) => {
+                let epoch = schedule.epoch.0;
+                let settled = epoch.saturating_sub(*first.get_or_insert(epoch));
+                epochs.send_if_modified(|known| std::mem::replace(known, settled) != settled);
+            }
+            Err(error) => tracing::debug!(%error, "an epoch is counted with the next block"),
+        }
     }
 }

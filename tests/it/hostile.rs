@@ -1,29 +1,16 @@
 //! Miners with bad intentions cost a validator bounded time and memory, and each gets a fault by name.
 //!
-//! One file per adversary. All of them are on one subnet at once, with one honest miner among them, which must not suffer.
-
-mod another_ask;
-mod drip;
-mod endless;
-mod foreign_tokens;
-mod header_bomb;
-mod impostor;
-mod layer_bomb;
-mod nonsense;
-mod not_finite;
-mod other_bytes;
-mod overflowing;
-mod oversized;
-mod tokenizer_bomb;
-mod truncated;
-mod wanderer;
-mod wrong_shapes;
+//! They are those that the red team plays. All of them are on one subnet at once, with one honest miner among them, which must
+//! not suffer.
 
 use std::{collections::BTreeMap, fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use athanor_chain::{Client, Wallet, wallet::KeyKind};
 use athanor_devnet::{
     Config, Genesis, NeuronGenesis, Sealing, TAO, development_account, development_pair,
+};
+use athanor_localnet::adversary::{
+    Impostor, MALFORMED, MakeMisfit, Misfit, OVERSIZED, UNTRUE, Workshop,
 };
 use athanor_model::DeviceChoice;
 use athanor_net::Ways;
@@ -38,30 +25,16 @@ use futures::StreamExt as _;
 use tokio::sync::broadcast;
 
 use crate::miner::{ENDLESS, NETUID, VALIDATOR, config, student};
-use impostor::{Adversary, Impostor, Workshop};
 
 const HONEST: &str = "Dave";
 /// Memory that all adversaries together may cost the validator at its worst moment, in mebibytes. Each of several claims
 /// gigabytes, and other tests run beside this one.
 const MEMORY_MIB: u64 = 1024;
 
-const ADVERSARIES: [fn(&Workshop<'_>) -> Adversary; 15] = [
-    another_ask::adversary,
-    drip::adversary,
-    endless::adversary,
-    foreign_tokens::adversary,
-    header_bomb::adversary,
-    layer_bomb::adversary,
-    nonsense::adversary,
-    not_finite::adversary,
-    other_bytes::adversary,
-    overflowing::adversary,
-    oversized::adversary,
-    tokenizer_bomb::adversary,
-    truncated::adversary,
-    wanderer::adversary,
-    wrong_shapes::adversary,
-];
+/// Everything that a misfit can serve or say.
+fn adversaries() -> impl Iterator<Item = MakeMisfit> {
+    MALFORMED.into_iter().chain([OVERSIZED]).chain(UNTRUE)
+}
 
 fn spec() -> SubnetSpec {
     let mut spec = SubnetSpec::local();
@@ -71,7 +44,7 @@ fn spec() -> SubnetSpec {
     spec
 }
 
-fn genesis(adversaries: &[Adversary]) -> Genesis {
+fn genesis(adversaries: &[Misfit]) -> Genesis {
     let mut genesis = Genesis::development(Duration::from_secs(12));
     let subnet = &mut genesis.subnets[0];
     // Half a minute per epoch.
@@ -98,8 +71,10 @@ async fn every_hostile_miner_gets_its_fault_and_costs_little() {
     let workshop = Workshop {
         directory: directory.path(),
         honest: &honest,
+        spec: &spec(),
     };
-    let adversaries: Vec<Adversary> = ADVERSARIES.iter().map(|make| make(&workshop)).collect();
+    let adversaries: Vec<Misfit> = adversaries().map(|make| make(&workshop).unwrap()).collect();
+    assert_eq!(adversaries.len(), 15);
     let told: Vec<_> = adversaries
         .iter()
         .map(|it| (it.name, it.fault, it.evidence))
@@ -116,8 +91,13 @@ async fn every_hostile_miner_gets_its_fault_and_costs_little() {
     honest_config.spec = spec();
     let miner = athanor_miner::start(honest_config).await.unwrap();
     let mut impostors = Vec::new();
-    for adversary in adversaries {
-        impostors.push(Impostor::start(adversary, &spec(), &chain).await);
+    for misfit in adversaries {
+        let (pair, seed) = (
+            development_pair(misfit.name),
+            development_account(misfit.name),
+        );
+        let started = Impostor::start(misfit, pair, seed, &spec(), &chain).await;
+        impostors.push(started.unwrap());
     }
     next_epoch(&chain).await;
 

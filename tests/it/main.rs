@@ -23,6 +23,7 @@ mod network;
 mod once;
 mod openai;
 mod operator;
+mod red_team;
 mod relay;
 mod rig;
 mod rude;

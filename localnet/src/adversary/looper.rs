@@ -2,41 +2,26 @@
 //!
 //! Expected: no fault, as the answers are its own draws, but a liveliness near 0, which caps what it earns.
 
-use std::path::Path;
+use athanor_miner::Behaviour as Conduct;
 
-use athanor_model::{
-    Checkpoint, HostTensor, Precision, Tensors, TrainingSummary,
-    checkpoint::{CheckpointError, Provenance},
-};
+use super::{AttackError, Driver, Scene, Seat, Stage, forge};
 
-/// How much sharper the looper's logits are than the victim's: at temperature 1 it must not wander off.
+/// How much sharper its logits are than a student's: at temperature 1 it must not wander off.
 const SHARPNESS: f32 = 8.0;
 
-/// Writes a degenerate copy of `student` to `dir`: its layers add nothing to the residual stream, so with tied
-/// embeddings the likeliest next token is the last one.
-pub fn degrade(student: &Checkpoint, dir: &Path) -> Result<Checkpoint, CheckpointError> {
-    let mut degenerate = Tensors::new();
-    for (name, tensor) in student.tensors()?.iter() {
-        let HostTensor { shape, mut data } = tensor.clone();
-        if name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") {
-            data.fill(0.0);
-        }
-        if name == "model.norm.weight" {
-            data.fill(SHARPNESS);
-        }
-        degenerate.insert(name, HostTensor { shape, data });
-    }
-    let provenance = Provenance {
-        parent: None,
-        training: TrainingSummary::default(),
-    };
-    let tokenizer = student.tokenizer_json()?;
-    Checkpoint::write(
-        dir,
-        &student.config,
-        &degenerate,
-        &tokenizer,
-        &provenance,
-        Precision::F32,
-    )
+/// See the module.
+pub(super) const DRIVER: Driver = Driver {
+    name: "looper",
+    stage: Stage::Models,
+    begins_after: 0,
+    seats: &[Seat::Miner],
+    cannot_show: None,
+    act: |scene| Box::pin(act(scene)),
+};
+
+async fn act(scene: Scene) -> Result<(), AttackError> {
+    let tensors = forge::degenerate(&scene.untrained.tensors()?, SHARPNESS);
+    let dir = scene.dir.join("looper");
+    let looper = forge::rewritten(&scene.untrained, &tensors, scene.seed, &dir)?;
+    scene.serve(&looper, Conduct::Honest).await
 }

@@ -1,0 +1,23 @@
+//! Republishes the best honest miner's checkpoint with its units rescaled, so that other tensors say the same.
+//!
+//! Expected: no fault, as for a noisy copy; shown as `same_class`, because the distance of the weights sees through scales.
+
+use athanor_miner::Behaviour as Conduct;
+
+use super::{AttackError, Driver, Scene, Seat, Stage, forge};
+
+/// See the module.
+pub(super) const DRIVER: Driver = Driver {
+    name: "rescaled_copy",
+    stage: Stage::Models,
+    begins_after: 0,
+    seats: &[Seat::Miner],
+    cannot_show: Some("what honest miners gain by training while the copy is being made, and what the copier saves by not training"),
+    act: |scene| Box::pin(act(scene)),
+};
+
+async fn act(scene: Scene) -> Result<(), AttackError> {
+    let rescaled = forge::rescaled(&scene.best.tensors()?, scene.seed);
+    let copy = forge::rewritten(&scene.best, &rescaled, scene.seed, &scene.dir.join("copy"))?;
+    scene.serve(&copy, Conduct::Honest).await
+}
