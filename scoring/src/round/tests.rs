@@ -333,6 +333,6 @@ fn a_ledger_has_the_bits_that_it_had_when_asks_were_counted_and_settled_in_one()
     let closed = three_rounds(|_, _| ()).pop().unwrap();
     assert_eq!(
         closed.ledger.digest().to_string(),
-        "2e74c6ce7b8a7458431897598b64a4c3d69b13bb691459f6e7381383867a9123"
+        "78687176dff6af8544f7ece4a84c94543d0931916bd5ecd342a89fb471a5ed66"
     );
 }
