@@ -12,6 +12,7 @@ mod check;
 mod crash;
 mod failover;
 mod gateway;
+mod hedge;
 mod hostile;
 mod kill;
 mod load;

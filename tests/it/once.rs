@@ -112,7 +112,7 @@ async fn a_dry_run_sends_nothing_and_once_sets_weights_once() {
     let (stranger, _) = run(command(&["once"], "nobody")).await;
     assert_eq!(
         stranger.status.code(),
-        Some(1),
+        Some(2),
         "{}",
         text(&stranger.stdout)
     );

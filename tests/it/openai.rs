@@ -1,6 +1,6 @@
 //! A validator's gateway over a real socket, with real miners behind it: what OpenAI's clients rely on, and what proves it.
 
-mod service;
+pub(crate) mod service;
 
 use std::{
     collections::HashSet,

@@ -15,14 +15,14 @@ use athanor_distill::{
     bundled,
     init::{self, StudentPlan},
 };
-use athanor_miner::{EngineSettings, Miner, MinerConfig, admission::Allowance};
+use athanor_miner::{Behaviour, EngineSettings, Miner, MinerConfig, admission::Allowance};
 use athanor_model::{Checkpoint, DeviceChoice, Precision, checkpoint::Provenance};
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
 use athanor_spec::{NetUid, SigningContext, SubnetSpec};
 use athanor_validator::{
     Submission, Validator, ValidatorConfig,
-    gateway::{GatewayConfig, KeyLimits, KeyStore},
+    gateway::{GatewayConfig, HedgeParams, KeyLimits, KeyStore},
 };
 use serde_json::Value;
 use tokio::{
@@ -48,6 +48,15 @@ pub(crate) struct Service {
     pub(crate) metrics: Metrics,
     pub(crate) chain: Chain,
     _devnet: Devnet,
+}
+
+/// How miners serve, and the gateway asks them.
+#[derive(Default)]
+pub(crate) struct Terms {
+    pub(crate) allowance: Allowance,
+    pub(crate) behaviour: Behaviour,
+    /// The default if there is none.
+    pub(crate) hedge: Option<HedgeParams>,
 }
 
 /// What came back.
@@ -95,6 +104,15 @@ impl Service {
 
     /// With miners that serve one validator that much.
     pub(crate) async fn start_with(count: usize, allowance: Allowance) -> Self {
+        let terms = Terms {
+            allowance,
+            ..Terms::default()
+        };
+        Self::start_on(count, terms).await
+    }
+
+    /// With miners and a gateway on these terms.
+    pub(crate) async fn start_on(count: usize, terms: Terms) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut genesis = Genesis::development(Duration::from_secs(12));
         let subnet = &mut genesis.subnets[0];
@@ -130,10 +148,10 @@ impl Service {
                 model: model.dir.clone(),
                 device: DeviceChoice::Cpu,
                 engine: EngineSettings::default(),
-                allowance,
+                allowance: terms.allowance,
                 upkeep: Default::default(),
                 distill: None,
-                behaviour: Default::default(),
+                behaviour: terms.behaviour.clone(),
                 feed: Feed::new(),
                 metrics: Metrics::default(),
             };
@@ -141,7 +159,10 @@ impl Service {
             checkpoints.push(model);
         }
         let data_dir: PathBuf = directory.path().join("validator");
-        let gateway = GatewayConfig::at(([127, 0, 0, 1], 0).into(), &data_dir);
+        let mut gateway = GatewayConfig::at(([127, 0, 0, 1], 0).into(), &data_dir);
+        if let Some(hedge) = terms.hedge {
+            gateway.hedge = hedge;
+        }
         let keys = KeyStore::new(gateway.keys.clone());
         let generous = KeyLimits {
             tokens_per_minute: 100_000_000,
