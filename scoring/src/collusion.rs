@@ -11,6 +11,7 @@ pub mod lazy;
 pub mod leak;
 pub mod population;
 pub mod shared_backend;
+pub mod watched;
 pub mod weight_copying;
 
 /// A pair of members, the smaller index first.

@@ -24,6 +24,8 @@ use redb::{
 };
 use thiserror::Error;
 
+mod watched;
+
 pub use athanor_scoring::round::Claim;
 pub use athanor_spec::Account;
 
@@ -188,6 +190,7 @@ impl Book {
             transaction.open_table(CROWN)?;
             transaction.open_table(ROUNDS)?;
             transaction.open_table(CLOSED)?;
+            transaction.open_table(watched::WATCHED)?;
         }
         transaction.commit()?;
         Ok(Self {
@@ -556,4 +559,4 @@ fn decode<T: DecodeAll>(table: &'static str, mut bytes: &[u8]) -> Result<T, Book
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

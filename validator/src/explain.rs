@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{
     archive::Archive,
     book::{Book, BookError},
+    watch,
 };
 
 mod findings;
@@ -142,6 +143,9 @@ pub struct Held {
     pub earlier: Option<Earlier>,
     /// Rounds that this validator has closed and still keeps.
     pub rounds: u32,
+    /// With whom it is seen to act together. Shown; no pay depends on it.
+    #[serde(default)]
+    pub together: Vec<String>,
 }
 
 /// What a round gave a miner.
@@ -255,6 +259,7 @@ pub fn held(
         }),
         None => None,
     };
+    let seed = closed.last().map_or([0; 32], |(head, _)| head.seed);
     let weight = closed.last().map(|(head, closed)| {
         let uid = head.miner(&account).map(|miner| miner.uid);
         Given {
@@ -294,6 +299,7 @@ pub fn held(
         weight,
         earlier,
         rounds: count(closed.len()),
+        together: watch::lines(&watch::summary(book, &seed)?, Some(&account.hotkey)),
     })
 }
 

@@ -36,6 +36,7 @@ pub mod status;
 pub mod teacher;
 mod verdict;
 pub mod verify;
+pub mod watch;
 
 pub use config::{RunError, StartError, Submission, ValidatorConfig};
 pub use run::{Validator, start};

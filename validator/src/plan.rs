@@ -121,6 +121,12 @@ pub fn opens(round_seed: &[u8; 32], request: &Digest, round: &RoundParams) -> bo
     coin.random_bool(round.opening_share)
 }
 
+/// Whether a miner takes part in a load probe of the round, by a coin of its own.
+pub fn takes_part(round_seed: &[u8; 32], miner: &Hotkey, probe: u32) -> bool {
+    let salt = seed::salt(round_seed, miner);
+    ChaCha20Rng::from_seed(seed::probe(&salt, probe)).random()
+}
+
 /// Plans a round: families drawn independently per prompt (never in blocks, which
 /// would break the sequential tests), scattered over `window_blocks` blocks.
 ///
@@ -180,7 +186,7 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
         let alone = rng.random_range(0..self.window_blocks.max(1));
         let seed = rng.random();
         let is_shared = shared.is_some();
-        let load = self.load_probe(&salt, index);
+        let load = self.load_probe(&miner, index);
         let block_offset = load.map_or(alone, |probe| self.probe_offset(probe));
         let prompt = shared.unwrap_or_else(|| {
             // The first places are those of the shared prompts.
@@ -208,15 +214,14 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
 
     /// The load probe that an ask of a miner belongs to: after the shared prompts, `load_streams` indices for each probe,
     /// of which a miner takes part in every second one by a coin of its own.
-    fn load_probe(&self, salt: &[u8; 32], index: u32) -> Option<u32> {
+    fn load_probe(&self, miner: &Hotkey, index: u32) -> Option<u32> {
         let service = &self.spec.service;
         let own = index.checked_sub(shared_prompts(&self.spec.round))?;
         let probe = own / service.load_streams.max(1);
         if probe >= service.load_probes {
             return None;
         }
-        let mut coin = ChaCha20Rng::from_seed(seed::probe(salt, probe));
-        coin.random::<bool>().then_some(probe)
+        takes_part(&self.seed, miner, probe).then_some(probe)
     }
 
     /// The moment of a probe, the same for all who take part.

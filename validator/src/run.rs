@@ -23,6 +23,7 @@ use athanor_node::{
     control::Control,
     metrics::Phase,
 };
+use athanor_scoring::collusion::watched::SeenWeights;
 use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
 use futures::StreamExt as _;
 use tokio::{
@@ -153,6 +154,8 @@ struct Loop {
     /// Rounds that were brought to their end since the start, and the last of them.
     rounds_done: u64,
     last_done: Option<Round>,
+    /// The weights that were on chain as the round under way began, for display.
+    weighed: Option<(Round, SeenWeights)>,
     /// The round that began too long ago for one who is to hold whole ones.
     missed: Option<Round>,
     cancel: CancellationToken,
@@ -349,6 +352,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         joined: HashMap::new(),
         rounds_done: 0,
         last_done: None,
+        weighed: None,
         missed: None,
         cancel: cancel.clone(),
     };

@@ -8,7 +8,10 @@ use std::{
 use athanor_chain::Client as Chain;
 use athanor_node::{Feed, Metrics, metrics::Phase};
 use athanor_scoring::readiness::Readiness;
-use athanor_spec::{Hotkey, NetUid, Round, telemetry::Event};
+use athanor_spec::{
+    Hotkey, NetUid, Round,
+    telemetry::{CollusionSummary, Event},
+};
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
@@ -63,6 +66,8 @@ pub struct Status {
     pub weights: WeightsStatus,
     /// What it knows of the miners, at the end of the last round.
     pub readiness: Option<Readiness>,
+    /// What it sees of collusion, over the rounds up to the last. Shown; no pay depends on it.
+    pub collusion: Option<CollusionSummary>,
     /// What somebody has to know of.
     pub alarms: Alarms,
 }
@@ -137,6 +142,7 @@ struct Live {
     readiness: Option<Readiness>,
     last_weights: Option<Became>,
     was_registered: bool,
+    collusion: Option<CollusionSummary>,
     alarms: Alarms,
 }
 
@@ -322,6 +328,11 @@ impl Board {
         });
     }
 
+    /// What the rounds so far show of collusion.
+    pub(crate) fn collusion(&self, seen: CollusionSummary) {
+        self.note(|live| live.collusion = Some(seen));
+    }
+
     /// What became of a round's weights.
     pub(crate) fn weights(&self, became: Became) {
         let done = !matches!(became, Became::Failed(_));
@@ -450,6 +461,7 @@ impl Board {
                 cutoff_blocks: countdown.and_then(|countdown| countdown.activity_cutoff),
             },
             readiness,
+            collusion: self.note(|live| live.collusion.clone()),
             alarms,
         }
     }

@@ -56,6 +56,27 @@ pub fn abba(log_rates: [f32; 4], in_first_half: bool) -> f32 {
 /// The pairs with evidence, at false discovery rate `q`; those below the screen are left out with e = 0. Blocks are in
 /// the order in which they were run. Cost: a dot product per pair.
 pub fn test(blocks: &[LoadBlock], q: f64) -> Vec<SharedBackend> {
+    found(blocks, q, |block, miners| {
+        expected_side(&block.first_half[..miners])
+    })
+}
+
+/// The same where every miner's side is a fair coin of its own and only those on the first side were loaded: whatever is
+/// known of one miner, the other one's side is +1 or -1 alike. `contrasts` are log-rates of those that were loaded.
+pub fn test_by_coins(blocks: &[LoadBlock], q: f64) -> Vec<SharedBackend> {
+    let mut found = found(blocks, q, |_, _| 0.0);
+    for pair in &mut found {
+        // Apart, neither loses in a phase of the other's: what both lose together is the whole of it.
+        pair.log_rate_change *= 2.0;
+    }
+    found
+}
+
+fn found(
+    blocks: &[LoadBlock],
+    q: f64,
+    expected: impl Fn(&LoadBlock, usize) -> f64,
+) -> Vec<SharedBackend> {
     let miners = blocks
         .iter()
         .map(|block| block.contrasts.len())
@@ -71,10 +92,7 @@ pub fn test(blocks: &[LoadBlock], q: f64) -> Vec<SharedBackend> {
         })
         .collect();
     let stakes: Vec<Vec<f32>> = (0..miners).map(|miner| stakes(blocks, miner)).collect();
-    let expected: Vec<f64> = blocks
-        .iter()
-        .map(|block| expected_side(&block.first_half[..miners]))
-        .collect();
+    let expected: Vec<f64> = blocks.iter().map(|block| expected(block, miners)).collect();
     // x = side_a side_b, so that the sum of x g over blocks is a dot product of vectors of one miner each.
     let staked: Vec<Vec<f32>> = (0..miners)
         .map(|miner| {

@@ -59,7 +59,8 @@ fn leaf(id: u8, index: u32) -> Leaf {
     }
 }
 
-fn head(round: u64) -> Head {
+/// The head of a round with two miners.
+pub(crate) fn head(round: u64) -> Head {
     let miner = |id: u8| SeenMiner {
         account: account(id),
         uid: Uid(id.into()),

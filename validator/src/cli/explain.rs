@@ -202,6 +202,9 @@ impl Explanation {
         if let Some(measured) = &held.measured {
             describe_measured(text, measured)?;
         }
+        for line in &held.together {
+            writeln!(text, "together    {line}; no pay depends on it")?;
+        }
         for (name, view) in [("last round", &held.last), ("open round", &held.open)] {
             if let Some(view) = view {
                 describe_round(text, name, view)?;

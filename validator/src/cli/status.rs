@@ -6,7 +6,7 @@ use athanor_node::{SubnetArgs, WalletArgs, control::ControlError};
 use clap::Args;
 
 use super::{CliError, data::DataArgs};
-use crate::{control, status::Status};
+use crate::{control, status::Status, watch};
 
 /// Settings of `status`.
 #[derive(Clone, Debug, Args)]
@@ -137,6 +137,19 @@ fn describe(text: &mut String, status: &Status) -> std::fmt::Result {
     for (what, blocks) in next {
         if let Some(blocks) = blocks {
             writeln!(text, "            {blocks} blocks until {what}")?;
+        }
+    }
+    if let Some(seen) = &status.collusion {
+        let lines = watch::lines(seen, None);
+        let rounds = seen.rounds;
+        match lines.is_empty() {
+            true => writeln!(
+                text,
+                "together    nobody is seen to act with others, over {rounds} rounds"
+            )?,
+            false => lines
+                .iter()
+                .try_for_each(|line| writeln!(text, "together    {line}"))?,
         }
     }
     for (name, alarm) in &status.alarms {

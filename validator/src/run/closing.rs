@@ -17,6 +17,7 @@ use crate::{
     book::ClosedRound,
     config::{CloseError, RunError, Submission},
     status::Became,
+    watch,
 };
 
 /// A ledger is kept beside the transcript of every so many rounds: whoever checks begins at most this far back.
@@ -58,7 +59,30 @@ impl Loop {
         if let Some(active) = self.round.as_mut() {
             active.submitted = submitted;
         }
+        if known.is_none() {
+            self.watch(&head).await;
+        }
         Ok(())
+    }
+
+    /// Says what the rounds so far show of collusion. After the weights, which do not wait for it and do not depend on it.
+    async fn watch(&self, head: &Head) {
+        let (book, seed) = (self.book.clone(), head.seed);
+        let seen = tokio::task::spawn_blocking(move || watch::summary(&book, &seed)).await;
+        let seen = match seen {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => return tracing::error!(%error, "cannot look for collusion"),
+            Err(error) => return tracing::error!(%error, "cannot look for collusion"),
+        };
+        for line in watch::lines(&seen, None) {
+            tracing::info!(round = %head.round, "{line}");
+        }
+        self.board.collusion(seen.clone());
+        self.config.feed.send(Event::Collusion {
+            validator: self.signer.hotkey(),
+            round: head.round,
+            seen,
+        });
     }
 
     /// What the ledger knows of a round's miners.
@@ -79,6 +103,8 @@ impl Loop {
             .collect();
         let (book, archive) = (self.book.clone(), self.archive.clone());
         let spec = self.config.spec.clone();
+        let weighed = self.weighed.as_ref().filter(|(of, _)| *of == head.round);
+        let weights = weighed.map(|(_, seen)| seen.clone());
         let work = move || {
             let round = head.round;
             let seen = book.seen(round)?;
@@ -101,6 +127,10 @@ impl Loop {
                 ledger: closed.ledger.digest(),
             };
             book.close(round, (&before, &closed.ledger), &row)?;
+            // After the ledger, which does not wait for what is shown.
+            if let Err(error) = book.watch(round, &watch::watched(&transcript, &spec, weights)) {
+                tracing::error!(%error, %round, "what the round shows of collusion is not kept");
+            }
             Ok::<_, CloseError>((transcript.head, closed, row))
         };
         let (head, closed, row) = tokio::task::spawn_blocking(work).await??;

@@ -18,6 +18,7 @@ use crate::{
     plan,
     round::{ActiveRound, RoundMiner, Timetable, miners_of},
     seed::{self, SeedInput},
+    watch,
 };
 
 impl Loop {
@@ -135,6 +136,17 @@ impl Loop {
             block: timetable.first,
             asks: u32::try_from(plan.len()).unwrap_or(u32::MAX),
         });
+        self.weighed = match self.chain.weights(netuid).await {
+            Ok(rows) => {
+                let seen = watch::weights(&metagraph, &rows, &head.seed);
+                seen.map(|seen| (round, seen))
+            }
+            // For display: no round waits for it.
+            Err(error) => {
+                tracing::debug!(%error, "the weights of this epoch are not looked at");
+                None
+            }
+        };
         self.board
             .begins(round, &timetable, miners.len(), plan.len());
         let known = head.miners.iter().map(|miner| &miner.account);

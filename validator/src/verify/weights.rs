@@ -71,29 +71,18 @@ pub(super) fn same_row(derived: &[(Uid, u16)], on_chain: &[(Uid, u16)]) -> bool 
 
 #[cfg(test)]
 mod tests {
-    use athanor_scoring::{allocate::ChainLimits, transcript::Head};
-    use athanor_spec::{BlockNumber, Hotkey, NetUid};
+    use athanor_scoring::transcript::Head;
 
     use super::*;
+    use crate::book;
 
     /// A round without miners, whose only claim is where it stands in the line.
     fn empty(round: u64, previous: Option<Digest>, ledger: Digest) -> Transcript {
         let head = Head {
-            genesis: Digest([1; 32]),
-            netuid: NetUid(1),
-            spec: Digest([2; 32]),
-            calibration: Digest([3; 32]),
-            validator: Hotkey([4; 32]),
-            round: Round(round),
-            first_block: BlockNumber(5),
-            block_hash: Digest([6; 32]),
-            ask_blocks: 7,
-            seed: [8; 32],
-            proof: vec![9; 96],
-            limits: ChainLimits::NONE,
             previous,
             ledger,
             miners: Vec::new(),
+            ..book::tests::head(round)
         };
         Transcript::new(head, Vec::new())
     }

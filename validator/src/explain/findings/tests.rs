@@ -56,6 +56,7 @@ fn held() -> Held {
         }),
         earlier: None,
         rounds: 3,
+        together: Vec::new(),
     }
 }
 
