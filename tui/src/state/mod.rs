@@ -276,6 +276,21 @@ impl State {
             .get(*self.slots.get(hotkey)?)
     }
 
+    /// A text with the addresses of hotkeys in it replaced by what a person calls them.
+    pub fn named(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let address = word.trim_end_matches([',', '.', ';', ':', ')']);
+            match (46..=50)
+                .contains(&address.len())
+                .then(|| address.parse::<Hotkey>())
+            {
+                Some(Ok(hotkey)) => self.name(&hotkey) + &word[address.len()..],
+                _ => word.to_owned(),
+            }
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
     /// How a person calls a hotkey: its UID and label, or its shortened address.
     pub fn name(&self, hotkey: &Hotkey) -> String {
         let label = self.labels.get(hotkey);

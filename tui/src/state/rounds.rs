@@ -77,10 +77,8 @@ impl LiveRound {
             self.miners.entry(miner).or_default().step(step);
         }
         match (step, index) {
-            (Step::Asked, Some(index)) => {
-                if self.in_flight.len() < MAX_IN_FLIGHT {
-                    self.in_flight.insert((miner, index), now);
-                }
+            (Step::Asked, Some(index)) if self.in_flight.len() < MAX_IN_FLIGHT => {
+                self.in_flight.insert((miner, index), now);
             }
             (Step::Answered | Step::Void, Some(index)) => {
                 self.in_flight.remove(&(miner, index));

@@ -718,3 +718,19 @@ fn help_closes_before_anything_else_does() {
     screen.apply(Action::Cycle { back: true }, &state);
     assert_eq!(screen.view, View::Log);
 }
+
+#[test]
+fn addresses_in_evidence_become_names() {
+    let state = normal();
+    let address = |uid| hotkey(uid).to_ss58();
+    let text = format!(
+        "committed by {}, not {} nor 5Nobody",
+        address(2),
+        address(99)
+    );
+    let stranger = short(&hotkey(99));
+    assert_eq!(
+        state.named(&text),
+        format!("committed by honest#2, not {stranger} nor 5Nobody")
+    );
+}

@@ -36,7 +36,7 @@ fn as_a_child() {
 
 fn terminal() -> (OwnedFd, OwnedFd) {
     let (mut master, mut slave) = (-1, -1);
-    let mut size = libc::winsize {
+    let size = libc::winsize {
         ws_row: 24,
         ws_col: 80,
         ws_xpixel: 0,
@@ -49,7 +49,7 @@ fn terminal() -> (OwnedFd, OwnedFd) {
             &mut slave,
             ptr::null_mut(),
             ptr::null_mut(),
-            &mut size,
+            &size,
         )
     };
     assert_eq!(opened, 0, "{}", io::Error::last_os_error());

@@ -148,7 +148,7 @@ impl Canvas<'_> {
                 self.state.name(earlier),
                 blocks.1
             ),
-            Some(Suspect::Copy { evidence, .. }) => evidence.clone(),
+            Some(Suspect::Copy { evidence, .. }) => self.state.named(evidence),
             Some(Suspect::Near { found, .. }) => format!(
                 "{} measured {:.4} nats between their log-probabilities{}. Null: independently distilled students. The sample \
                  of the null alone cannot give less than {}; a bound below it is the fitted tail's.",

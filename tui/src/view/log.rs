@@ -71,7 +71,8 @@ pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, see
         width,
         canvas.palette,
     )];
-    lines.extend(page::wrapped(&found[selected].text, width, 0, Style::new()));
+    let text = canvas.state.named(&found[selected].text);
+    lines.extend(page::wrapped(&text, width, 0, Style::new()));
     lines.truncate(WHOLE.into());
     frame.render_widget(Paragraph::new(lines), whole);
     seen.room.rows = list.height;

@@ -150,7 +150,8 @@ impl Canvas<'_> {
         )];
         for cause in explain(self.state, row.neuron) {
             let style = self.cause(&cause);
-            lines.extend(page::wrapped(&cause.to_string(), width, 2, style));
+            let text = self.state.named(&cause.to_string());
+            lines.extend(page::wrapped(&text, width, 2, style));
         }
         lines.truncate(area.height.into());
         lines

@@ -104,12 +104,14 @@ impl Canvas<'_> {
         };
         let mut lines = vec![page::title(heading, width, self.palette)];
         for cause in explain(self.state, row.neuron) {
-            lines.extend(page::wrapped(
-                &cause.to_string(),
-                width,
-                2,
-                self.cause(&cause),
-            ));
+            let text = self.state.named(&cause.to_string());
+            lines.extend(page::wrapped(&text, width, 2, self.cause(&cause)));
+            if let Cause::Accused { fault, .. } = &cause
+                && let Some(meaning) = text::meaning(&fault.kind)
+            {
+                let text = format!("{}: {meaning}", fault.kind);
+                lines.extend(page::wrapped(&text, width, 2, self.palette.bad));
+            }
         }
         let Some(track) = self.state.history.tracks.get(&row.neuron.hotkey) else {
             return lines;
@@ -405,13 +407,13 @@ impl Canvas<'_> {
             let text = format!("{} requests failed, the last: {reason}", known.failures);
             lines.extend(page::wrapped(&text, width, 2, self.palette.warn));
         }
-        for graded in known
-            .grades
-            .values()
-            .filter_map(|it| it.summary.fault.as_ref())
-            .take(4)
-        {
-            let text = format!("{}: {}", graded.kind, graded.evidence);
+        let faults = known.grades.iter().filter_map(|(validator, graded)| {
+            let fault = graded.summary.fault.as_ref()?;
+            Some((validator, fault))
+        });
+        for (validator, fault) in faults.take(4) {
+            let evidence = self.state.named(&fault.evidence);
+            let text = format!("{}: {}: {evidence}", self.state.name(validator), fault.kind);
             lines.extend(page::wrapped(&text, width, 2, self.palette.bad));
         }
         lines

@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// Rows of the facts.
-const FACTS: u16 = 9;
+const FACTS: u16 = 8;
+/// Rows of what shows the selected fault.
+const EVIDENCE: usize = 2;
 /// Columns of a name.
 const NAME: usize = 18;
 
@@ -23,8 +25,8 @@ pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, see
     let room = area.height.saturating_sub(FACTS);
     let wanted = u16::try_from(accused.len().max(1))
         .unwrap_or(u16::MAX)
-        .saturating_add(2);
-    let list = wanted.min(room * 3 / 5).max(3);
+        .saturating_add(if accused.is_empty() { 1 } else { 4 });
+    let list = wanted.min(room * 2 / 3).max(3);
     let [top, middle, bottom] = Layout::vertical([
         Constraint::Length(FACTS),
         Constraint::Length(list),
@@ -173,6 +175,7 @@ impl Canvas<'_> {
         lines
     }
 
+    /// The accused, one a line, with what shows it of the selected one.
     fn found_out(
         &self,
         frame: &mut Frame<'_>,
@@ -181,7 +184,8 @@ impl Canvas<'_> {
         seen: &mut Seen,
     ) {
         let width = usize::from(area.width);
-        let mut lines = vec![page::title("Found out", width, self.palette)];
+        let title = "Found out (Enter: how, and what it cost)";
+        let mut lines = vec![page::title(title, width, self.palette)];
         if accused.is_empty() {
             let text = match self.state.peers.miners.is_empty() {
                 true => " nobody: faults are in the events of validators, and none were heard",
@@ -192,21 +196,37 @@ impl Canvas<'_> {
         }
         lines.push(Line::styled(
             format!(
-                "  {:<NAME$} {:<16} {:>9}  EVIDENCE",
-                "MINER", "FAULT", "LOST TAO"
+                "  {:<NAME$} {:<16} {:<14} {:>9}",
+                "MINER", "FAULT", "ACCUSED BY", "LOST TAO"
             ),
             self.palette.heading,
         ));
         let hotkeys: Vec<_> = accused.iter().map(|row| row.neuron.hotkey).collect();
         let selected = self.screen.selected_row(&hotkeys);
-        let room = usize::from(area.height).saturating_sub(lines.len());
+        let chosen = accused
+            .get(selected.unwrap_or(0))
+            .and_then(NeuronRow::fault);
+        let evidence = chosen.map_or_else(Vec::new, |fault| {
+            let meaning = text::meaning(&fault.kind).map_or(String::new(), |it| format!("{it}; "));
+            let text = format!("{meaning}{}", self.state.named(&fault.evidence));
+            page::wrapped(&text, width.saturating_sub(3), 0, self.palette.bad)
+        });
+        let room = usize::from(area.height)
+            .saturating_sub(lines.len() + evidence.len().min(EVIDENCE))
+            .max(1);
         let first = text::first_row(selected.unwrap_or(0), room, accused.len());
         for (at, row) in accused.iter().enumerate().skip(first).take(room) {
-            lines.push(self.accused(row, selected == Some(at), width));
+            lines.push(self.accused(row, selected == Some(at)));
         }
+        let shown = accused.len().min(room);
+        lines.extend(evidence.into_iter().take(EVIDENCE).map(|line| {
+            let mut spans = vec![Span::raw("  ")];
+            spans.extend(line.spans);
+            Line::from(spans).style(line.style)
+        }));
         seen.list = Rect {
             y: area.y + 2,
-            height: area.height.saturating_sub(2),
+            height: u16::try_from(shown).unwrap_or(u16::MAX),
             ..area
         };
         seen.selected = selected.map(|at| at - first);
@@ -215,22 +235,19 @@ impl Canvas<'_> {
         frame.render_widget(Paragraph::new(lines), area);
     }
 
-    fn accused(&self, row: &NeuronRow<'_>, selected: bool, width: usize) -> Line<'static> {
+    fn accused(&self, row: &NeuronRow<'_>, selected: bool) -> Line<'static> {
         let track = self.state.history.tracks.get(&row.neuron.hotkey);
         let lost = track.map_or(0.0, |track| track.forgone);
-        let (kind, evidence) = row.fault().map_or(("", ""), |fault| {
-            (fault.kind.as_str(), fault.evidence.as_str())
+        let kind = row.fault().map_or("", |fault| fault.kind.as_str());
+        let by = row.verdict.as_ref().map_or(String::new(), |verdict| {
+            format!("{} of {}", verdict.accusers, verdict.graders)
         });
         let name = text::cut(&self.state.name(&row.neuron.hotkey), NAME);
-        let lead = format!("{} {name:<NAME$} ", if selected { '›' } else { ' ' });
-        let kind = format!("{:<16}", text::cut(kind, 16));
-        let lost = format!(" {lost:>9.4}  ");
-        let used = lead.chars().count() + 16 + lost.chars().count();
+        let mark = if selected { '›' } else { ' ' };
         let line = Line::from(vec![
-            Span::raw(lead),
-            Span::styled(kind, self.palette.bad),
-            Span::raw(lost),
-            Span::raw(text::cut(evidence, width.saturating_sub(used))),
+            Span::raw(format!("{mark} {name:<NAME$} ")),
+            Span::styled(format!("{:<16}", text::cut(kind, 16)), self.palette.bad),
+            Span::raw(format!(" {by:<14} {lost:>9.4}")),
         ]);
         match selected {
             true => line.style(self.palette.selected),

@@ -95,6 +95,19 @@ pub(super) fn share(part: u16) -> String {
     format!("{:.3}", f64::from(part) / f64::from(u16::MAX))
 }
 
+/// What a fault's stable name says, for whoever meets it for the first time.
+pub(super) fn meaning(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "wrong_checkpoint" => "its answers are not the draws of the model that it committed to",
+        "copy" => "its model is another miner's, who committed to it earlier",
+        "degenerate" => "its model repeats itself or never ends",
+        "bad_artifact" => "its model's files are not what it committed to, or break a bound",
+        "no_commitment" => "it has committed to no model",
+        "bad_answer" => "its answers break the protocol",
+        _ => return None,
+    })
+}
+
 /// A fault's stable name in at most ten columns.
 pub(super) fn fault(kind: &str) -> String {
     match kind {
