@@ -8,7 +8,10 @@ use athanor_scoring::collusion::{
     cabal::{self, Rows},
     weight_copying::{self, Standing, WeightEpoch},
 };
-use athanor_spec::{BlockNumber, Digest, Hotkey, Uid};
+use athanor_spec::{
+    BlockNumber, Digest, Hotkey, Uid,
+    telemetry::{CoupledSummary, SharedMachineSummary},
+};
 
 use super::{Filter, History, Order, Resemblance, Snapshot, State, history::weight_in};
 
@@ -89,6 +92,20 @@ pub enum Suspect {
         /// What it measured.
         found: Resemblance,
     },
+    /// A validator finds that two miners slow down when they are loaded together.
+    SharedMachine {
+        /// The validator.
+        by: Hotkey,
+        /// What it measured.
+        found: SharedMachineSummary,
+    },
+    /// A validator finds that two miners get slow at the same times: a screen, which accuses nobody.
+    Coupled {
+        /// The validator.
+        by: Hotkey,
+        /// What it measured.
+        found: CoupledSummary,
+    },
     /// A validator whose weights hold this much of its own.
     Copies(CopyFinding),
     /// Validators that lift the same miners.
@@ -102,6 +119,8 @@ impl Suspect {
             Self::Identical { later, .. } | Self::Copy { later, .. } | Self::Near { later, .. } => {
                 *later
             }
+            Self::SharedMachine { found, .. } => found.a,
+            Self::Coupled { found, .. } => found.a,
             Self::Copies(found) => found.validator,
             Self::Together(group) => group.validators.first().copied().unwrap_or(Hotkey([0; 32])),
         }
@@ -163,6 +182,30 @@ pub fn suspects(state: &State) -> Vec<Suspect> {
                 found: found.clone(),
             }),
     );
+    // Of the validators that tell of it, the one with the most stake has seen the most.
+    let told = state
+        .peers
+        .validators
+        .iter()
+        .filter_map(|(by, known)| Some((by, known.collusion.as_ref()?)))
+        .max_by_key(|(by, _)| state.neuron(by).map(|neuron| neuron.stake));
+    if let Some((by, seen)) = told {
+        let by = *by;
+        let mut shared = seen.shared_machines.clone();
+        shared.sort_by(|a, b| b.e_value.total_cmp(&a.e_value));
+        found.extend(
+            shared
+                .into_iter()
+                .map(|found| Suspect::SharedMachine { by, found }),
+        );
+        let mut coupled = seen.coupled_latency.clone();
+        coupled.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
+        found.extend(
+            coupled
+                .into_iter()
+                .map(|found| Suspect::Coupled { by, found }),
+        );
+    }
     found.extend(state.findings.copying.iter().cloned().map(Suspect::Copies));
     found.extend(state.findings.group.iter().cloned().map(Suspect::Together));
     found

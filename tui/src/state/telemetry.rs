@@ -8,7 +8,7 @@ use std::{
 use athanor_chain::Neuron;
 use athanor_spec::{
     BlockNumber, Digest, Epoch, Hotkey, Round,
-    telemetry::{Event, FaultSummary, GradeSummary, HeldOut, RecordSummary},
+    telemetry::{CollusionSummary, Event, FaultSummary, GradeSummary, HeldOut, RecordSummary},
 };
 
 use super::{Latency, LiveRound, Series, log::printable, rounds::Step};
@@ -19,6 +19,8 @@ pub(super) const MAX_HOTKEYS: usize = 4096;
 const MAX_GRADERS: usize = 128;
 /// Pairs of models that were found too near to each other, and alarms, remembered at most.
 const MAX_FINDINGS: usize = 1024;
+/// Pairs kept of what a validator's tests say.
+const MAX_PAIRS: usize = 64;
 /// Swaps remembered per miner.
 const MAX_SWAPS: usize = 24;
 
@@ -131,6 +133,8 @@ pub struct Validator {
     pub round: Option<LiveRound>,
     /// What it knew at the end of the last round.
     pub learnt: Option<Learnt>,
+    /// What its tests of many rounds say.
+    pub collusion: Option<CollusionSummary>,
     /// What comes next for its weights.
     pub due: Option<Due>,
     /// Its last commit: the block of the extrinsic, the first block of the reveal, and what became of it.
@@ -376,8 +380,22 @@ impl Peers {
                     known.vote = Some(VoteRecord { epoch, block });
                 }
             }
-            // No view shows it yet.
-            Event::Collusion { .. } => {}
+            Event::Collusion {
+                validator,
+                mut seen,
+                ..
+            } => {
+                seen.shared_machines.truncate(MAX_PAIRS);
+                seen.coupled_latency.truncate(MAX_PAIRS);
+                seen.copying.truncate(MAX_GRADERS);
+                if let Some(cabal) = &mut seen.cabal {
+                    cabal.validators.truncate(MAX_GRADERS);
+                    cabal.miners.truncate(MAX_PAIRS);
+                }
+                if let Some(known) = entry(&mut self.validators, validator) {
+                    known.collusion = Some(seen);
+                }
+            }
             Event::AskFailed {
                 validator,
                 miner,

@@ -734,3 +734,52 @@ fn addresses_in_evidence_become_names() {
         format!("committed by honest#2, not {stranger} nor 5Nobody")
     );
 }
+
+#[test]
+fn what_a_validator_tells_of_collusion_is_bounded_and_ranked() {
+    use athanor_spec::telemetry::{CollusionSummary, CoupledSummary, SharedMachineSummary};
+    let mut state = normal();
+    let pair = |n: u16| SharedMachineSummary {
+        a: hotkey(2),
+        b: hotkey(3),
+        e_value: f64::from(n),
+        log_rate_change: -0.7,
+        rejected: n > 90,
+    };
+    let seen = CollusionSummary {
+        rounds: 9,
+        shared_machines: (0..100).map(pair).collect(),
+        coupled_latency: vec![CoupledSummary {
+            a: hotkey(4),
+            b: hotkey(2),
+            correlation: 0.4,
+            p_value: 0.02,
+        }],
+        ..CollusionSummary::default()
+    };
+    tell(
+        &mut state,
+        Event::Collusion {
+            validator: hotkey(0),
+            round: Default::default(),
+            seen,
+        },
+    );
+    check_sizes(&state);
+    let found = suspects(&state);
+    let shared = found
+        .iter()
+        .filter(|it| matches!(it, Suspect::SharedMachine { .. }))
+        .count();
+    assert_eq!(shared, 64);
+    let first = found.iter().find_map(|it| match it {
+        Suspect::SharedMachine { found, .. } => Some(found.e_value),
+        _ => None,
+    });
+    assert_eq!(first, Some(63.0), "the strongest comes first");
+    assert!(
+        found
+            .iter()
+            .any(|it| matches!(it, Suspect::Coupled { .. }) && it.whom() == hotkey(4))
+    );
+}

@@ -139,10 +139,7 @@ impl Canvas<'_> {
             return lines;
         };
         lines.push(Line::styled(
-            format!(
-                "{:<17}{:>8}  {:>8} {:>7}",
-                "SHARE OF PAY", "NOW", "THEN", "CHANGE"
-            ),
+            format!("{:<13}{:>7} {:>7} {:>7}", "PAY", "NOW", "THEN", "CHANGE"),
             self.palette.heading,
         ));
         let total = |pays: &[Pay]| {
@@ -167,7 +164,7 @@ impl Canvas<'_> {
         // Whom it concerns most comes first.
         rows.sort_by(|a, b| change(b).total_cmp(&change(a)).then(a.0.cmp(&b.0)));
         let room = usize::from(area.height).saturating_sub(lines.len());
-        let columns = width.saturating_sub(46).min(30);
+        let columns = width.saturating_sub(40).min(30);
         for (uid, before, after) in rows.into_iter().take(room) {
             let change = (after - before) * 100.0;
             let style = match change {
@@ -177,8 +174,8 @@ impl Canvas<'_> {
             };
             lines.push(Line::from(vec![
                 Span::raw(format!(
-                    "{:<17}{:>7.2}% {:>8.2}% ",
-                    text::cut(&self.validator_name(uid), 16),
+                    "{:<13}{:>6.2}% {:>6.2}% ",
+                    text::cut(&self.validator_name(uid), 12),
                     before * 100.0,
                     after * 100.0
                 )),

@@ -22,7 +22,7 @@ pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, see
     let width = usize::from(area.width).saturating_sub(1);
     let selected = canvas.screen.row().min(found.len().saturating_sub(1));
     let mut lines = vec![Line::styled(
-        format!("  {:<12}{:<26}{:>11}  VERDICT", "KIND", "WHO", "p"),
+        format!("  {:<13}{:<25}{:>11}  VERDICT", "KIND", "WHO", "p"),
         canvas.palette.heading,
     )];
     let room = usize::from(list.height).saturating_sub(1);
@@ -82,6 +82,27 @@ impl Canvas<'_> {
                 found.verdict.clone(),
                 self.palette.warn,
             ),
+            Suspect::SharedMachine { found, .. } => (
+                "one machine",
+                format!("{} & {}", name(&found.a), name(&found.b)),
+                format!("e {}", text::scientific(found.e_value)),
+                match found.rejected {
+                    true => "they share a machine".to_owned(),
+                    false => "not enough to tell".to_owned(),
+                },
+                if found.rejected {
+                    self.palette.bad
+                } else {
+                    self.palette.dim
+                },
+            ),
+            Suspect::Coupled { found, .. } => (
+                "slow at once",
+                format!("{} & {}", name(&found.a), name(&found.b)),
+                text::scientific(found.p_value),
+                format!("a screen only (r {:+.2})", found.correlation),
+                self.palette.dim,
+            ),
             Suspect::Copies(found) => {
                 let (standing, style) = self.standing_of(found.standing);
                 (
@@ -114,8 +135,8 @@ impl Canvas<'_> {
         let mark = if selected { '›' } else { ' ' };
         let line = Line::from(vec![
             Span::raw(format!(
-                "{mark} {kind:<12}{:<26}{p:>11}  ",
-                text::cut(&who, 25)
+                "{mark} {kind:<13}{:<25}{p:>11}  ",
+                text::cut(&who, 24)
             )),
             Span::styled(verdict, style),
         ]);
@@ -158,6 +179,18 @@ impl Canvas<'_> {
                     ", and {distance:.3} between their weights"
                 )),
                 text::scientific(found.p_smallest)
+            ),
+            Some(Suspect::SharedMachine { by, found }) => format!(
+                "{} loaded both at once: their log-rates change by {:+.2} (-0.69 is a halving). Null: they have nothing to do \
+                 with each other; the e-value is the product over all load probes, the correction e-BH over all pairs.",
+                self.state.name(by),
+                found.log_rate_change
+            ),
+            Some(Suspect::Coupled { by, found }) => format!(
+                "{} finds the times of the two correlated by {:+.2} beyond what region, prompt and hour explain. Null: circular \
+                 shifts of one against the other. It accuses nobody.",
+                self.state.name(by),
+                found.correlation
             ),
             Some(Suspect::Copies(found)) => format!(
                 "Innovations correlate by {:+.2} ({:+.2} to {:+.2}) over {} epochs; null: at least half as much as the median \

@@ -300,13 +300,15 @@ impl Canvas<'_> {
             ("registration, TAO", &history.price),
         ];
         for (name, series) in curves {
+            let points = series.resampled(width.saturating_sub(29));
+            let most = points.iter().copied().fold(0.0, f64::max);
             let last = series
                 .last()
                 .map_or("-".to_owned(), |last| format!("{last:.4}"));
             lines.push(Line::from(vec![
                 Span::styled(format!("{name:<18}"), self.palette.dim),
                 Span::styled(
-                    chart::spark(&series.resampled(width.saturating_sub(29)), None),
+                    chart::spark(&points, Some((0.0, most))),
                     self.palette.series,
                 ),
                 Span::raw(format!(" {last}")),
