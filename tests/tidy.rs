@@ -32,6 +32,7 @@ const GRAPH: &[(&str, &[&str])] = &[
             "athanor-spec",
             "athanor-scoring",
             "athanor-chain",
+            "athanor-node",
             "athanor-cli",
         ],
     ),

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use athanor_chain::Neuron;
 use athanor_net::{NetHandle, PeerAddress};
 use athanor_node::axon::{Axon, told};
+use athanor_spec::Commitment;
 
 use crate::{MinerConfig, StartError, publish::record, store::Kept};
 
@@ -21,10 +22,15 @@ pub(crate) async fn announce(
 ) -> Result<(), StartError> {
     let netuid = config.spec.subnet.netuid;
     let record = record(serving.digest(), address.peer_key, &config.spec);
-    if neuron
-        .commitment
-        .is_none_or(|(on_chain, _)| on_chain != record)
-    {
+    // Of two that commit to the same tensors the earlier is paid, so a change of the spec alone is no reason to commit anew:
+    // the next checkpoint's record names it.
+    let same = |on_chain: Commitment| {
+        Commitment {
+            spec: record.spec,
+            ..on_chain
+        } == record
+    };
+    if !neuron.commitment.is_some_and(|(it, _)| same(it)) {
         config
             .chain
             .set_commitment(&config.hotkey, netuid, &record)

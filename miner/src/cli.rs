@@ -35,6 +35,7 @@ use athanor_node::{
     settings::{self, SettingsError},
     shutdown,
     signer::{RemoteArgs, SignerError},
+    specs::{self, KeepError, SpecRefused},
     wallet::WalletCommandError,
 };
 use athanor_spec::{Hotkey, SubnetSpec, wire::NodeKind};
@@ -64,6 +65,10 @@ pub(crate) enum CliError {
     Signals(io::Error),
     #[error(transparent)]
     Spec(#[from] SpecFileError),
+    #[error(transparent)]
+    SpecRefused(#[from] SpecRefused),
+    #[error(transparent)]
+    KeepSpec(#[from] KeepError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -194,7 +199,7 @@ impl Node {
 }
 
 async fn serve(
-    arguments: RunArgs,
+    mut arguments: RunArgs,
     mut settings: Settings<Arguments>,
     log_level: &LogLevel,
 ) -> Result<(), CliError> {
@@ -206,8 +211,14 @@ async fn serve(
     let seed = seed_of(&node.hotkey.hotkey());
     // Held until the end of this function.
     let _locks = (lock::directory(&data_dir)?, node.lock()?);
+    let next = arguments.node.subnet.load_next()?;
+    for spec in [Some(&node.spec), next.as_ref()].into_iter().flatten() {
+        specs::keep(&data_dir, spec)?;
+    }
+    // Before anything costs time, or can be punished.
+    let spec = specs::in_force(&node.chain, &node.spec, &data_dir, athanor_miner::lead).await?;
     let files = model::Files::prepare(&arguments, &data_dir, seed)?;
-    files.check(&node.spec)?;
+    files.check(&spec)?;
     let distill = match arguments.distill_off {
         true => None,
         false => Some(DistillSettings {
@@ -226,44 +237,67 @@ async fn serve(
         Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
         None => None,
     };
-    let mut miner = athanor_miner::start(MinerConfig {
-        chain: node.chain,
-        hotkey: node.hotkey,
-        spec: node.spec,
-        ways: arguments.ways(),
-        external: tunables.external,
-        data_dir,
-        model: files.model.dir,
-        device: arguments.device,
-        engine: EngineSettings {
-            slots: arguments.engine_slots,
-            queue: arguments.engine_queue,
-            weights: arguments.weights,
-        },
-        allowance: tunables.allowance,
-        upkeep: tunables.upkeep,
-        distill,
-        behaviour: athanor_miner::Behaviour::Honest,
-        feed,
-        metrics: metrics.clone(),
-    })
-    .await?;
     let _summaries = metrics.summarise(SUMMARY_EVERY);
-    tracing::info!(
-        hotkey = %miner.hotkey(),
-        address = %miner.address().addr,
-        checkpoint = %miner.backend().checkpoint(),
-        "serving"
-    );
-    let failure = loop {
-        tokio::select! {
-            () = stop.cancelled() => break None,
-            error = miner.join() => break Some(error),
-            _ = hangup.recv() => reload(&mut settings, &miner, log_level),
+    // Once for every spec that comes into force.
+    loop {
+        let tunables = arguments.tunable.tunables();
+        let spec = specs::in_force(&node.chain, &node.spec, &data_dir, athanor_miner::lead).await?;
+        files.check(&spec)?;
+        let digest = spec.digest();
+        let mut miner = athanor_miner::start(MinerConfig {
+            chain: node.chain.clone(),
+            hotkey: node.hotkey.clone(),
+            spec,
+            ways: arguments.ways(),
+            external: tunables.external,
+            data_dir: data_dir.clone(),
+            model: files.model.dir.clone(),
+            device: arguments.device,
+            engine: EngineSettings {
+                slots: arguments.engine_slots,
+                queue: arguments.engine_queue,
+                weights: arguments.weights,
+            },
+            allowance: tunables.allowance,
+            upkeep: tunables.upkeep,
+            distill: distill.clone().map(|settings| DistillSettings {
+                duty: tunables.duty.unwrap_or(settings.duty),
+                ..settings
+            }),
+            behaviour: athanor_miner::Behaviour::Honest,
+            feed: feed.clone(),
+            metrics: metrics.clone(),
+        })
+        .await?;
+        tracing::info!(
+            hotkey = %miner.hotkey(),
+            address = %miner.address().addr,
+            checkpoint = %miner.backend().checkpoint(),
+            spec = %digest,
+            "serving"
+        );
+        let failure = loop {
+            tokio::select! {
+                () = stop.cancelled() => break None,
+                error = miner.join() => break Some(error),
+                _ = hangup.recv() => {
+                    reload(&mut settings, &miner, log_level);
+                    // What was taken over holds under another spec too.
+                    if let Command::Run(changed) = &settings.arguments().command {
+                        arguments.tunable = changed.tunable.clone();
+                    }
+                }
+            }
+        };
+        miner.shutdown().await;
+        match failure {
+            None => return Ok(()),
+            Some(error @ RunError::OtherSpec { .. }) => {
+                tracing::warn!(%error, "taking up the spec in force");
+            }
+            Some(error) => return Err(error.into()),
         }
-    };
-    miner.shutdown().await;
-    failure.map_or(Ok(()), |error| Err(error.into()))
+    }
 }
 
 /// Reads the settings again and takes over what can be, and says in the log what that is. Settings that are wrong change

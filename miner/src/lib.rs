@@ -38,7 +38,7 @@ pub use behaviour::{Behaviour, Drafting};
 pub use config::{DistillSettings, EngineSettings, MinerConfig, StartError, Tunables, Upkeep};
 pub use distillery::Progress;
 pub use miner::{Miner, RunError, start};
-pub use publish::{PublishError, Publisher};
+pub use publish::{PublishError, Publisher, lead};
 pub use status::Status;
 pub use store::{CheckpointRefused, checkpoints};
 pub use tally::{Counts, Refused};

@@ -8,15 +8,16 @@ use std::{
 
 use athanor_chain::{BlocksError, Metagraph, ReadError};
 use athanor_model::engine::{self, EngineConfig, LoadError};
-use athanor_net::{Inbound, NetConfig, NetHandle, PeerAddress};
+use athanor_net::{Client as Net, Inbound, NetConfig, NetHandle, PeerAddress};
 use athanor_node::{
     Metrics,
     axon::{Axon, told},
     blocking,
     control::Control,
     metrics::Phase,
+    specs::{self, SpecWatch},
 };
-use athanor_spec::{Digest, Hotkey, NetUid, wire::NodeKind};
+use athanor_spec::{BlockNumber, Digest, Hotkey, NetUid, wire::NodeKind};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, watch},
@@ -76,6 +77,14 @@ pub enum RunError {
     /// The subnet is gone.
     #[error(transparent)]
     Subnet(ReadError),
+    /// Another spec is in force than the one that it runs.
+    #[error("spec {in_force} is in force{}, and this miner runs another", since.map_or_else(String::new, |block| format!(" from block {block} on")))]
+    OtherSpec {
+        /// The spec in force.
+        in_force: Digest,
+        /// The block from which on it is.
+        since: Option<BlockNumber>,
+    },
     /// The checkpoint that is committed cannot be served.
     #[error(
         "checkpoint {to} is committed but cannot be served ({source}): start again to commit another"
@@ -157,7 +166,10 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         ..NetConfig::new(disk.identity.clone(), config.spec.limits.clone())
     };
     let network = network.with_ways(config.ways.clone(), config.chain.signing_context(netuid));
-    let (_, inbound, net) = athanor_net::start(network).await?;
+    let (peers, inbound, net) = athanor_net::start(network).await?;
+    let others = specs::kept(&config.data_dir).into_iter();
+    let others = others.map(|spec| (spec.digest(), spec.to_toml().into()));
+    net.specs().send_modify(|specs| specs.extend(others));
     let addr = external_address(&config, &net, neuron.axon).await?;
     let address = PeerAddress {
         peer_key: disk.identity.peer_key(),
@@ -178,6 +190,7 @@ pub async fn start(config: MinerConfig) -> Result<Miner, StartError> {
         config,
         disk,
         backend,
+        peers,
         inbound,
         net,
         control,
@@ -194,6 +207,7 @@ struct Parts {
     config: MinerConfig,
     disk: Disk,
     backend: Backend,
+    peers: Net,
     inbound: Inbound,
     net: NetHandle,
     control: Control,
@@ -209,6 +223,7 @@ impl Parts {
             config,
             disk,
             backend,
+            peers,
             inbound,
             net,
             control,
@@ -281,6 +296,10 @@ impl Parts {
             standing: standing_sender,
             axon,
             whereabouts: net.whereabouts(),
+            watch: SpecWatch::new(&config.spec, &config.data_dir),
+            learning: None,
+            peers,
+            specs: net.specs(),
             roster: roster_sender,
             roster_block: metagraph.block,
             schedule: metagraph.schedule,

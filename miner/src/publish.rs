@@ -10,14 +10,20 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, ReadError, Signer};
+use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, Metagraph, ReadError, Signer};
 use athanor_model::{Checkpoint, DeviceChoice};
-use athanor_net::Whereabouts;
-use athanor_node::{Feed, Metrics, axon::Axon};
+use athanor_net::{Client as Net, PeerAddress, Specs, Whereabouts};
+use athanor_node::{
+    Feed, Metrics,
+    axon::Axon,
+    specs::{self, SpecWatch},
+};
 use athanor_spec::{
     BlockNumber, Commitment, Digest, SubnetSpec,
+    announcement::Agreement,
     telemetry::{Event, HeldOut},
 };
 use futures::{Stream, StreamExt};
@@ -43,6 +49,8 @@ use crate::{
 const ROSTER_EVERY: u32 = 4;
 /// Blocks that a commitment may take to be included.
 const COMMIT_BLOCKS: u32 = 2;
+/// How long a peer may take to send a spec.
+const LEARN: Duration = Duration::from_secs(5);
 /// Candidates that may wait; only the newest matters, so a full queue is a reason to drop one.
 const CANDIDATES: usize = 4;
 
@@ -169,10 +177,15 @@ pub(crate) fn swap_block_after(included: BlockNumber, schedule: &EpochSchedule) 
     swap_block(schedule)
 }
 
-/// Just before the epoch ends: a twelfth of it, at least one block, after the asks of the round are over.
+/// Just before the epoch ends, after the asks of the round are over.
 fn swap_block(schedule: &EpochSchedule) -> BlockNumber {
-    let lead = u32::from(schedule.tempo / 12).max(1);
-    BlockNumber(schedule.next_epoch_block.0.saturating_sub(lead))
+    BlockNumber(schedule.next_epoch_block.0.saturating_sub(lead(schedule)))
+}
+
+/// Blocks before an epoch by which a miner is ready for it, with the checkpoint and the spec that hold in it: a twelfth of an
+/// epoch, at least one.
+pub fn lead(schedule: &EpochSchedule) -> u32 {
+    u32::from(schedule.tempo / 12).max(1)
 }
 
 /// Follows the chain's blocks.
@@ -200,7 +213,14 @@ pub(crate) struct Follower {
     pub(crate) standing: watch::Sender<Standing>,
     pub(crate) roster: watch::Sender<Arc<Roster>>,
     pub(crate) metrics: Metrics,
+    /// For asking peers for a spec that is announced.
+    pub(crate) peers: Net,
+    /// The specs that peers can have from here.
+    pub(crate) specs: watch::Sender<Specs>,
     // State.
+    pub(crate) watch: SpecWatch,
+    /// Asking peers for a spec.
+    pub(crate) learning: Option<JoinHandle<()>>,
     pub(crate) axon: Axon,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) roster_block: BlockNumber,
@@ -415,6 +435,7 @@ impl Follower {
         {
             self.refresh_roster().await?;
         }
+        self.check_spec(block.number).await?;
         self.metrics.block(block.number, &self.schedule);
         self.standing
             .send_modify(|standing| standing.block = block.number);
@@ -445,9 +466,58 @@ impl Follower {
         }
     }
 
+    /// Ends the miner in time before an epoch in which another spec is in force.
+    async fn check_spec(&mut self, block: BlockNumber) -> Result<(), RunError> {
+        self.watch.look(&self.chain, block).await;
+        let first_block = specs::epoch_block(&self.schedule, block, lead(&self.schedule));
+        match self.watch.agreement(first_block) {
+            Agreement::Other { in_force, since } => Err(RunError::OtherSpec { in_force, since }),
+            Agreement::Unpublished | Agreement::Same => Ok(()),
+        }
+    }
+
+    /// Asks peers for a spec that is announced and not held.
+    fn learn_spec(&mut self, metagraph: &Metagraph) {
+        if self.learning.as_ref().is_some_and(|it| !it.is_finished()) {
+            return;
+        }
+        let Some(digest) = self.watch.missing(metagraph.block) else {
+            return;
+        };
+        let hotkey = self.hotkey.hotkey();
+        let others = metagraph.neurons.iter().filter(|it| it.hotkey != hotkey);
+        let asked: Vec<PeerAddress> = others
+            .filter_map(|neuron| {
+                Some(PeerAddress {
+                    peer_key: neuron.commitment?.0.peer_key,
+                    addr: neuron.axon?,
+                })
+            })
+            .collect();
+        let (net, specs, data_dir) = (
+            self.peers.clone(),
+            self.specs.clone(),
+            self.data_dir.clone(),
+        );
+        self.learning = Some(tokio::spawn(async move {
+            let Some(spec) = net.spec_of_any(&asked, digest, LEARN).await else {
+                return;
+            };
+            match specs::keep(&data_dir, &spec) {
+                Ok(()) => {
+                    tracing::info!(spec = %digest, "the spec that is announced was learnt from a peer")
+                }
+                Err(error) => tracing::error!(%error, "the spec that is announced is not kept"),
+            }
+            let shown = (digest, spec.to_toml().into());
+            specs.send_modify(|specs| specs.extend([shown]));
+        }));
+    }
+
     async fn refresh_roster(&mut self) -> Result<(), RunError> {
         match self.chain.metagraph(self.spec.subnet.netuid).await {
             Ok(metagraph) => {
+                self.learn_spec(&metagraph);
                 let hotkey = self.hotkey.hotkey();
                 self.metrics.neuron(metagraph.by_hotkey(&hotkey));
                 if metagraph.by_hotkey(&hotkey).is_none() {

@@ -15,7 +15,7 @@ use crate::{
     Client, Identity, Inbound,
     event_loop::{Command, EventLoop, Settings, Wiring},
     kept::{Kept, Role},
-    status::{About, Serving, Transcripts},
+    status::{About, Serving, Specs, Transcripts},
     streams::Connected,
     transport,
     whereabouts::{Reachability, Whereabouts},
@@ -35,7 +35,7 @@ pub struct NetConfig {
     pub quic: bool,
     /// What this node says that it is.
     pub kind: NodeKind,
-    /// The spec that it shows to whoever asks. `None`: none.
+    /// The spec that it follows and shows to whoever asks; [`NetHandle::specs`] shows more. `None`: none.
     pub spec: Option<SubnetSpec>,
     /// The spec's bounds; they give the largest messages in bytes.
     pub limits: Limits,
@@ -179,6 +179,7 @@ pub struct NetHandle {
     reachability: watch::Receiver<Reachability>,
     serving: watch::Sender<Serving>,
     transcripts: watch::Sender<Transcripts>,
+    specs: watch::Sender<Specs>,
     commands: mpsc::Sender<Command>,
     stop: DropGuard,
     task: JoinHandle<()>,
@@ -224,6 +225,11 @@ impl NetHandle {
         self.transcripts.clone()
     }
 
+    /// The specs that others can have from this node. A clone keeps the table true from anywhere.
+    pub fn specs(&self) -> watch::Sender<Specs> {
+        self.specs.clone()
+    }
+
     /// The connections of this moment.
     pub async fn connections(&self) -> Vec<Connected> {
         let (reply, connections) = oneshot::channel();
@@ -257,11 +263,14 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
     let (reachable, reachability) = watch::channel(Reachability::default());
     let (serving, what_is_served) = watch::channel(Serving::default());
     let (transcripts, kept_transcripts) = watch::channel(Transcripts::default());
+    let own = config.spec.as_ref();
+    let own = own.map(|spec| (spec.digest(), spec.to_toml().into()));
+    let spec = own.as_ref().map(|(digest, _)| *digest);
+    let (specs, shown_specs) = watch::channel(own.into_iter().collect::<Specs>());
     let about = About {
         kind: config.kind,
-        spec: config
-            .spec
-            .map(|spec| (spec.digest(), spec.to_toml().into())),
+        spec,
+        specs: shown_specs,
         serving: what_is_served,
         transcripts: kept_transcripts,
     };
@@ -290,6 +299,7 @@ pub async fn start(config: NetConfig) -> Result<(Client, Inbound, NetHandle), St
             reachability,
             serving,
             transcripts,
+            specs,
             commands,
             stop: stop.drop_guard(),
             task,

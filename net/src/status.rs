@@ -25,8 +25,9 @@ pub struct Serving {
 /// What the network needs to describe its node without asking anybody.
 pub(crate) struct About {
     pub(crate) kind: NodeKind,
-    /// The spec's digest and text, if this node shows one.
-    pub(crate) spec: Option<(Digest, Arc<str>)>,
+    /// Digest of the spec that this node follows, if it says so.
+    pub(crate) spec: Option<Digest>,
+    pub(crate) specs: watch::Receiver<Specs>,
     pub(crate) serving: watch::Receiver<Serving>,
     pub(crate) transcripts: watch::Receiver<Transcripts>,
 }
@@ -34,13 +35,17 @@ pub(crate) struct About {
 /// The transcripts that a node keeps, which it changes through [`crate::NetHandle::transcripts`].
 pub type Transcripts = BTreeMap<Round, TranscriptOffer>;
 
+/// The texts of the specs that a node shows, by digest: the one that it follows, and others that it holds, such as one that
+/// is announced. It changes them through [`crate::NetHandle::specs`].
+pub type Specs = BTreeMap<Digest, Arc<str>>;
+
 impl About {
     pub(crate) fn status(&self) -> Status {
         let serving = *self.serving.borrow();
         Status {
             kind: self.kind,
             version: PROTOCOL_VERSION,
-            spec: self.spec.as_ref().map(|(digest, _)| *digest),
+            spec: self.spec,
             checkpoint: serving.checkpoint,
             free_slots: serving.free_slots,
             time_ms: clock::now_ms(),
@@ -56,10 +61,9 @@ impl About {
         }
     }
 
-    /// The text of the spec with a digest, if it is this node's.
+    /// The text of the spec with a digest, if this node shows it.
     pub(crate) fn spec(&self, digest: &Digest) -> Option<String> {
-        let (own, text) = self.spec.as_ref()?;
-        (own == digest).then(|| text.to_string())
+        self.specs.borrow().get(digest).map(|text| text.to_string())
     }
 }
 
@@ -105,6 +109,23 @@ impl Client {
             SpecResponse::Toml(text) => checked(&text, &digest).map_err(AskError::Malformed),
             SpecResponse::Refused(refusal) => Err(self.refused(peer, refusal)),
         }
+    }
+
+    /// As [`Client::spec`], from the first of several peers that has it; `None` if none of them does. Each may take as long
+    /// as `within`.
+    pub async fn spec_of_any(
+        &self,
+        peers: &[PeerAddress],
+        digest: Digest,
+        within: Duration,
+    ) -> Option<SubnetSpec> {
+        for peer in peers {
+            match self.spec(peer, digest, within).await {
+                Ok(spec) => return Some(spec),
+                Err(error) => tracing::debug!(%error, peer = %peer.addr, "has not the spec"),
+            }
+        }
+        None
     }
 }
 

@@ -20,6 +20,7 @@ pub mod reload;
 pub mod settings;
 pub mod shutdown;
 pub mod signer;
+pub mod specs;
 mod token;
 pub mod wallet;
 

@@ -24,6 +24,7 @@ mod network;
 mod once;
 mod openai;
 mod operator;
+mod owner;
 mod red_team;
 mod relay;
 mod rig;

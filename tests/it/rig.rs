@@ -50,6 +50,8 @@ impl Rig {
             stake,
         };
         let validator = development_account(VALIDATOR).into();
+        // It is the owner's: what it announces counts.
+        subnet.owner_hotkey = Some(development_account(VALIDATOR).into());
         subnet.neurons = vec![neuron(validator, 2000 * TAO), neuron(hotkey.0.into(), 0)];
         let config = Config {
             sealing: Sealing::Interval(Duration::from_millis(250)),

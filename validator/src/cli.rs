@@ -8,7 +8,7 @@ mod status;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use athanor_chain::WalletError;
+use athanor_chain::{Client, ConnectError, WalletError};
 use athanor_model::DeviceChoice;
 use athanor_net::{RelayLimits, Ways};
 use athanor_node::{
@@ -26,6 +26,7 @@ use athanor_node::{
     reload,
     settings::SettingsError,
     shutdown,
+    specs::{self, KeepError, SpecRefused},
     wallet::{WalletCommand, WalletCommandError},
 };
 use athanor_scoring::evidence::{Calibration, CalibrationError};
@@ -215,6 +216,15 @@ pub enum CliError {
     /// The spec cannot be used.
     #[error(transparent)]
     Spec(#[from] SpecFileError),
+    /// Another spec is in force.
+    #[error(transparent)]
+    SpecRefused(#[from] SpecRefused),
+    /// A spec cannot be kept.
+    #[error(transparent)]
+    KeepSpec(#[from] KeepError),
+    /// The chain cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The calibration is not valid.
     #[error("{}: {source}", path.display())]
     Calibration {
@@ -418,8 +428,12 @@ async fn validate(
     let netuid = spec.subnet.netuid;
     // Both held until the end of this function.
     let _data = lock::directory(&data_dir)?;
+    let next = args.subnet.load_next()?;
+    for spec in [Some(&spec), next.as_ref()].into_iter().flatten() {
+        specs::keep(&data_dir, spec)?;
+    }
     let gateway = args.gateway.config(&data_dir);
-    let config = ValidatorConfig {
+    let mut config = ValidatorConfig {
         endpoints: args.subtensor.endpoints,
         hotkey: args.wallet.wallet().hotkey()?,
         spec,
@@ -444,32 +458,47 @@ async fn validate(
         Some(address) => Some(metrics::serve(address, metrics.clone()).await?),
         None => None,
     };
-    let mut validator = run::start(config).await?;
-    let (hotkey, genesis) = (validator.hotkey(), validator.genesis());
-    let _hotkey = lock::hotkey(&lock::run_directory(), hotkey, genesis, netuid)?;
     let _summaries = metrics.summarise(SUMMARY_EVERY);
-    tracing::info!(%hotkey, "validating");
+    let given = config.spec.clone();
     let mut progress = tokio::time::interval(PROGRESS_EVERY);
+    // Once for every spec that comes into force.
     loop {
-        tokio::select! {
-            ended = validator.join() => {
+        // Before anything costs time, or can be punished.
+        let chain = Client::open(config.endpoints.clone()).await?;
+        config.spec = specs::in_force(&chain, &given, &config.data_dir, |_| 0).await?;
+        drop(chain);
+        let mut validator = run::start(config.clone()).await?;
+        let (hotkey, genesis) = (validator.hotkey(), validator.genesis());
+        let _hotkey = lock::hotkey(&lock::run_directory(), hotkey, genesis, netuid)?;
+        tracing::info!(%hotkey, spec = %config.spec.digest(), "validating");
+        let ended = loop {
+            tokio::select! {
+                ended = validator.join() => break ended,
+                _ = progress.tick(), if rounds.is_some() => {
+                    if let Some(text) = once::progress(&validator.status()) {
+                        tracing::info!("{text}");
+                    }
+                }
+                () = stop.cancelled() => {
+                    let status = validator.status();
+                    validator.shutdown().await?;
+                    return Ok(status);
+                }
+                _ = hangup.recv() => {
+                    reload::reload(&mut settings, |cli: &Cli| &cli.logging, log_level, &[], |_| ());
+                }
+            }
+        };
+        match ended {
+            Err(error @ RunError::OtherSpec { .. }) => {
+                tracing::warn!(%error, "taking up the spec in force");
+            }
+            ended => {
                 ended?;
                 return Ok(validator.status());
             }
-            _ = progress.tick(), if rounds.is_some() => {
-                if let Some(text) = once::progress(&validator.status()) {
-                    tracing::info!("{text}");
-                }
-            }
-            () = stop.cancelled() => break,
-            _ = hangup.recv() => {
-                reload::reload(&mut settings, |cli: &Cli| &cli.logging, log_level, &[], |_| ());
-            }
         }
     }
-    let status = validator.status();
-    validator.shutdown().await?;
-    Ok(status)
 }
 
 /// How it is reached and finds others.

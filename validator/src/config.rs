@@ -7,7 +7,7 @@ use athanor_model::{DeviceChoice, checkpoint::CheckpointError, engine, tokenizer
 use athanor_net::Ways;
 use athanor_node::{Feed, Metrics};
 use athanor_scoring::evidence::Calibration;
-use athanor_spec::{Epoch, Hotkey, NetUid, Round, SubnetSpec, Uid};
+use athanor_spec::{BlockNumber, Digest, Epoch, Hotkey, NetUid, Round, SubnetSpec, Uid};
 use serde::Serialize;
 use sp_core::sr25519;
 use thiserror::Error;
@@ -248,6 +248,14 @@ pub enum RunError {
     /// A round cannot be begun.
     #[error(transparent)]
     Begin(BeginError),
+    /// Another spec is in force than the one that it runs.
+    #[error("spec {in_force} is in force{}, and this validator runs another", since.map_or_else(String::new, |block| format!(" from block {block} on")))]
+    OtherSpec {
+        /// The spec in force.
+        in_force: Digest,
+        /// The block from which on it is.
+        since: Option<BlockNumber>,
+    },
     /// A round cannot be closed.
     #[error(transparent)]
     Close(#[from] CloseError),

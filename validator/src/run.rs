@@ -22,6 +22,7 @@ use athanor_node::{
     axon::{Axon, told},
     control::Control,
     metrics::Phase,
+    specs::{self, SpecWatch},
 };
 use athanor_scoring::collusion::watched::SeenWeights;
 use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
@@ -56,6 +57,7 @@ mod asks;
 mod closing;
 mod publish;
 mod rounds;
+mod spec;
 mod users;
 mod weights;
 
@@ -102,7 +104,7 @@ impl Validator {
         self.board.status()
     }
 
-    /// Waits until it ends by itself: on an error, or after [`ValidatorConfig::rounds`].
+    /// Waits until it ends by itself: on an error, after [`ValidatorConfig::rounds`], or when another spec comes into force.
     pub async fn join(&mut self) -> Result<(), RunError> {
         (&mut self.task).await?
     }
@@ -146,6 +148,10 @@ struct Loop {
     /// What goes on beside the loop, and ends with it.
     beside: JoinSet<()>,
     round: Option<ActiveRound>,
+    /// What the owner announces.
+    watch: SpecWatch,
+    /// Asking peers for a spec.
+    learning: Option<JoinHandle<()>>,
     fetched: HashMap<(Account, Digest), SharedArtifact>,
     /// Serves users beside the rounds.
     gateway: Option<Gateway>,
@@ -211,6 +217,9 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
     };
     let node = node.with_ways(config.ways.clone(), *signer.context());
     let (net, inbound, network) = athanor_net::start(node).await?;
+    let others = specs::kept(&config.data_dir).into_iter();
+    let others = others.map(|spec| (spec.digest(), spec.to_toml().into()));
+    network.specs().send_modify(|specs| specs.extend(others));
     let whereabouts = network.whereabouts();
     let axon = Axon::new(
         neuron.axon,
@@ -325,6 +334,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         in_flight,
         board: board.clone(),
         beside,
+        watch: SpecWatch::new(&config.spec, &config.data_dir),
+        learning: None,
         config,
         chain,
         net,
@@ -389,6 +400,23 @@ async fn fixed_address(config: &ValidatorConfig, network: &NetHandle) -> Option<
 impl Loop {
     async fn run(
         mut self,
+        incoming: mpsc::Receiver<Finding>,
+        joining: mpsc::Receiver<Organic>,
+    ) -> Result<(), RunError> {
+        let ended = self.follow(incoming, joining).await;
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shutdown().await;
+        }
+        self.network.shutdown().await;
+        // They hold the ledger: whoever opens it next must not find it in use.
+        self.cancel.cancel();
+        while self.beside.join_next().await.is_some() {}
+        ended
+    }
+
+    /// Does what blocks and findings ask for, until it is told to end or cannot go on.
+    async fn follow(
+        &mut self,
         mut incoming: mpsc::Receiver<Finding>,
         mut joining: mpsc::Receiver<Organic>,
     ) -> Result<(), RunError> {
@@ -418,13 +446,6 @@ impl Loop {
                 break;
             }
         }
-        if let Some(gateway) = self.gateway.take() {
-            gateway.shutdown().await;
-        }
-        self.network.shutdown().await;
-        // They hold the ledger: whoever opens it next must not find it in use.
-        self.cancel.cancel();
-        while self.beside.join_next().await.is_some() {}
         Ok(())
     }
 
@@ -449,6 +470,7 @@ impl Loop {
             self.follow_weights().await;
         }
         let round = Round(schedule.epoch.0);
+        self.check_spec(block.number, &schedule, round).await?;
         if self
             .round
             .as_ref()

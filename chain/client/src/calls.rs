@@ -97,6 +97,8 @@ calls! {
 
     // What a subnet's owner may change.
     SET_ACTIVITY_CUTOFF = "AdminUtils"."sudo_set_activity_cutoff"(netuid: U16, activity_cutoff: U16), WhereKnown;
+    SET_ACTIVITY_CUTOFF_FACTOR = "SubtensorModule"."set_activity_cutoff_factor"(
+        netuid: U16, factor_milli: U32), WhereKnown;
     SET_ADJUSTMENT_ALPHA = "AdminUtils"."sudo_set_adjustment_alpha"(netuid: U16, adjustment_alpha: U64), WhereKnown;
     SET_ALPHA_STEEPNESS = "AdminUtils"."sudo_set_alpha_sigmoid_steepness"(netuid: U16, steepness: "i16"), WhereKnown;
     SET_ALPHA_VALUES = "AdminUtils"."sudo_set_alpha_values"(netuid: U16, alpha_low: U16, alpha_high: U16), WhereKnown;
@@ -123,6 +125,7 @@ calls! {
     SET_SERVING_RATE_LIMIT = "AdminUtils"."sudo_set_serving_rate_limit"(
         netuid: U16, serving_rate_limit: U64), WhereKnown;
     SET_TEMPO = "AdminUtils"."sudo_set_tempo"(netuid: U16, tempo: U16), WhereKnown;
+    SET_TEMPO_AS_OWNER = "SubtensorModule"."set_tempo"(netuid: U16, tempo: U16), WhereKnown;
     SET_TRANSFERS = "AdminUtils"."sudo_set_toggle_transfer"(netuid: U16, toggle: BOOL), WhereKnown;
     SET_WEIGHTS_RATE_LIMIT = "AdminUtils"."sudo_set_weights_set_rate_limit"(
         netuid: U16, weights_set_rate_limit: U64), WhereKnown;

@@ -1,6 +1,6 @@
 //! The commitment record as the `Commitments` pallet stores it: a short list of raw chunks.
 
-use athanor_spec::{BlockNumber, Commitment};
+use athanor_spec::{BlockNumber, Commitment, commitment::Record};
 use scale_decode::DecodeAsType;
 use scale_value::{Composite, Primitive, Value, ValueDef};
 
@@ -23,13 +23,13 @@ pub(crate) struct CommitmentInfo {
 impl Registration {
     /// The record and the block of its commit, if it is one of ours.
     pub(crate) fn ours(&self) -> Option<(Commitment, BlockNumber)> {
-        Some((self.info.record()?, BlockNumber(self.block)))
+        Some((self.info.record()?.commitment, BlockNumber(self.block)))
     }
 }
 
 impl CommitmentInfo {
     /// The record, if the bytes are one: anybody may have committed to anything.
-    pub(crate) fn record(&self) -> Option<Commitment> {
+    pub(crate) fn record(&self) -> Option<Record> {
         let mut bytes = Vec::with_capacity(Commitment::BYTES);
         for field in &self.fields {
             let ValueDef::Variant(variant) = &field.value else {
@@ -40,7 +40,7 @@ impl CommitmentInfo {
             }
             flatten(&variant.values, &mut bytes)?;
         }
-        Commitment::from_bytes(&bytes).ok()
+        Record::from_bytes(&bytes).ok()
     }
 }
 
@@ -56,7 +56,7 @@ fn flatten(values: &Composite<()>, bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The `info` argument of `Commitments.set_commitment`.
-pub(crate) fn info(record: &Commitment) -> Value {
+pub(crate) fn info(record: &Record) -> Value {
     let bytes = record.to_bytes();
     let fields = bytes.chunks(CHUNK).map(|chunk| {
         Value::unnamed_variant(format!("Raw{}", chunk.len()), [Value::from_bytes(chunk)])

@@ -41,7 +41,8 @@ pub(crate) fn check(metadata: &Metadata) -> Result<(), ReadError> {
     calls::ALL
         .iter()
         .try_for_each(|call| check_call(metadata, call))?;
-    check_api(metadata, &items::SELECTIVE_METAGRAPH)
+    check_api(metadata, &items::SELECTIVE_METAGRAPH)?;
+    check_api(metadata, &items::QUERY_INFO)
 }
 
 pub(crate) fn check_api(metadata: &Metadata, api: &Api) -> Result<(), ReadError> {
@@ -52,15 +53,24 @@ pub(crate) fn check_api(metadata: &Metadata, api: &Api) -> Result<(), ReadError>
     let types = metadata.types();
     let inputs: Vec<String> = method
         .inputs()
-        .map(|input| describe(types, input.id))
+        .zip(0..)
+        .map(|(input, at)| match api.inputs.get(at) {
+            Some(&items::EXTRINSIC) => items::EXTRINSIC.to_owned(),
+            _ => describe(types, input.id),
+        })
         .collect();
     let output = match optional(types, method.output_ty()) {
-        Some(inner) => describe_fields(types, inner, api.fields),
-        None => describe(types, method.output_ty()),
+        Some(inner) if api.optional => describe_fields(types, inner, api.fields),
+        None if !api.optional => describe_fields(types, method.output_ty(), api.fields),
+        _ => describe(types, method.output_ty()),
     };
-    let found = format!("({}) -> Option<{output}>", inputs.join(", "));
+    let answer = |fields: String| match api.optional {
+        true => format!("Option<{fields}>"),
+        false => fields,
+    };
+    let found = format!("({}) -> {}", inputs.join(", "), answer(output));
     let known = write_fields(api.fields.iter().copied());
-    let expected = format!("({}) -> Option<{known}>", api.inputs.join(", "));
+    let expected = format!("({}) -> {}", api.inputs.join(", "), answer(known));
     same(api.name, api.function, expected, found)
 }
 

@@ -2,7 +2,9 @@
 
 mod api;
 
-use athanor_spec::{Commitment, Digest, Hotkey, NetUid, Rao, Uid};
+use athanor_spec::{
+    Announcement, BlockNumber, Commitment, Digest, Hotkey, NetUid, Rao, Uid, commitment::Record,
+};
 use codec::{Decode, Encode};
 use scale_decode::DecodeAsType;
 use subxt::{Metadata, ext::frame_decode::extrinsics::encode_call_data};
@@ -25,11 +27,14 @@ fn finney() -> Metadata {
 }
 
 const HOTKEY: Hotkey = Hotkey([7; 32]);
-const RECORD: Commitment = Commitment {
-    checkpoint: Digest([1; 32]),
-    peer_key: Digest([2; 32]),
-    transcript_root: Digest([3; 32]),
-    spec: Digest([4; 32]),
+const RECORD: Record = Record {
+    commitment: Commitment {
+        checkpoint: Digest([1; 32]),
+        peer_key: Digest([2; 32]),
+        transcript_root: Digest([3; 32]),
+        spec: Digest([4; 32]),
+    },
+    announcement: None,
 };
 
 fn check_call(call: &Call, index: [u8; 2], arguments: impl Encode) {
@@ -89,7 +94,10 @@ fn the_runtime_is_what_this_build_takes_for_granted() {
         })
         .map(|call| call.name)
         .collect();
-    assert_eq!(absent, ["register_limit"]);
+    assert_eq!(
+        absent,
+        ["register_limit", "set_activity_cutoff_factor", "set_tempo"]
+    );
 }
 
 #[test]
@@ -387,6 +395,46 @@ fn a_commitment_survives_the_pallets_encoding_and_foreign_ones_are_none() {
                 .unwrap();
         assert_eq!(registration.info.record(), None);
     }
+}
+
+#[test]
+fn an_announcement_survives_the_pallets_encoding() {
+    let record = Record {
+        announcement: Some(Announcement {
+            before: Digest([5; 32]),
+            spec: Digest([6; 32]),
+            activation: BlockNumber(77),
+        }),
+        ..RECORD
+    };
+    let bytes = record.to_bytes();
+    // One Raw128 and one Raw70, of three fields that the pallet allows.
+    let fields = [
+        vec![2 << 2, 129],
+        bytes[..128].to_vec(),
+        vec![71],
+        bytes[128..].to_vec(),
+    ]
+    .concat();
+    let mut expected = vec![18, 0];
+    1u16.encode_to(&mut expected);
+    expected.extend(&fields);
+    let call = serving::commitment_call(NetUid(1), &record);
+    let metadata = finney();
+    let payload = call.payload();
+    let encoded = encode_call_data(
+        call.pallet,
+        call.name,
+        payload.call_data(),
+        &metadata,
+        metadata.types(),
+    );
+    assert_eq!(encoded.unwrap(), expected);
+    let stored = [500u64.encode(), 12u32.encode(), fields].concat();
+    let registration: Registration = storage_value(&metadata, items::COMMITMENT_OF, Some(&stored))
+        .unwrap()
+        .unwrap();
+    assert_eq!(registration.info.record(), Some(record));
 }
 
 #[test]

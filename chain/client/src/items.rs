@@ -29,6 +29,8 @@ macro_rules! items {
     };
 }
 
+/// An extrinsic as a whole, whose type is the runtime's business: any type is taken for it.
+pub(crate) const EXTRINSIC: &str = "an extrinsic";
 const NETUID: &str = "u16";
 const UID: &str = "u16";
 const EPOCH: &str = "u64";
@@ -106,13 +108,15 @@ items! {
     YUMA3_ON = "SubtensorModule"."Yuma3On"[NETUID] => BOOL, WhereKnown;
 }
 
-/// A function of a runtime API, whose answer is an optional structure.
+/// A function of a runtime API, whose answer is a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Api {
     pub(crate) name: &'static str,
     pub(crate) function: &'static str,
     /// Types of the arguments.
     pub(crate) inputs: &'static [&'static str],
+    /// Whether the answer may be none.
+    pub(crate) optional: bool,
     /// Fields of the structure that are used, with their types.
     pub(crate) fields: &'static [(&'static str, &'static str)],
     pub(crate) need: Need,
@@ -123,6 +127,7 @@ pub(crate) const SELECTIVE_METAGRAPH: Api = Api {
     name: "SubnetInfoRuntimeApi",
     function: "get_selective_metagraph",
     inputs: &[NETUID, "Vec<u16>"],
+    optional: true,
     fields: &[
         ("hotkeys", "Option<Vec<[u8; 32]>>"),
         ("coldkeys", "Option<Vec<[u8; 32]>>"),
@@ -138,6 +143,16 @@ pub(crate) const SELECTIVE_METAGRAPH: Api = Api {
         ("total_stake", "Option<Vec<Compact<u64>>>"),
         ("commitments", "Option<Vec<([u8; 32], Vec<Compact<u8>>)>>"),
     ],
+    need: WhereKnown,
+};
+
+/// The fee of an extrinsic.
+pub(crate) const QUERY_INFO: Api = Api {
+    name: "TransactionPaymentApi",
+    function: "query_info",
+    inputs: &[EXTRINSIC, "u32"],
+    optional: false,
+    fields: &[("partial_fee", "u64")],
     need: WhereKnown,
 };
 

@@ -1,12 +1,12 @@
 //! What a subnet's owner does on chain: register and start it, and change its hyperparameters.
 
-use athanor_spec::{Hotkey, NetUid};
+use athanor_spec::{BlockNumber, Hotkey, NetUid};
 use scale_value::Value;
 use sp_core::sr25519;
 use thiserror::Error;
 
 use crate::{
-    Client, Included, ReadError, SubmitError,
+    Client, Included, Quote, ReadError, SubmitError,
     calls::{self, Signature, key, number, subnet},
     items, signer,
     submit::Call,
@@ -91,6 +91,8 @@ fn owned_by(owner: &Option<Hotkey>) -> String {
 pub enum Hyperparameter {
     /// Blocks after which a silent validator no longer counts.
     ActivityCutoff(u16),
+    /// Part of the tempo after which a silent validator no longer counts, in thousandths; newer chains have it instead.
+    ActivityCutoffFactor(u32),
     /// How slowly the price of registration follows demand, of 2^64.
     AdjustmentAlpha(u64),
     /// Steepness of the sigmoid of liquid alpha.
@@ -134,8 +136,10 @@ pub enum Hyperparameter {
     Rho(u16),
     /// Blocks between two announcements of an address.
     ServingRateLimit(u64),
-    /// Blocks of an epoch.
+    /// Blocks of an epoch, as root sets it.
     Tempo(u16),
+    /// Blocks of an epoch, as the owner sets it where the chain lets owners.
+    TempoAsOwner(u16),
     /// Whether stake can be handed over.
     Transfers(bool),
     /// Blocks between two rows of weights of a validator.
@@ -151,6 +155,9 @@ impl Hyperparameter {
         let one = |signature: Signature, value: Value| signature.with([subnet(netuid), value]);
         match self {
             Self::ActivityCutoff(blocks) => one(calls::SET_ACTIVITY_CUTOFF, number(blocks)),
+            Self::ActivityCutoffFactor(milli) => {
+                one(calls::SET_ACTIVITY_CUTOFF_FACTOR, number(milli))
+            }
             Self::AdjustmentAlpha(alpha) => one(calls::SET_ADJUSTMENT_ALPHA, number(alpha)),
             Self::AlphaSigmoidSteepness(steepness) => {
                 one(calls::SET_ALPHA_STEEPNESS, Value::i128(steepness.into()))
@@ -177,6 +184,7 @@ impl Hyperparameter {
             Self::Rho(rho) => one(calls::SET_RHO, number(rho)),
             Self::ServingRateLimit(blocks) => one(calls::SET_SERVING_RATE_LIMIT, number(blocks)),
             Self::Tempo(blocks) => one(calls::SET_TEMPO, number(blocks)),
+            Self::TempoAsOwner(blocks) => one(calls::SET_TEMPO_AS_OWNER, number(blocks)),
             Self::Transfers(on) => one(calls::SET_TRANSFERS, Value::bool(on)),
             Self::WeightsRateLimit(blocks) => one(calls::SET_WEIGHTS_RATE_LIMIT, number(blocks)),
             Self::WeightsVersionKey(version) => {
@@ -190,7 +198,7 @@ impl Hyperparameter {
 impl Client {
     /// Registers a new subnet that `coldkey` owns and pays for; `hotkey` becomes its first neuron.
     ///
-    /// Its number is in the chain's `NetworkAdded` event; the reads of the block that includes this show it.
+    /// Its number is in the chain's `NetworkAdded` event: [`Client::registered_subnet`] reads it.
     pub async fn register_network(
         &self,
         coldkey: &sr25519::Pair,
@@ -214,6 +222,47 @@ impl Client {
             })
     }
 
+    /// The number of the subnet that [`Client::register_network`] made in this block with this hotkey.
+    pub async fn registered_subnet(
+        &self,
+        block: BlockNumber,
+        hotkey: &Hotkey,
+    ) -> Result<Option<NetUid>, ReadError> {
+        let state = self.state(Some(self.block_hash(block).await?)).await?;
+        let shape = |error: Box<dyn std::error::Error + Send + Sync>| ReadError::UnknownShape {
+            pallet: "System".to_owned(),
+            name: "Events".to_owned(),
+            source: error,
+        };
+        let events = async {
+            let events = state.at().events().fetch().await;
+            events.map_err(|error| shape(Box::new(error)))
+        };
+        let events = self.rpc().within(events).await?;
+        let mut added = Vec::new();
+        for event in events.iter() {
+            let event = event.map_err(|error| shape(Box::new(error)))?;
+            if (event.pallet_name(), event.event_name()) == ("SubtensorModule", "NetworkAdded")
+                && let Some(netuid) = event.field_bytes().first_chunk()
+            {
+                added.push(NetUid(u16::from_le_bytes(*netuid)));
+            }
+        }
+        // One block may add several: which is whose, the chain tells.
+        let mut batch = state.batch();
+        let owners = added
+            .iter()
+            .map(|netuid| batch.ask::<[u8; 32]>(items::SUBNET_OWNER_HOTKEY, (netuid.0,)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let answers = batch.send().await?;
+        for (netuid, owner) in added.into_iter().zip(owners) {
+            if answers.get(owner)? == Some(hotkey.0) {
+                return Ok(Some(netuid));
+            }
+        }
+        Ok(None)
+    }
+
     /// Starts a subnet's emission, once.
     pub async fn start_call(
         &self,
@@ -231,6 +280,16 @@ impl Client {
         value: Hyperparameter,
     ) -> Result<Included, OwnerError> {
         self.owner_call(coldkey, netuid, &value.call(netuid)).await
+    }
+
+    /// What [`Client::set_hyperparameter`] would send, and its fee.
+    pub async fn quote_hyperparameter(
+        &self,
+        coldkey: &Hotkey,
+        netuid: NetUid,
+        value: Hyperparameter,
+    ) -> Result<Quote, SubmitError> {
+        self.quote(coldkey, &value.call(netuid)).await
     }
 
     /// The coldkey that owns a subnet; `None` on chains that keep no owners.
@@ -272,6 +331,8 @@ impl Client {
                 reason @ ("InvalidValue"
                 | "ValueNotInBounds"
                 | "ActivityCutoffTooLow"
+                | "ActivityCutoffFactorMilliOutOfBounds"
+                | "TempoOutOfBounds"
                 | "AlphaHighTooLow"
                 | "AlphaLowOutOfRange"
                 | "LiquidAlphaDisabled"

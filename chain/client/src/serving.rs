@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use athanor_spec::{Commitment, Hotkey, NetUid};
+use athanor_spec::{Commitment, Hotkey, NetUid, commitment::Record};
 use scale_value::Value;
 use thiserror::Error;
 
@@ -130,7 +130,7 @@ impl Client {
             })
     }
 
-    /// Replaces the hotkey's commitment record.
+    /// Replaces the hotkey's commitment. What it says of the spec as the hotkey of the subnet's owner stays.
     pub async fn set_commitment(
         &self,
         hotkey: impl Into<Signer>,
@@ -138,8 +138,24 @@ impl Client {
         record: &Commitment,
     ) -> Result<Included, CommitError> {
         let hotkey = hotkey.into();
+        let kept = self.record(netuid, &hotkey.hotkey()).await;
+        let kept = kept.map_err(SubmitError::from)?.unwrap_or_default();
+        let record = Record {
+            commitment: *record,
+            ..kept
+        };
+        self.commit(hotkey, netuid, &record).await
+    }
+
+    /// Replaces everything that the hotkey commits to.
+    pub(crate) async fn commit(
+        &self,
+        hotkey: Signer,
+        netuid: NetUid,
+        record: &Record,
+    ) -> Result<Included, CommitError> {
         let signer = hotkey.hotkey();
-        self.submit(&hotkey, &commitment_call(netuid, record))
+        self.submit(hotkey, &commitment_call(netuid, record))
             .await
             .map_err(|error| match error.refusal() {
                 Some("AccountNotAllowedCommit") => CommitError::NotRegistered {
@@ -188,6 +204,6 @@ pub(crate) fn prometheus_call(netuid: NetUid, address: SocketAddr) -> Call {
     ])
 }
 
-pub(crate) fn commitment_call(netuid: NetUid, record: &Commitment) -> Call {
+pub(crate) fn commitment_call(netuid: NetUid, record: &Record) -> Call {
     calls::SET_COMMITMENT.with([subnet(netuid), commitment::info(record)])
 }

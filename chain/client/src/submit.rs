@@ -3,6 +3,7 @@
 mod follow;
 mod outcome;
 mod pool;
+mod quote;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::{
 };
 
 use follow::Sent;
+pub use quote::Quote;
 
 /// Blocks during which an extrinsic can be included: some minutes, so that one that was lost cannot surprise later.
 pub(crate) const ERA_BLOCKS: u64 = 64;

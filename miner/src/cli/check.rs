@@ -132,10 +132,10 @@ fn record(
     if let Some(record) = commitment {
         match record.spec == spec.digest() {
             true => report.pass("spec", spec.digest().to_string()),
-            false => report.fail(
+            // What the running miner follows, it is asked itself.
+            false => report.skip(
                 "spec",
-                format!("{} is on chain, {} is in use", record.spec, spec.digest()),
-                "give the subnet's spec with --subnet.spec and start the miner again",
+                "the record on chain names another spec: so it is after a change of the spec, until the next checkpoint",
             ),
         }
     }

@@ -80,6 +80,26 @@ async fn a_spec_is_fetched_by_its_digest_and_held_against_it() {
         .await;
     assert_eq!(other, Err(AskError::Refused(Refusal::UnknownBlob)));
 
+    // One that it only holds is shown as well, and found at whoever has it.
+    let mut next = spec.clone();
+    next.round.deadline_ms += 1;
+    let shown = (next.digest(), next.to_toml().into());
+    miner
+        .handle
+        .specs()
+        .send_modify(|specs| specs.extend([shown]));
+    let nobody = PeerAddress {
+        peer_key: Identity::from_seed([7; 32]).peer_key(),
+        addr: "127.0.0.1:1".parse().unwrap(),
+    };
+    let found = validator
+        .client
+        .spec_of_any(&[nobody, miner.address], next.digest(), ENOUGH)
+        .await;
+    assert_eq!(found, Some(next));
+    let status = validator.client.status(&miner.address, ENOUGH).await;
+    assert_eq!(status.unwrap().spec, Some(spec.digest()));
+
     for lie in [SubnetSpec::DEFAULT_TOML, "not = TOML of a spec", ""] {
         let judged = crate::status::checked(lie, &spec.digest());
         assert_eq!(judged, Err(CodecError::OtherSpec));

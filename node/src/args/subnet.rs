@@ -1,6 +1,9 @@
 //! Which subnet, by which rules.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use athanor_spec::{NetUid, SubnetSpec, params::SpecError};
 use clap::Args;
@@ -20,6 +23,14 @@ pub struct SubnetArgs {
         value_name = "FILE"
     )]
     pub spec: Option<PathBuf>,
+    /// The spec that the owner has announced: it is taken up at its activation block. Without it, peers are asked for it
+    #[arg(
+        long = "subnet.next",
+        aliases = ["subnet-next", "spec.next", "spec-next"],
+        env = "BT_SUBNET_NEXT",
+        value_name = "FILE"
+    )]
+    pub next: Option<PathBuf>,
 }
 
 /// Why a spec could not be loaded.
@@ -46,20 +57,31 @@ pub enum SpecFileError {
 impl SubnetArgs {
     /// The spec, with the subnet's number replaced if one was given.
     pub fn load(&self) -> Result<SubnetSpec, SpecFileError> {
-        let mut spec = match &self.spec {
-            None => SubnetSpec::local(),
-            Some(path) => {
-                let path = path.clone();
-                match fs::read_to_string(&path) {
-                    Ok(text) => SubnetSpec::from_toml(&text)
-                        .map_err(|source| SpecFileError::Invalid { path, source })?,
-                    Err(source) => return Err(SpecFileError::Read { path, source }),
-                }
-            }
-        };
+        match &self.spec {
+            None => Ok(self.here(SubnetSpec::local())),
+            Some(path) => self.read(path),
+        }
+    }
+
+    /// As [`SubnetArgs::load`], the spec that is to come, if it was given.
+    pub fn load_next(&self) -> Result<Option<SubnetSpec>, SpecFileError> {
+        self.next.as_deref().map(|path| self.read(path)).transpose()
+    }
+
+    fn read(&self, path: &Path) -> Result<SubnetSpec, SpecFileError> {
+        let path = path.to_owned();
+        match fs::read_to_string(&path) {
+            Ok(text) => SubnetSpec::from_toml(&text)
+                .map(|spec| self.here(spec))
+                .map_err(|source| SpecFileError::Invalid { path, source }),
+            Err(source) => Err(SpecFileError::Read { path, source }),
+        }
+    }
+
+    fn here(&self, mut spec: SubnetSpec) -> SubnetSpec {
         if let Some(netuid) = self.netuid {
             spec.subnet.netuid = netuid;
         }
-        Ok(spec)
+        spec
     }
 }

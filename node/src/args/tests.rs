@@ -49,6 +49,7 @@ fn dashes_are_as_good_as_dots() {
     check_same("--logging.trace", "--logging-trace", &[]);
     check_same("--logging.json", "--logging-json", &[]);
     check_same("--subnet.spec", "--subnet-spec", &["subnet.toml"]);
+    check_same("--subnet.next", "--subnet-next", &["next.toml"]);
 }
 
 #[test]

@@ -127,9 +127,8 @@ impl Range {
                 .is_some_and(|text| (1..=*longest).contains(&text.chars().count())),
             Self::Flag | Self::Family => true,
             Self::Choice(words) => value.as_str().is_some_and(|word| words.contains(&word)),
-            Self::Whole { least, most, step } => {
-                whole(value).is_some_and(|it| (*least..=*most).contains(&it) && it % step == 0)
-            }
+            Self::Whole { least, most, step } => whole(value)
+                .is_some_and(|it| (*least..=*most).contains(&it) && it.is_multiple_of(*step)),
             Self::Number(interval) => number(value).is_some_and(|it| interval.contains(it)),
             Self::Span { least, most } => {
                 let ends: Vec<_> = value.as_array().into_iter().flatten().map(whole).collect();

@@ -19,9 +19,9 @@ pub(super) fn commented(spec: &SubnetSpec) -> String {
     let mut text = comment(HEAD);
     for (section, rows) in SubnetSpec::SECTIONS {
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "{}[{section}]\n",
+            "{}[{section}]",
             if text.ends_with("\n\n") { "" } else { "\n" }
         );
         let mut families = String::new();
@@ -32,9 +32,9 @@ pub(super) fn commented(spec: &SubnetSpec) -> String {
             };
             if row.range == Range::Family {
                 let about = row.meaning.trim();
-                let _ = write!(
+                let _ = writeln!(
                     families,
-                    "{}{} = {}\n",
+                    "{}{} = {}",
                     comment(about),
                     row.name,
                     inline(value)

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::CheckArgs, diff::DiffArgs, new::NewArgs, show::ShowArgs, simulate::SimulateArgs,
+    check::CheckArgs, diff::DiffArgs, hyperparameters::HyperparametersArgs, new::NewArgs,
+    publish::PublishArgs, register::RegisterArgs, show::ShowArgs, simulate::SimulateArgs,
 };
 
 /// The owner's workbench: write, check, compare and publish a subnet's spec.
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Write a commented spec to start from; never over an existing file
     New(NewArgs),
-    /// Check a spec, or the lines of one that are wrong; with --subtensor.network also against the chain
+    /// Check a spec, key by key, with line and column of what is wrong; with --subtensor.network also against the chain
     Check(CheckArgs),
     /// Show a spec with its digest, or a subnet as the chain holds it
     Show(ShowArgs),
@@ -31,4 +32,12 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Simulate thousands of epochs of honest and dishonest participants: what each earns, one spec beside another
     Simulate(Box<SimulateArgs>),
+    /// Register a new subnet; the coldkey pays, and the hotkey is the one that publishes
+    Register(RegisterArgs),
+    /// Announce a spec on chain with the block from which on it holds; the owner's hotkey signs
+    Publish(PublishArgs),
+    /// Compare the subnet's hyperparameters with what a spec needs, and set them; the owner's coldkey signs
+    Hyperparameters(HyperparametersArgs),
+    /// Print the reference of all keys in Markdown, as it stands in docs/spec.md
+    Reference,
 }

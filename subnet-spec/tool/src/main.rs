@@ -4,8 +4,12 @@ mod args;
 mod check;
 mod diff;
 mod file;
+mod hyperparameters;
 mod new;
 mod outcome;
+mod publish;
+mod reference;
+mod register;
 mod show;
 mod simulate;
 
@@ -36,10 +40,14 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<Outcome, Box<dyn Error>> {
     Ok(match command {
         Command::New(args) => new::run(&args)?,
-        Command::Check(args) => check::run(&args)?,
+        Command::Check(args) => check::run(&args).await?,
         Command::Show(args) => show::run(&args).await?,
         Command::Diff(args) => diff::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
+        Command::Register(args) => register::run(&args).await?,
+        Command::Publish(args) => publish::run(&args).await?,
+        Command::Hyperparameters(args) => hyperparameters::run(&args).await?,
+        Command::Reference => Outcome::done(reference::text()),
     })
 }
 

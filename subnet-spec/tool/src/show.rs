@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use athanor_chain::{Client, ConnectError, Endpoint, Metagraph, Neuron, ReadError};
+use athanor_chain::{Client, ConnectError, Endpoint, Metagraph, Neuron, Publication, ReadError};
 use athanor_spec::{NetUid, SubnetSpec, params::keys};
 use clap::Args;
 use serde_json::{Value, json};
@@ -65,9 +65,22 @@ pub(crate) async fn run(args: &ShowArgs) -> Result<Outcome, ShowError> {
     };
     let client = Client::connect(args.network.url()).await?;
     let metagraph = client.metagraph(netuid).await?;
+    let published = client.publication(netuid, None).await?;
     Ok(Outcome::done(match args.json {
-        true => as_value(&args.network, &metagraph).to_string(),
-        false => as_table(&args.network, &metagraph),
+        true => {
+            let mut value = as_value(&args.network, &metagraph);
+            value["spec"] = json!({
+                "publisher": published.publisher,
+                "announcement": published.announcement.map(|(it, _)| it),
+                "announced_in": published.announcement.map(|(_, block)| block),
+            });
+            value.to_string()
+        }
+        false => as_table(
+            &args.network,
+            &metagraph,
+            &announced(&published, &metagraph),
+        ),
     }))
 }
 
@@ -87,6 +100,22 @@ fn of_spec(spec: &SubnetSpec, as_json: bool) -> String {
         lines.push(format!("{} = {value}{unit}", key.path));
     }
     lines.join("\n")
+}
+
+/// Which spec holds and which is to come, in one line.
+fn announced(published: &Publication, metagraph: &Metagraph) -> String {
+    let Some((it, _)) = published.announcement else {
+        return "no spec is published".to_owned();
+    };
+    let first_block = metagraph.schedule.last_epoch_block;
+    let now = match it.in_force(first_block) {
+        Some(digest) => format!("spec {digest} is in force"),
+        None => "no spec is in force yet".to_owned(),
+    };
+    match it.coming(first_block) {
+        Some((digest, block)) => format!("{now}; {digest} is announced for block {block}"),
+        None => now,
+    }
 }
 
 fn as_value(endpoint: &Endpoint, metagraph: &Metagraph) -> Value {
@@ -133,7 +162,7 @@ fn neuron_as_value(neuron: &Neuron) -> Value {
     })
 }
 
-fn as_table(endpoint: &Endpoint, metagraph: &Metagraph) -> String {
+fn as_table(endpoint: &Endpoint, metagraph: &Metagraph, announced: &str) -> String {
     let Metagraph {
         netuid,
         block,
@@ -142,7 +171,7 @@ fn as_table(endpoint: &Endpoint, metagraph: &Metagraph) -> String {
         neurons,
     } = metagraph;
     let mut text = format!(
-        "subnet {netuid} at block {block} ({}) of {endpoint}\ntempo {}, epoch {}, last at block {}, next at block {}\n{} neurons",
+        "subnet {netuid} at block {block} ({}) of {endpoint}\ntempo {}, epoch {}, last at block {}, next at block {}\n{announced}\n{} neurons",
         hash.short(),
         schedule.tempo,
         schedule.epoch,

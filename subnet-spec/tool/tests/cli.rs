@@ -165,6 +165,30 @@ fn two_specs_are_compared_with_who_gains_and_who_loses() {
 }
 
 #[test]
+fn the_reference_in_the_documentation_is_what_the_table_of_keys_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = check_succeeds(folder.path(), &["reference"]);
+    let documented = include_str!("../../../docs/spec.md");
+    assert!(
+        written == documented,
+        "write it anew: athanor-subnet reference > docs/spec.md"
+    );
+    assert!(written.lines().all(|line| line.chars().count() <= 120));
+    for section in [
+        "subnet",
+        "limits",
+        "round",
+        "tasks",
+        "tasks.sort",
+        "audit",
+        "grade",
+        "service",
+    ] {
+        assert!(written.contains(&format!("### `[{section}]`")), "{section}");
+    }
+}
+
+#[test]
 fn a_chain_that_does_not_answer_is_one_line_with_its_address() {
     let folder = tempfile::tempdir().unwrap();
     // A port that was free a moment ago: nothing listens there.
@@ -179,4 +203,14 @@ fn a_chain_that_does_not_answer_is_one_line_with_its_address() {
         &["show", "--netuid", "1", "--subtensor.network", &endpoint],
         &[&endpoint],
     );
+    check_succeeds(folder.path(), &["new"]);
+    for verb in [
+        &["check"][..],
+        &["publish", "--dry-run"],
+        &["hyperparameters"],
+        &["register"],
+    ] {
+        let chain = ["--subtensor.network", &endpoint];
+        check_fails(folder.path(), &[verb, &chain].concat(), &[&endpoint]);
+    }
 }

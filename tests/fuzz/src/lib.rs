@@ -71,6 +71,9 @@ pub fn commitment(bytes: &[u8]) {
     if let Ok(commitment) = Commitment::from_bytes(bytes) {
         assert_eq!(commitment.to_bytes(), bytes);
     }
+    if let Ok(record) = athanor_spec::commitment::Record::from_bytes(bytes) {
+        assert_eq!(record.to_bytes(), bytes);
+    }
 }
 
 /// A validator's own records, from a disk that may be damaged.

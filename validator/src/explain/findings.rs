@@ -54,11 +54,11 @@ pub fn findings(chain: Option<&OnChain>, held: Option<&Held>, spec: &SubnetSpec)
             (Some(_), Some(theirs)) if theirs != spec.digest() => say(
                 "other_spec",
                 format!(
-                    "it says that it runs spec {}, this validator has {}",
+                    "when it committed, it ran spec {}, and this validator has {}",
                     theirs.short(),
                     spec.digest().short()
                 ),
-                "both have to run the subnet's",
+                "both have to run the subnet's; a miner that changed over since says so with its next checkpoint",
             ),
             _ => {}
         }

@@ -102,7 +102,7 @@ impl Loop {
             .map(|shared| shared.and_then(Shared::peek).map(asks::artifact))
             .collect();
         let (book, archive) = (self.book.clone(), self.archive.clone());
-        let spec = self.config.spec.clone();
+        let spec = self.spec_of(&head.spec);
         let weighed = self.weighed.as_ref().filter(|(of, _)| *of == head.round);
         let weights = weighed.map(|(_, seen)| seen.clone());
         let work = move || {

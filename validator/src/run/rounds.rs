@@ -184,7 +184,7 @@ impl Loop {
     }
 
     /// Closes the rounds before `round` that are open, and says what they leave to it.
-    async fn close_what_is_left(&mut self, round: Round) -> Result<Past, BeginError> {
+    pub(super) async fn close_what_is_left(&mut self, round: Round) -> Result<Past, BeginError> {
         let book = self.book.clone();
         let rounds = tokio::task::spawn_blocking(move || book.rounds()).await??;
         for (head, closed) in rounds {
@@ -243,7 +243,7 @@ impl Loop {
 }
 
 /// What the rounds before leave to a round.
-struct Past {
+pub(super) struct Past {
     root: Option<Digest>,
     ledger: Ledger,
     checkpoints: HashMap<Account, Digest>,

@@ -14,6 +14,7 @@ use crate::{
 fn the_api_that_gives_a_metagraph_is_finneys_field_by_field() {
     let metadata = finney();
     contract::check_api(&metadata, &items::SELECTIVE_METAGRAPH).unwrap();
+    contract::check_api(&metadata, &items::QUERY_INFO).unwrap();
     let other = items::Api {
         fields: &[
             ("hotkeys", "Option<Vec<[u8; 32]>>"),

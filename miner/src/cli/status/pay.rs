@@ -145,7 +145,8 @@ impl Pay {
             None => found
                 .push("no checkpoint is committed: it is not paid; `run` commits one".to_owned()),
             Some(_) if slot.spec != Some(spec.digest()) => found.push(format!(
-                "it says that it runs another spec than {}: give the subnet's with --subnet.spec",
+                "its record names another spec than {}: so it is after a change until the next checkpoint, else give the \
+                 subnet's with --subnet.spec",
                 spec.digest().short()
             )),
             Some(_) => {}
