@@ -36,7 +36,7 @@ impl Client {
         let state = self.state(None).await?;
         let born = state.block();
         let account = AccountId32(signer.0);
-        let nonce = self.rpc().next_nonce(account.clone()).await?;
+        let nonce = self.rpc().next_nonce(account).await?;
         let params = DefaultExtrinsicParamsBuilder::new()
             .mortal_from_unchecked(ERA_BLOCKS, born.number.0.into(), born.hash.0.into())
             .nonce(nonce)
