@@ -266,7 +266,8 @@ async fn a_miner_learns_the_next_spec_and_takes_it_up_and_one_that_has_it_not_en
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let block = tokio::time::timeout(LONG, changed).await.unwrap();
+    let changed = tokio::time::timeout(LONG, changed).await;
+    let block = changed.unwrap_or_else(|_| panic!("it never changed over:\n{}", rig.log()));
     // A miner is ready for an epoch one block before it here.
     assert!(
         block.0 + 1 >= activation.0,
