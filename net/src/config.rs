@@ -1,6 +1,10 @@
 //! Starting and ending the network.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    time::{Duration, Instant},
+};
 
 use athanor_spec::{SigningContext, SubnetSpec, params::Limits, wire::NodeKind};
 use libp2p::{Multiaddr, noise};
@@ -20,6 +24,9 @@ use crate::{
     transport,
     whereabouts::{Reachability, Whereabouts},
 };
+
+/// Longest wait for sockets to be closed.
+const RELEASE: Duration = Duration::from_secs(10);
 
 /// Commands that may wait for the event loop; senders wait beyond that.
 const COMMAND_QUEUE: usize = 256;
@@ -238,11 +245,23 @@ impl NetHandle {
         connections.await.unwrap_or_default()
     }
 
-    /// Refuses new requests, lets the responses on their way arrive within a short deadline, and ends.
+    /// Refuses new requests, lets the responses on their way arrive within a short deadline, and ends. Its ports are free
+    /// afterwards, so that the same process can listen on them again.
     pub async fn shutdown(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the network's event loop panicked");
+        }
+        released(&self.local_addrs).await;
+    }
+}
+
+/// Waits until QUIC has closed its sockets, which tasks of its own do once the connections have drained.
+async fn released(addrs: &[SocketAddr]) {
+    let until = Instant::now() + RELEASE;
+    for addr in addrs {
+        while UdpSocket::bind(addr).is_err() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
