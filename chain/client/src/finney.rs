@@ -37,20 +37,25 @@ const RECORD: Record = Record {
     announcement: None,
 };
 
-fn check_call(call: &Call, index: [u8; 2], arguments: impl Encode) {
+/// The call as the chain would read it.
+fn encoded(call: &Call) -> Vec<u8> {
     let metadata = finney();
     let payload = call.payload();
-    let encoded = encode_call_data(
+    let types = metadata.types();
+    encode_call_data(
         call.pallet,
         call.name,
         payload.call_data(),
         &metadata,
-        metadata.types(),
+        types,
     )
-    .unwrap();
+    .unwrap()
+}
+
+fn check_call(call: &Call, index: [u8; 2], arguments: impl Encode) {
     let expected = [index.to_vec(), arguments.encode()].concat();
     assert_eq!(
-        hex::encode(encoded),
+        hex::encode(encoded(call)),
         hex::encode(expected),
         "{}",
         call.path()
@@ -204,16 +209,7 @@ fn calls_of_a_neuron_have_the_bytes_of_the_runtime() {
     1u16.encode_to(&mut expected);
     expected.extend(fields);
     let call = serving::commitment_call(netuid, &RECORD);
-    let metadata = finney();
-    let payload = call.payload();
-    let encoded = encode_call_data(
-        call.pallet,
-        call.name,
-        payload.call_data(),
-        &metadata,
-        metadata.types(),
-    );
-    assert_eq!(encoded.unwrap(), expected);
+    assert_eq!(encoded(&call), expected);
 }
 
 #[test]
@@ -420,18 +416,9 @@ fn an_announcement_survives_the_pallets_encoding() {
     1u16.encode_to(&mut expected);
     expected.extend(&fields);
     let call = serving::commitment_call(NetUid(1), &record);
-    let metadata = finney();
-    let payload = call.payload();
-    let encoded = encode_call_data(
-        call.pallet,
-        call.name,
-        payload.call_data(),
-        &metadata,
-        metadata.types(),
-    );
-    assert_eq!(encoded.unwrap(), expected);
+    assert_eq!(encoded(&call), expected);
     let stored = [500u64.encode(), 12u32.encode(), fields].concat();
-    let registration: Registration = storage_value(&metadata, items::COMMITMENT_OF, Some(&stored))
+    let registration: Registration = storage_value(&finney(), items::COMMITMENT_OF, Some(&stored))
         .unwrap()
         .unwrap();
     assert_eq!(registration.info.record(), Some(record));

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Client, EpochSchedule, ReadError, items,
-    state::{Ask, State},
+    state::State,
+    votes::{Row, rows},
 };
 
 use beside::Beside;
@@ -85,6 +86,13 @@ impl Metagraph {
     pub fn by_uid(&self, uid: Uid) -> Option<&Neuron> {
         self.neurons.get(usize::from(uid.0))
     }
+
+    /// Peer key and address of everybody who announced both.
+    pub fn peers(&self) -> impl Iterator<Item = (Digest, SocketAddr)> {
+        self.neurons
+            .iter()
+            .filter_map(|neuron| Some((neuron.commitment?.0.peer_key, neuron.axon?)))
+    }
 }
 
 impl Client {
@@ -133,29 +141,15 @@ impl Client {
     }
 
     /// The weights that were last set, row by row; rows of UIDs that never set any are left out.
-    pub async fn weights(&self, netuid: NetUid) -> Result<Vec<(Uid, Vec<(Uid, u16)>)>, ReadError> {
+    pub async fn weights(&self, netuid: NetUid) -> Result<Vec<Row>, ReadError> {
         let state = self.state(None).await?;
         let beside = Beside::read(&state, netuid, &[]).await?;
         let mut batch = state.batch();
-        type Row = Vec<(u16, u16)>;
-        let asks: Vec<(Uid, Ask<Row>)> = (0..beside.len)
+        let asks = (0..beside.len)
             .map(Uid)
             .map(|uid| Ok((uid, batch.ask(items::WEIGHTS, (netuid.0, uid.0))?)))
             .collect::<Result<_, ReadError>>()?;
-        let answers = batch.send().await?;
-        let mut rows = Vec::new();
-        for (uid, ask) in asks {
-            let row = answers.get(ask)?.unwrap_or_default();
-            if !row.is_empty() {
-                rows.push((
-                    uid,
-                    row.into_iter()
-                        .map(|(to, weight)| (Uid(to), weight))
-                        .collect(),
-                ));
-            }
-        }
-        Ok(rows)
+        rows(&batch.send().await?, asks)
     }
 }
 

@@ -9,9 +9,14 @@ use std::time::Duration;
 
 use athanor_spec::{BlockNumber, Digest, Hotkey};
 use scale_value::{Composite, Value};
-use subxt::config::{
-    DefaultExtrinsicParamsBuilder, Hasher as _,
-    substrate::{AccountId32, BlakeTwo256, MultiSignature},
+use subxt::{
+    SubstrateConfig,
+    client::OnlineClientAtBlockImpl,
+    config::{
+        DefaultExtrinsicParamsBuilder, Hasher as _,
+        substrate::{AccountId32, BlakeTwo256, MultiSignature},
+    },
+    tx::{DynamicPayload, SignableTransaction},
 };
 use thiserror::Error;
 
@@ -32,6 +37,10 @@ const SIGNATURES: usize = 4;
 const HASH_BYTES: usize = 32;
 /// Pause between looks at the chain once the node no longer reports an extrinsic's progress.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
+
+type Payload = DynamicPayload<Composite<()>>;
+type Signable<'p> =
+    SignableTransaction<'p, SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>, Payload>;
 
 /// Where an extrinsic ended up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,12 +187,32 @@ impl Call {
         }
     }
 
-    pub(crate) fn payload(&self) -> subxt::tx::DynamicPayload<Composite<()>> {
+    pub(crate) fn payload(&self) -> Payload {
         subxt::dynamic::tx(
             self.pallet,
             self.name,
             Composite::named(self.arguments.clone()),
         )
+    }
+
+    /// This call's `payload`, to be signed; the chain takes it with exactly this nonce, within [`ERA_BLOCKS`] of the block of
+    /// `state`.
+    fn signable<'p>(
+        &self,
+        payload: &'p Payload,
+        state: &State,
+        nonce: u64,
+    ) -> Result<Signable<'p>, SubmitError> {
+        let born = state.block();
+        let params = DefaultExtrinsicParamsBuilder::new()
+            .mortal_from_unchecked(ERA_BLOCKS, born.number.0.into(), born.hash.0.into())
+            .nonce(nonce)
+            .build();
+        state
+            .at()
+            .tx()
+            .create_signable_offline(payload, params)
+            .map_err(|error| self.unknown(error))
     }
 }
 
@@ -218,16 +247,8 @@ impl Client {
     ) -> Result<Included, SubmitError> {
         let signer = signer.into();
         let born = state.block();
-        let params = DefaultExtrinsicParamsBuilder::new()
-            .mortal_from_unchecked(ERA_BLOCKS, born.number.0.into(), born.hash.0.into())
-            .nonce(nonce)
-            .build();
         let payload = call.payload();
-        let mut signable = state
-            .at()
-            .tx()
-            .create_signable_offline(&payload, params)
-            .map_err(|error| call.unknown(error))?;
+        let mut signable = call.signable(&payload, state, nonce)?;
         let bytes = signable
             .signer_payload()
             .map_err(|error| call.unknown(error))?;

@@ -45,7 +45,7 @@ pub struct Commit {
 
 type TimelockedCommit = ([u8; 32], u64, Vec<u8>, u64);
 type HashCommit = ([u8; 32], u64, u64, u64);
-type Entries = Vec<(u16, u16)>;
+pub(crate) type Entries = Vec<(u16, u16)>;
 
 impl Client {
     /// The votes in the block of `metagraph`, whose rules were `rules`.
@@ -82,7 +82,11 @@ impl Client {
     }
 }
 
-fn rows(answers: &Answers<'_>, asks: Vec<(Uid, Ask<Entries>)>) -> Result<Vec<Row>, ReadError> {
+/// The rows that are not empty.
+pub(crate) fn rows(
+    answers: &Answers<'_>,
+    asks: Vec<(Uid, Ask<Entries>)>,
+) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for (uid, ask) in asks {
         let row = answers.get(ask)?.unwrap_or_default();

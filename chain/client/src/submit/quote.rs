@@ -3,12 +3,9 @@
 use athanor_spec::{Hotkey, Rao};
 use codec::Encode as _;
 use scale_decode::DecodeAsType;
-use subxt::config::{
-    DefaultExtrinsicParamsBuilder,
-    substrate::{AccountId32, MultiSignature},
-};
+use subxt::config::substrate::{AccountId32, MultiSignature};
 
-use super::{Call, ERA_BLOCKS, SubmitError};
+use super::{Call, SubmitError};
 use crate::{Client, items};
 
 /// What would be sent.
@@ -34,19 +31,10 @@ impl Client {
     /// The fee of `call`, signed by `signer`.
     pub(crate) async fn quote(&self, signer: &Hotkey, call: &Call) -> Result<Quote, SubmitError> {
         let state = self.state(None).await?;
-        let born = state.block();
         let account = AccountId32(signer.0);
         let nonce = self.rpc().next_nonce(account).await?;
-        let params = DefaultExtrinsicParamsBuilder::new()
-            .mortal_from_unchecked(ERA_BLOCKS, born.number.0.into(), born.hash.0.into())
-            .nonce(nonce)
-            .build();
         let payload = call.payload();
-        let mut signable = state
-            .at()
-            .tx()
-            .create_signable_offline(&payload, params)
-            .map_err(|error| call.unknown(error))?;
+        let mut signable = call.signable(&payload, &state, nonce)?;
         // A fee depends on the length of a signature, and not on what it says.
         let signed = signable
             .sign_with_account_and_signature(&account, &MultiSignature::Sr25519([0; 64]))
