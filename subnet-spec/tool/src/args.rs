@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     check::CheckArgs, diff::DiffArgs, hyperparameters::HyperparametersArgs, new::NewArgs,
     publish::PublishArgs, register::RegisterArgs, show::ShowArgs, simulate::SimulateArgs,
+    start::StartArgs,
 };
 
 /// The owner's workbench: write, check, compare and publish a subnet's spec.
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Simulate(Box<SimulateArgs>),
     /// Register a new subnet; the coldkey pays, and the hotkey is the one that publishes
     Register(RegisterArgs),
+    /// Start the emission of a subnet that is registered, once; its owner's coldkey signs
+    Start(StartArgs),
     /// Announce a spec on chain with the block from which on it holds; the owner's hotkey signs
     Publish(PublishArgs),
     /// Compare the subnet's hyperparameters with what a spec needs, and set them; the owner's coldkey signs

@@ -12,6 +12,7 @@ mod reference;
 mod register;
 mod show;
 mod simulate;
+mod start;
 
 use std::{
     error::Error,
@@ -45,6 +46,7 @@ async fn run(command: Command) -> Result<Outcome, Box<dyn Error>> {
         Command::Diff(args) => diff::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
         Command::Register(args) => register::run(&args).await?,
+        Command::Start(args) => start::run(&args).await?,
         Command::Publish(args) => publish::run(&args).await?,
         Command::Hyperparameters(args) => hyperparameters::run(&args).await?,
         Command::Reference => Outcome::done(reference::text()),
