@@ -9,7 +9,13 @@ mod rollback;
 mod status;
 mod tunable;
 
-use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use athanor_chain::{Client, ConnectError, ReadError, Signer, WalletError};
 use athanor_distill::{
@@ -22,6 +28,7 @@ use athanor_miner::{
     control::ControlError, rollback::RollbackError,
 };
 use athanor_model::{Checkpoint, checkpoint::CheckpointError};
+use athanor_net::fetch_spec;
 use athanor_node::{
     Metrics, NodeArgs, Settings,
     args::{FeedArgsError, SpecFileError},
@@ -187,6 +194,19 @@ impl Node {
         })
     }
 
+    /// The spec that the chain says, before anything costs time or can be punished.
+    async fn spec_in_force(&self, data_dir: &Path) -> Result<SubnetSpec, SpecRefused> {
+        let fetch = async |peers, digest| fetch_spec(&self.spec.limits, peers, digest).await;
+        specs::in_force(
+            &self.chain,
+            &self.spec,
+            data_dir,
+            athanor_miner::lead,
+            fetch,
+        )
+        .await
+    }
+
     /// Keeps every other process from serving this hotkey.
     fn lock(&self) -> Result<Lock, LockError> {
         lock::hotkey(
@@ -215,8 +235,7 @@ async fn serve(
     for spec in [Some(&node.spec), next.as_ref()].into_iter().flatten() {
         specs::keep(&data_dir, spec)?;
     }
-    // Before anything costs time, or can be punished.
-    let spec = specs::in_force(&node.chain, &node.spec, &data_dir, athanor_miner::lead).await?;
+    let spec = node.spec_in_force(&data_dir).await?;
     let files = model::Files::prepare(&arguments, &data_dir, seed)?;
     files.check(&spec)?;
     let distill = match arguments.distill_off {
@@ -241,7 +260,7 @@ async fn serve(
     // Once for every spec that comes into force.
     loop {
         let tunables = arguments.tunable.tunables();
-        let spec = specs::in_force(&node.chain, &node.spec, &data_dir, athanor_miner::lead).await?;
+        let spec = node.spec_in_force(&data_dir).await?;
         files.check(&spec)?;
         let digest = spec.digest();
         let mut miner = athanor_miner::start(MinerConfig {

@@ -297,7 +297,6 @@ impl Parts {
             axon,
             whereabouts: net.whereabouts(),
             watch: SpecWatch::new(&config.spec, &config.data_dir),
-            learning: None,
             peers,
             specs: net.specs(),
             roster: roster_sender,

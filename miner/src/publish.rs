@@ -7,14 +7,17 @@
 //!
 //! The same task refreshes the roster of validators, since both follow the chain's blocks.
 
+mod offer;
+mod schedule;
+mod stage;
+
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use athanor_chain::{BlockRef, Client, CommitError, EpochSchedule, Metagraph, ReadError, Signer};
-use athanor_model::{Checkpoint, DeviceChoice};
+use athanor_model::DeviceChoice;
 use athanor_net::{Client as Net, PeerAddress, Specs, Whereabouts};
 use athanor_node::{
     Feed, Metrics,
@@ -22,22 +25,16 @@ use athanor_node::{
     specs::{self, SpecWatch},
 };
 use athanor_spec::{
-    BlockNumber, Commitment, Digest, SubnetSpec,
-    announcement::Agreement,
-    telemetry::{Event, HeldOut},
+    BlockNumber, Commitment, Digest, SubnetSpec, announcement::Agreement, telemetry::Event,
 };
 use futures::{Stream, StreamExt};
-use thiserror::Error;
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Backend, CheckpointRefused, RunError,
+    Backend, RunError,
     admission::Roster,
-    canary::{self, CanaryError, Trial},
+    canary,
     history::History,
     quota::collect,
     rollback::{self, Order, RollbackError},
@@ -45,148 +42,15 @@ use crate::{
     store::{self, Kept, Store},
 };
 
+pub(crate) use offer::{Candidate, Retrain, Trained};
+pub use offer::{PublishError, Publisher};
+pub use schedule::lead;
+use schedule::{Step, step, swap_block_after};
+pub(crate) use stage::Stage;
+use stage::{CandidateError, Prepared, Preparing, Purpose, finished};
+
 /// Blocks between two readings of the metagraph: a validator that just got its permit waits no longer than this.
 const ROSTER_EVERY: u32 = 4;
-/// Blocks that a commitment may take to be included.
-const COMMIT_BLOCKS: u32 = 2;
-/// How long a peer may take to send a spec.
-const LEARN: Duration = Duration::from_secs(5);
-/// Candidates that may wait; only the newest matters, so a full queue is a reason to drop one.
-const CANDIDATES: usize = 4;
-
-/// Offers checkpoints to a running miner. Clones offer to the same one.
-#[derive(Clone, Debug)]
-pub struct Publisher {
-    candidates: mpsc::Sender<Candidate>,
-}
-
-/// A checkpoint that may come to be served.
-pub(crate) struct Candidate {
-    /// Where it lies.
-    pub(crate) dir: PathBuf,
-    /// Where it comes from, when it is the own trainer's.
-    pub(crate) trained: Option<Trained>,
-}
-
-/// A checkpoint's place in training.
-#[derive(Clone)]
-pub(crate) struct Trained {
-    /// The trainer's step.
-    pub(crate) step: u64,
-    /// Its held-out items.
-    pub(crate) trial: Arc<Trial>,
-    /// How many times training was begun anew before: a rollback must not be undone by what was trained before it.
-    pub(crate) lineage: u32,
-}
-
-/// An order to train on from another checkpoint.
-pub(crate) struct Retrain {
-    pub(crate) student: Checkpoint,
-    pub(crate) lineage: u32,
-}
-
-/// Why a checkpoint was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PublishError {
-    /// Others wait already.
-    #[error("other checkpoints wait to be published: offer the newest one later")]
-    Busy,
-    /// The miner has ended.
-    #[error("the miner has ended")]
-    Stopped,
-}
-
-impl Publisher {
-    /// A publisher and the queue that the follower reads.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Candidate>) {
-        let (candidates, queue) = mpsc::channel(CANDIDATES);
-        (Self { candidates }, queue)
-    }
-
-    /// Offers the checkpoint in a directory, which is copied: it may change or go once the miner has verified it. Never
-    /// waits; whether the checkpoint came to be served is told by the feed's `Swapped`.
-    pub fn offer(&self, dir: PathBuf) -> Result<(), PublishError> {
-        let candidate = Candidate { dir, trained: None };
-        self.candidates
-            .try_send(candidate)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => PublishError::Busy,
-                mpsc::error::TrySendError::Closed(_) => PublishError::Stopped,
-            })
-    }
-
-    pub(crate) fn queue(&self) -> mpsc::Sender<Candidate> {
-        self.candidates.clone()
-    }
-}
-
-/// Why a candidate is not served.
-#[derive(Debug, Error)]
-enum CandidateError {
-    #[error(transparent)]
-    Refused(#[from] CheckpointRefused),
-    #[error(transparent)]
-    Canary(#[from] CanaryError),
-}
-
-impl From<CandidateError> for RollbackError {
-    fn from(error: CandidateError) -> Self {
-        match error {
-            CandidateError::Refused(error) => Self::Refused(error),
-            CandidateError::Canary(error) => Self::Trial {
-                reason: error.to_string(),
-            },
-        }
-    }
-}
-
-/// What the publisher does at a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Nothing.
-    Wait,
-    /// Commit the checkpoint that is ready.
-    Commit,
-    /// Serve the checkpoint that is committed.
-    Swap,
-}
-
-/// Decides what to do at `block`. `swap_at` is when the committed checkpoint is to be served, if there is one.
-pub(crate) fn step(
-    block: BlockNumber,
-    schedule: &EpochSchedule,
-    ready: bool,
-    swap_at: Option<BlockNumber>,
-) -> Step {
-    match swap_at {
-        Some(at) if block >= at => Step::Swap,
-        Some(_) => Step::Wait,
-        None if ready && block.0.saturating_add(COMMIT_BLOCKS) < swap_block(schedule).0 => {
-            Step::Commit
-        }
-        None => Step::Wait,
-    }
-}
-
-/// The block at which a checkpoint committed in `included` is to be served, by the schedule read afterwards.
-pub(crate) fn swap_block_after(included: BlockNumber, schedule: &EpochSchedule) -> BlockNumber {
-    if included < schedule.last_epoch_block {
-        // The epoch ended meanwhile: the new one already expects the new checkpoint.
-        return included;
-    }
-    swap_block(schedule)
-}
-
-/// Just before the epoch ends, after the asks of the round are over.
-fn swap_block(schedule: &EpochSchedule) -> BlockNumber {
-    BlockNumber(schedule.next_epoch_block.0.saturating_sub(lead(schedule)))
-}
-
-/// Blocks before an epoch by which a miner is ready for it, with the checkpoint and the spec that hold in it: a twelfth of an
-/// epoch, at least one.
-pub fn lead(schedule: &EpochSchedule) -> u32 {
-    u32::from(schedule.tempo / 12).max(1)
-}
 
 /// Follows the chain's blocks.
 pub(crate) struct Follower {
@@ -219,8 +83,6 @@ pub(crate) struct Follower {
     pub(crate) specs: watch::Sender<Specs>,
     // State.
     pub(crate) watch: SpecWatch,
-    /// Asking peers for a spec.
-    pub(crate) learning: Option<JoinHandle<()>>,
     pub(crate) axon: Axon,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) roster_block: BlockNumber,
@@ -245,45 +107,6 @@ pub(crate) struct Standing {
     pub(crate) swap_at: Option<BlockNumber>,
     /// A checkpoint that waits to be committed.
     pub(crate) ready: Option<Digest>,
-}
-
-/// A candidate that may be served.
-#[derive(Debug)]
-struct Prepared {
-    kept: Kept,
-    /// How the checkpoint does on held-out items.
-    heldout: Option<HeldOut>,
-}
-
-/// Work on a candidate, and who waits for it.
-#[derive(Debug)]
-struct Preparing {
-    work: JoinHandle<Result<Prepared, CandidateError>>,
-    purpose: Purpose,
-}
-
-/// What a candidate is for.
-#[derive(Debug)]
-enum Purpose {
-    /// It was offered.
-    Offered,
-    /// The own trainer made it, at a step, in a lineage.
-    Trained { step: u64, lineage: u32 },
-    /// It was served before and is to be served again.
-    Rollback {
-        reply: oneshot::Sender<Result<Digest, RollbackError>>,
-    },
-}
-
-/// Checkpoints on their way.
-#[derive(Debug, Default)]
-pub(crate) struct Stage {
-    /// Being verified and tried.
-    preparing: Option<Preparing>,
-    /// Verified and tried, not committed.
-    ready: Option<Kept>,
-    /// Committed, to be served from the given block on.
-    committed: Option<(Kept, BlockNumber)>,
 }
 
 impl Follower {
@@ -478,40 +301,13 @@ impl Follower {
 
     /// Asks peers for a spec that is announced and not held.
     fn learn_spec(&mut self, metagraph: &Metagraph) {
-        if self.learning.as_ref().is_some_and(|it| !it.is_finished()) {
-            return;
-        }
         let Some(digest) = self.watch.missing(metagraph.block) else {
             return;
         };
-        let hotkey = self.hotkey.hotkey();
-        let others = metagraph.neurons.iter().filter(|it| it.hotkey != hotkey);
-        let asked: Vec<PeerAddress> = others
-            .filter_map(|neuron| {
-                Some(PeerAddress {
-                    peer_key: neuron.commitment?.0.peer_key,
-                    addr: neuron.axon?,
-                })
-            })
-            .collect();
-        let (net, specs, data_dir) = (
-            self.peers.clone(),
-            self.specs.clone(),
-            self.data_dir.clone(),
-        );
-        self.learning = Some(tokio::spawn(async move {
-            let Some(spec) = net.spec_of_any(&asked, digest, LEARN).await else {
-                return;
-            };
-            match specs::keep(&data_dir, &spec) {
-                Ok(()) => {
-                    tracing::info!(spec = %digest, "the spec that is announced was learnt from a peer")
-                }
-                Err(error) => tracing::error!(%error, "the spec that is announced is not kept"),
-            }
-            let shown = (digest, spec.to_toml().into());
-            specs.send_modify(|specs| specs.extend([shown]));
-        }));
+        let asked: Vec<PeerAddress> = metagraph.peers().map(PeerAddress::from).collect();
+        let (net, shown) = (self.peers.clone(), self.specs.clone());
+        self.watch
+            .learn(async move { net.learn_spec(&asked, digest, &shown).await });
     }
 
     async fn refresh_roster(&mut self) -> Result<(), RunError> {
@@ -628,21 +424,3 @@ pub(crate) fn record(checkpoint: Digest, peer_key: Digest, spec: &SubnetSpec) ->
 async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     stream.next().await
 }
-
-/// The result of the work in progress; never, if there is none.
-async fn finished(
-    preparing: &mut Option<Preparing>,
-) -> (Result<Prepared, CandidateError>, Purpose) {
-    let result = match preparing {
-        Some(Preparing { work, .. }) => work.await,
-        None => std::future::pending().await,
-    };
-    let purpose = preparing.take().map_or(Purpose::Offered, |it| it.purpose);
-    match result {
-        Ok(result) => (result, purpose),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-#[cfg(test)]
-mod tests;

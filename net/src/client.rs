@@ -45,6 +45,12 @@ pub struct PeerAddress {
     pub addr: SocketAddr,
 }
 
+impl From<(Digest, SocketAddr)> for PeerAddress {
+    fn from((peer_key, addr): (Digest, SocketAddr)) -> Self {
+        Self { peer_key, addr }
+    }
+}
+
 /// Why there is no answer. [`AskError::blames_peer`] tells the peer's faults from this node's own.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AskError {

@@ -74,6 +74,16 @@ impl Identity {
         }
     }
 
+    /// A peer that nobody was before: for who only asks, and need not be known again.
+    pub fn random() -> Self {
+        let keypair = ed25519::Keypair::generate();
+        let peer_key = Digest(keypair.public().to_bytes());
+        Self {
+            keypair: keypair.into(),
+            peer_key,
+        }
+    }
+
     /// Reads the identity of a node from its file, or draws one from the system's randomness and writes it, readable
     /// by the owner alone.
     pub fn open_or_create(path: &Path) -> Result<Self, IdentityFileError> {

@@ -50,7 +50,7 @@ pub use inbound::{Inbound, InboundRequest};
 pub use libp2p::{Multiaddr, PeerId};
 pub use library::{Library, SignFetch};
 pub use outbox::Responder;
-pub use status::{Serving, Specs, Transcripts};
+pub use status::{Serving, Specs, Transcripts, fetch_spec};
 pub use streams::Connected;
 pub use transport::address_of;
 pub use whereabouts::{Reachability, Whereabouts};

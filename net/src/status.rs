@@ -1,9 +1,10 @@
 //! What a node says about itself to anybody, and asking it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use athanor_spec::{
     Digest, PROTOCOL_VERSION, Refusal, Round, SubnetSpec,
+    params::Limits,
     wire::{
         self, NodeKind, SpecQuery, SpecResponse, Status, StatusQuery, StatusResponse,
         TranscriptOffer, TranscriptQuery, TranscriptResponse,
@@ -11,7 +12,12 @@ use athanor_spec::{
 };
 use tokio::sync::watch;
 
-use crate::{AskError, Client, CodecError, PeerAddress, client::Bounds, clock};
+use crate::{
+    AskError, Client, CodecError, Identity, NetConfig, PeerAddress, client::Bounds, clock,
+};
+
+/// How long a peer may take to send a spec, where several are asked for it.
+const SPEC_WITHIN: Duration = Duration::from_secs(5);
 
 /// The changing part of a node's status, which its server keeps true through [`crate::NetHandle::serving`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,22 +117,48 @@ impl Client {
         }
     }
 
-    /// As [`Client::spec`], from the first of several peers that has it; `None` if none of them does. Each may take as long
-    /// as `within`.
-    pub async fn spec_of_any(
+    /// As [`Client::spec`], from the first of several peers that has it; `None` if none of them does. From then on others
+    /// can have it from here, if `shown` is this node's table.
+    pub async fn learn_spec(
         &self,
         peers: &[PeerAddress],
         digest: Digest,
-        within: Duration,
+        shown: &watch::Sender<Specs>,
     ) -> Option<SubnetSpec> {
         for peer in peers {
-            match self.spec(peer, digest, within).await {
-                Ok(spec) => return Some(spec),
+            match self.spec(peer, digest, SPEC_WITHIN).await {
+                Ok(spec) => {
+                    shown.send_modify(|specs| {
+                        specs.insert(digest, spec.to_toml().into());
+                    });
+                    return Some(spec);
+                }
                 Err(error) => tracing::debug!(%error, peer = %peer.addr, "has not the spec"),
             }
         }
         None
     }
+}
+
+/// As [`Client::learn_spec`], by a node that is started for nothing else: for who holds no spec by which it could start.
+/// `None` also where there is no network.
+pub async fn fetch_spec(
+    limits: &Limits,
+    peers: Vec<(Digest, SocketAddr)>,
+    digest: Digest,
+) -> Option<SubnetSpec> {
+    let peers: Vec<PeerAddress> = peers.into_iter().map(PeerAddress::from).collect();
+    let config = NetConfig::new(Identity::random(), limits.clone());
+    let (client, _inbound, net) = match crate::start(config).await {
+        Ok(started) => started,
+        Err(error) => {
+            tracing::warn!(%error, "peers cannot be asked for the spec in force");
+            return None;
+        }
+    };
+    let spec = client.learn_spec(&peers, digest, &net.specs()).await;
+    net.shutdown().await;
+    spec
 }
 
 impl Client {

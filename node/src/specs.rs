@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,7 @@ use athanor_spec::{
     announcement::{self, Agreement},
 };
 use thiserror::Error;
+use tokio::task::JoinHandle;
 
 /// Specs that are read from the directory at most; more are no owner's doing.
 const MOST: usize = 64;
@@ -29,8 +31,8 @@ pub enum SpecRefused {
     Read(#[from] ReadError),
     /// It has not the spec that is in force.
     #[error(
-        "spec {in_force} of subnet {netuid} is in force{}, and this node holds only {own}: get that spec from the subnet's \
-         owner and give it as --subnet.spec; nothing was announced and nobody was asked",
+        "spec {in_force} of subnet {netuid} is in force{}, and this node holds only {own}, and no peer gave it that one: get \
+         it from the subnet's owner and give it as --subnet.spec; nothing was announced and nobody was asked",
         since.map_or_else(String::new, |block| format!(" since block {block}"))
     )]
     NotHeld {
@@ -79,6 +81,13 @@ pub fn keep(data_dir: &Path, spec: &SubnetSpec) -> Result<(), KeepError> {
     })
 }
 
+/// Keeps a spec that was learnt; a node can go on without.
+fn keep_or_tell(data_dir: &Path, spec: &SubnetSpec) {
+    if let Err(error) = keep(data_dir, spec) {
+        tracing::error!(%error, "a spec that was learnt is not kept");
+    }
+}
+
 /// The spec with a digest, if it is kept.
 pub fn find(data_dir: &Path, digest: &Digest) -> Option<SubnetSpec> {
     let text = fs::read_to_string(file(data_dir, digest)).ok()?;
@@ -108,13 +117,15 @@ pub fn epoch_block(schedule: &EpochSchedule, block: BlockNumber, lead: u32) -> B
     }
 }
 
-/// The spec to run now: the one that was given, or another that is kept, as the chain says. `lead` is as of
+/// The spec to run now: the one that was given, or another that is kept, as the chain says. One that is not kept is asked
+/// for by `fetch`, which gets peer keys and addresses of the subnet's members and the spec's digest. `lead` is as of
 /// [`epoch_block`].
 pub async fn in_force(
     chain: &Client,
     own: &SubnetSpec,
     data_dir: &Path,
     lead: fn(&EpochSchedule) -> u32,
+    fetch: impl AsyncFnOnce(Vec<(Digest, SocketAddr)>, Digest) -> Option<SubnetSpec>,
 ) -> Result<SubnetSpec, SpecRefused> {
     let netuid = own.subnet.netuid;
     let published = chain.publication(netuid, None).await?;
@@ -128,12 +139,24 @@ pub async fn in_force(
         }
         Agreement::Same => Ok(own.clone()),
         Agreement::Other { in_force, since } => {
-            find(data_dir, &in_force).ok_or(SpecRefused::NotHeld {
-                netuid,
-                in_force,
-                since,
-                own: own.digest(),
-            })
+            if let Some(spec) = find(data_dir, &in_force) {
+                return Ok(spec);
+            }
+            // It was announced and came into force while this node was off.
+            let members = chain.metagraph(netuid).await?.peers().collect();
+            match fetch(members, in_force).await {
+                Some(spec) => {
+                    tracing::info!(spec = %in_force, "the spec in force was learnt from a peer");
+                    keep_or_tell(data_dir, &spec);
+                    Ok(spec)
+                }
+                None => Err(SpecRefused::NotHeld {
+                    netuid,
+                    in_force,
+                    since,
+                    own: own.digest(),
+                }),
+            }
         }
     }
 }
@@ -148,6 +171,8 @@ pub struct SpecWatch {
     looked_at: Option<BlockNumber>,
     /// The spec that is to come, and whether it was told that it is held.
     told: Option<(Digest, bool)>,
+    /// Asking peers for a spec.
+    learning: Option<JoinHandle<()>>,
 }
 
 impl SpecWatch {
@@ -160,6 +185,7 @@ impl SpecWatch {
             announced: None,
             looked_at: None,
             told: None,
+            learning: None,
         }
     }
 
@@ -180,9 +206,12 @@ impl SpecWatch {
         }
     }
 
-    /// A spec that was announced and that this node has not: to be had from a peer before it is in force. Says in the log
-    /// what is to come, once.
+    /// A spec that was announced and that this node neither has nor asks for: to be had from a peer before it is in force.
+    /// Says in the log what is to come, once.
     pub fn missing(&mut self, block: BlockNumber) -> Option<Digest> {
+        if self.learning.as_ref().is_some_and(|it| !it.is_finished()) {
+            return None;
+        }
         let (digest, activation) = self.announced?.coming(block)?;
         if digest == self.own {
             return None;
@@ -201,6 +230,19 @@ impl SpecWatch {
             }
         }
         (!held).then_some(digest)
+    }
+
+    /// Keeps the spec that `asking` ends with, if it does with one. It is asked for beside whatever the node does; until it
+    /// is there, or was not to be had, nothing is [missing](Self::missing).
+    pub fn learn(&mut self, asking: impl Future<Output = Option<SubnetSpec>> + Send + 'static) {
+        let data_dir = self.data_dir.clone();
+        self.learning = Some(tokio::spawn(async move {
+            let Some(spec) = asking.await else {
+                return;
+            };
+            tracing::info!(spec = %spec.digest(), "the spec that is announced was learnt from a peer");
+            keep_or_tell(&data_dir, &spec);
+        }));
     }
 
     /// How the spec that this node runs stands in an epoch with this first block.

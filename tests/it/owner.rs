@@ -283,7 +283,19 @@ async fn a_miner_learns_the_next_spec_and_takes_it_up_and_one_that_has_it_not_en
     }
     rig.end().await;
 
-    // With the old spec only it does not start, and says why.
+    // One that was off when the other came into force learns it as it starts.
+    fs::remove_dir_all(rig.directory.path().join("miner/specs")).unwrap();
+    rig.start(&["--distill.off"]);
+    rig.in_service(&asker, &mut ask).await;
+    assert!(
+        rig.log()
+            .contains("the spec in force was learnt from a peer"),
+        "{}",
+        rig.log()
+    );
+    rig.end().await;
+
+    // With the old spec only and nobody to ask it does not start, and says why.
     drop(node);
     fs::remove_dir_all(rig.directory.path().join("miner/specs")).unwrap();
     rig.start(&["--distill.off"]);

@@ -10,7 +10,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use athanor_chain::{Client, ConnectError, WalletError};
 use athanor_model::DeviceChoice;
-use athanor_net::{RelayLimits, Ways};
+use athanor_net::{RelayLimits, Ways, fetch_spec};
 use athanor_node::{
     AxonArgs, ConfigArgs, ExternalArgs, FeedArgs, LoggingArgs, Metrics, MetricsArgs, NetworkArgs,
     Settings, SubnetArgs, SubtensorArgs, WalletArgs,
@@ -465,7 +465,8 @@ async fn validate(
     loop {
         // Before anything costs time, or can be punished.
         let chain = Client::open(config.endpoints.clone()).await?;
-        config.spec = specs::in_force(&chain, &given, &config.data_dir, |_| 0).await?;
+        let fetch = async |peers, digest| fetch_spec(&given.limits, peers, digest).await;
+        config.spec = specs::in_force(&chain, &given, &config.data_dir, |_| 0, fetch).await?;
         drop(chain);
         let mut validator = run::start(config.clone()).await?;
         let (hotkey, genesis) = (validator.hotkey(), validator.genesis());

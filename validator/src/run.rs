@@ -150,8 +150,6 @@ struct Loop {
     round: Option<ActiveRound>,
     /// What the owner announces.
     watch: SpecWatch,
-    /// Asking peers for a spec.
-    learning: Option<JoinHandle<()>>,
     fetched: HashMap<(Account, Digest), SharedArtifact>,
     /// Serves users beside the rounds.
     gateway: Option<Gateway>,
@@ -335,7 +333,6 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         board: board.clone(),
         beside,
         watch: SpecWatch::new(&config.spec, &config.data_dir),
-        learning: None,
         config,
         chain,
         net,

@@ -92,11 +92,13 @@ async fn a_spec_is_fetched_by_its_digest_and_held_against_it() {
         peer_key: Identity::from_seed([7; 32]).peer_key(),
         addr: "127.0.0.1:1".parse().unwrap(),
     };
+    let shown = validator.handle.specs();
     let found = validator
         .client
-        .spec_of_any(&[nobody, miner.address], next.digest(), ENOUGH)
+        .learn_spec(&[nobody, miner.address], next.digest(), &shown)
         .await;
-    assert_eq!(found, Some(next));
+    assert_eq!(found.as_ref(), Some(&next));
+    assert!(shown.borrow().contains_key(&next.digest()));
     let status = validator.client.status(&miner.address, ENOUGH).await;
     assert_eq!(status.unwrap().spec, Some(spec.digest()));
 

@@ -1,7 +1,5 @@
 //! The spec that the owner announces, and the end of the one that this validator runs.
 
-use std::time::Duration;
-
 use athanor_chain::EpochSchedule;
 use athanor_net::PeerAddress;
 use athanor_node::specs;
@@ -9,9 +7,6 @@ use athanor_spec::{BlockNumber, Digest, Round, SubnetSpec, announcement::Agreeme
 
 use super::Loop;
 use crate::config::{BeginError, RunError};
-
-/// How long a peer may take to send a spec.
-const LEARN: Duration = Duration::from_secs(5);
 
 impl Loop {
     /// Looks at what is announced, and ends the validator at the first block of an epoch in which another spec is in force:
@@ -45,38 +40,14 @@ impl Loop {
 
     /// Asks peers for a spec that is announced and not held.
     async fn learn_spec(&mut self, digest: Digest) {
-        if self.learning.as_ref().is_some_and(|it| !it.is_finished()) {
-            return;
-        }
         let Ok(metagraph) = self.chain.metagraph(self.config.netuid()).await else {
             // Told by others who read it; the next block comes soon.
             return;
         };
-        let own = self.signer.hotkey();
-        let others = metagraph.neurons.iter().filter(|it| it.hotkey != own);
-        let asked: Vec<PeerAddress> = others
-            .filter_map(|neuron| {
-                Some(PeerAddress {
-                    peer_key: neuron.commitment?.0.peer_key,
-                    addr: neuron.axon?,
-                })
-            })
-            .collect();
+        let asked: Vec<PeerAddress> = metagraph.peers().map(PeerAddress::from).collect();
         let (net, shown) = (self.net.clone(), self.network.specs());
-        let data_dir = self.config.data_dir.clone();
-        self.learning = Some(tokio::spawn(async move {
-            let Some(spec) = net.spec_of_any(&asked, digest, LEARN).await else {
-                return;
-            };
-            match specs::keep(&data_dir, &spec) {
-                Ok(()) => {
-                    tracing::info!(spec = %digest, "the spec that is announced was learnt from a peer")
-                }
-                Err(error) => tracing::error!(%error, "the spec that is announced is not kept"),
-            }
-            let text = (digest, spec.to_toml().into());
-            shown.send_modify(|specs| specs.extend([text]));
-        }));
+        self.watch
+            .learn(async move { net.learn_spec(&asked, digest, &shown).await });
     }
 
     /// The spec by which a round began, where it is held; else the one of now.

@@ -89,10 +89,9 @@ pub(super) async fn read(
     spec: &SubnetSpec,
 ) -> Result<Vec<(Hotkey, Result<Line, UnreadError>)>, CliError> {
     let folder = tempfile::tempdir().map_err(CliError::Scratch)?;
-    // Nobody need be anybody to read: keys that are made for this, and forgotten.
-    let identity = Identity::from_seed(sr25519::Pair::generate().0.public().0);
-    let (client, _, net) =
-        athanor_net::start(NetConfig::new(identity, spec.limits.clone())).await?;
+    // Nobody need be anybody to read.
+    let config = NetConfig::new(Identity::random(), spec.limits.clone());
+    let (client, _, net) = athanor_net::start(config).await?;
     let sign = signer(context);
     let validators = metagraph.neurons.iter().filter(|it| it.validator_permit);
     let reading = validators.map(|validator| {
