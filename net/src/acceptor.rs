@@ -21,7 +21,7 @@ use crate::{
     exchange::{self, Exchange, Question, RETRY_AFTER, overloaded},
     frame,
     penalties::Fault,
-    slots::Slots,
+    slots::{Full, Slots},
     streams,
 };
 
@@ -96,9 +96,14 @@ impl Acceptor {
             return;
         };
         let context = self.context.clone();
-        let Some(slot) = self.slots.try_take(peer) else {
-            context.report(peer, Fault::Flood);
-            return self.refuse(stream, overloaded(RETRY_AFTER));
+        let slot = match self.slots.try_take(peer) {
+            Ok(slot) => slot,
+            Err(full) => {
+                if full == Full::Peer {
+                    context.report(peer, Fault::Flood);
+                }
+                return self.refuse(stream, overloaded(RETRY_AFTER));
+            }
         };
         match kind {
             Kind::Exchange(kind) => drop(self.tasks.spawn(async move {

@@ -35,6 +35,9 @@ use crate::{
 const MAX_OUTBOUND: usize = 1024;
 /// Of them, with one peer: somewhat fewer than a peer serves, as it hears later than this node that one has ended.
 const MAX_OUTBOUND_PER_PEER: usize = MAX_STREAMS_PER_PEER - 16;
+/// How often a stream is opened before a connection that ends each time is told, and the pause before the next time.
+const OPENINGS: usize = 3;
+const REOPEN: Duration = Duration::from_millis(20);
 
 /// Where a peer is and who it must prove to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,10 +240,15 @@ impl Client {
         protocol: &'static str,
         request: &[u8],
     ) -> Result<Begun, AskError> {
-        let mut stream = match self.open(peer, protocol).await {
-            // The connection ended while the stream was on its way to it: nothing was said, so say it on a new one.
-            Err(AskError::Disconnected) => self.open(peer, protocol).await?,
-            opened => opened?,
+        let mut left = OPENINGS;
+        let mut stream = loop {
+            left -= 1;
+            match self.open(peer, protocol).await {
+                // The connection ended while the stream was on its way to it: nothing was said, so say it on a new one. That
+                // it has ended is known a moment later.
+                Err(AskError::Disconnected) if left > 0 => tokio::time::sleep(REOPEN).await,
+                opened => break opened?,
+            }
         };
         let sent = Instant::now();
         match frame::write(&mut stream, request).await {
@@ -338,7 +346,10 @@ impl Begun {
                         protocol: self.protocol,
                     }
                 }
-                ReadError::Ended(_) => AskError::Disconnected,
+                ReadError::Ended(error) => {
+                    tracing::debug!(protocol = self.protocol, %error, "a stream ended before the response");
+                    AskError::Disconnected
+                }
             })
     }
 }

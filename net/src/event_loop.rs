@@ -199,6 +199,15 @@ impl EventLoop {
                 let gate = &mut self.swarm.behaviour_mut().gate;
                 gate.handshake_failed(&send_back_addr);
             }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                endpoint,
+                cause: Some(cause),
+                ..
+            } => {
+                let address = endpoint.get_remote_address();
+                tracing::debug!(peer = %peer_id, %address, %cause, "a connection was lost");
+            }
             SwarmEvent::ListenerClosed {
                 listener_id,
                 reason,

@@ -15,6 +15,15 @@ pub(crate) struct Slot {
     _of_all: OwnedSemaphorePermit,
 }
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The peer has all of its own.
+    Peer,
+    /// All peers together have all there are, which is no single one's fault.
+    All,
+}
+
 /// Places for exchanges.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -36,10 +45,14 @@ impl Slots {
     }
 
     /// A place, if there is one.
-    pub(crate) fn try_take(&self, peer: PeerId) -> Option<Slot> {
-        Some(Slot {
-            _of_peer: self.of(peer).try_acquire_owned().ok()?,
-            _of_all: self.all.clone().try_acquire_owned().ok()?,
+    pub(crate) fn try_take(&self, peer: PeerId) -> Result<Slot, Full> {
+        Ok(Slot {
+            _of_peer: self.of(peer).try_acquire_owned().map_err(|_| Full::Peer)?,
+            _of_all: self
+                .all
+                .clone()
+                .try_acquire_owned()
+                .map_err(|_| Full::All)?,
         })
     }
 
@@ -75,13 +88,13 @@ mod tests {
         let slots = Slots::new(3, 2);
         let [greedy, modest] = [PeerId::random(), PeerId::random()];
         let held = [slots.try_take(greedy), slots.try_take(greedy)];
-        assert!(held.iter().all(Option::is_some));
-        assert!(slots.try_take(greedy).is_none());
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(slots.try_take(greedy).unwrap_err(), Full::Peer);
         let other = slots.try_take(modest);
-        assert!(other.is_some());
-        assert!(slots.try_take(PeerId::random()).is_none());
+        assert!(other.is_ok());
+        assert_eq!(slots.try_take(PeerId::random()).unwrap_err(), Full::All);
         drop(held);
-        assert!(slots.try_take(PeerId::random()).is_some());
+        assert!(slots.try_take(PeerId::random()).is_ok());
     }
 
     #[test]
@@ -89,7 +102,7 @@ mod tests {
         let slots = Slots::new(3, 2);
         let held = slots.try_take(PeerId::random());
         for _ in 0..100 {
-            assert!(slots.try_take(PeerId::random()).is_some());
+            assert!(slots.try_take(PeerId::random()).is_ok());
         }
         assert!(slots.peers.lock().unwrap().len() <= 4);
         drop(held);

@@ -21,6 +21,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(300);
 const MAX_NEGOTIATING: usize = 256;
 /// How long a QUIC handshake may take. Nothing tells that nobody listens on a UDP port, so a dead peer costs all of it.
 const QUIC_HANDSHAKE: Duration = Duration::from_secs(3);
+/// How long the other end of a QUIC connection may be silent; it is heard of every five seconds. A machine that stands still for longer
+/// than QUIC's usual ten seconds, for its disk or its hypervisor, loses no answer by it, as it would not over TCP.
+const QUIC_SILENCE: Duration = Duration::from_secs(30);
 /// Free ports that are tried until one is free for both TCP and UDP.
 const PORT_ATTEMPTS: usize = 16;
 
@@ -36,6 +39,7 @@ pub(crate) fn swarm(config: &NetConfig) -> Result<Swarm<Behaviour>, StartError> 
         .with_quic_config(|mut quic| {
             quic.max_concurrent_stream_limit = 4 * MAX_STREAMS_PER_PEER as u32;
             quic.handshake_timeout = QUIC_HANDSHAKE;
+            quic.max_idle_timeout = QUIC_SILENCE.as_millis() as u32;
             quic
         })
         .with_relay_client(noise::Config::new, yamux_config)?

@@ -1,10 +1,16 @@
 //! Ways to reach a peer: transports, relays, discovery; and peers that are not let in.
 
-use std::net::Ipv6Addr;
+use std::{
+    net::Ipv6Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use athanor_spec::{NetUid, SigningContext};
 use libp2p::multiaddr::Protocol;
-use tokio::time::timeout;
+use tokio::{net::UdpSocket, time::timeout};
 
 use super::*;
 use crate::{AskError, Multiaddr, RelayLimits, StartError};
@@ -192,6 +198,59 @@ async fn tcp_carries_where_udp_is_swallowed() {
     };
     let tcp = |part| matches!(part, Protocol::Tcp(_));
     assert!(connection.address.iter().any(tcp), "{connection:?}");
+}
+
+/// A line for QUIC from one peer to another, which carries nothing while it stands still.
+async fn line_to(peer: SocketAddr, stands_still: Arc<AtomicBool>) -> SocketAddr {
+    let here = UdpSocket::bind(LOOPBACK).await.unwrap();
+    let there = UdpSocket::bind(LOOPBACK).await.unwrap();
+    there.connect(peer).await.unwrap();
+    let addr = here.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut out, mut back) = ([0; 2048], [0; 2048]);
+        let mut asker = None;
+        loop {
+            // Datagrams that find no room are lost, as everywhere.
+            tokio::select! {
+                Ok((length, from)) = here.recv_from(&mut out) => {
+                    asker = Some(from);
+                    if !stands_still.load(Ordering::Relaxed) {
+                        let _ = there.send(&out[..length]).await;
+                    }
+                }
+                Ok(length) = there.recv(&mut back) => {
+                    if let Some(asker) = asker && !stands_still.load(Ordering::Relaxed) {
+                        let _ = here.send_to(&back[..length], asker).await;
+                    }
+                }
+            }
+        }
+    });
+    addr
+}
+
+/// QUIC's usual patience is ten seconds; a machine that waits for its disk or its hypervisor needs longer at times.
+#[tokio::test]
+async fn an_answer_outlives_a_standstill_of_twelve_seconds() {
+    let mut miner = node_of(listening(144)).await;
+    let stands_still = Arc::new(AtomicBool::new(false));
+    let addr = line_to(miner.address.addr, stands_still.clone()).await;
+    let validator = node_of(base(145)).await;
+    let address = PeerAddress {
+        addr,
+        ..miner.address
+    };
+    let patient = 3 * ENOUGH;
+    let asking = validator.client.ask(&address, ask(vec![3, 1], 1), patient);
+    let serving = async {
+        let InboundRequest { request, reply, .. } = miner.inbound.recv().await.unwrap();
+        stands_still.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        reply.send(echo_all(&request));
+        stands_still.store(false, Ordering::Relaxed);
+    };
+    let (answered, ()) = tokio::join!(asking, serving);
+    assert_eq!(answered.unwrap().answer.payload.tokens, [3, 1]);
 }
 
 #[tokio::test]
