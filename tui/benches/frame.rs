@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use athanor_chain::{EpochSchedule, Hyperparameters, Metagraph, Neuron, Votes};
-use athanor_spec::telemetry::{Event, GradeSummary};
+use athanor_spec::telemetry::{Event, FaultSummary, GradeSummary};
 use athanor_spec::{BlockNumber, Commitment, Digest, Epoch, Hotkey, NetUid, Rao, Round, Uid};
-use athanor_tui::{Look, Screen, Snapshot, State, Update, View, still::Still};
+use athanor_tui::{Look, Screen, Snapshot, State, Update, View, state::Sort, still::Still};
 use divan::Bencher;
 
 fn main() {
@@ -13,6 +13,8 @@ fn main() {
 }
 
 const SIZES: [u16; 2] = [256, 4096];
+/// Validators whose events are heard.
+const GRADERS: u16 = 8;
 
 fn hotkey(uid: u16) -> Hotkey {
     Hotkey(Digest::of(&uid.to_le_bytes()).0)
@@ -84,25 +86,34 @@ fn state(uids: u16) -> State {
     state.update(Update::Chain(Box::new(picture(uids, 700))), at(1));
     state.update(Update::Chain(Box::new(picture(uids, 725))), at(2));
     for miner in uids / 8..uids {
-        let graded = Event::Graded {
-            validator: hotkey(0),
-            miner: hotkey(miner),
-            uid: Uid(miner),
-            round: Round(2),
-            grade: GradeSummary {
-                fidelity: 0.5,
-                quality_low: f64::from(miner % 100) / 100.0,
-                ..GradeSummary::default()
-            },
-        };
-        state.update(Update::Event(graded), at(3));
+        for validator in 0..GRADERS {
+            let graded = Event::Graded {
+                validator: hotkey(validator),
+                miner: hotkey(miner),
+                uid: Uid(miner),
+                round: Round(2),
+                grade: GradeSummary {
+                    fidelity: 0.5,
+                    quality_low: f64::from(miner % 100) / 100.0,
+                    fault: (miner % 50 == 0).then(|| FaultSummary {
+                        kind: "wrong_checkpoint".to_owned(),
+                        evidence: "e-process at 1.4e91 after 96 audited requests".to_owned(),
+                    }),
+                    ..GradeSummary::default()
+                },
+            };
+            state.update(Update::Event(graded), at(3));
+        }
     }
     state
 }
 
 fn draw(bencher: Bencher<'_, '_>, uids: u16, view: View) {
+    show(bencher, uids, Screen::at(view));
+}
+
+fn show(bencher: Bencher<'_, '_>, uids: u16, screen: Screen) {
     let state = state(uids);
-    let screen = Screen::at(view);
     let mut still = Still::new((200, 60), Look::default());
     bencher.bench_local(|| still.draw(&state, &screen));
 }
@@ -115,6 +126,15 @@ fn overview(bencher: Bencher<'_, '_>, uids: u16) {
 #[divan::bench(args = SIZES, max_time = 2)]
 fn metagraph(bencher: Bencher<'_, '_>, uids: u16) {
     draw(bencher, uids, View::Metagraph);
+}
+
+/// In the order that has to look at every grade, from its end.
+#[divan::bench(args = SIZES, max_time = 2)]
+fn metagraph_by_quality(bencher: Bencher<'_, '_>, uids: u16) {
+    let mut screen = Screen::at(View::Metagraph);
+    (screen.order.by, screen.order.reversed) = (Sort::Quality, true);
+    screen.selected = Some(hotkey(uids - 1));
+    show(bencher, uids, screen);
 }
 
 #[divan::bench(args = SIZES, max_time = 2)]

@@ -71,7 +71,7 @@ pub fn csv(state: &State, screen: &Screen) -> String {
         .to_owned();
     for row in state.rows(screen.order, screen.filter, &screen.search) {
         let neuron = row.neuron;
-        let grade = row.verdict.as_ref().map(|verdict| verdict.grade);
+        let grade = row.verdict().map(|verdict| verdict.grade);
         let axis = |read: fn(&athanor_spec::telemetry::GradeSummary) -> f64| {
             grade.map_or(String::new(), |grade| read(grade).to_string())
         };

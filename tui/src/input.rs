@@ -160,6 +160,7 @@ pub(crate) fn action(key: KeyEvent, typing: bool) -> Option<Action> {
         KeyCode::Char('Y') => Action::CopyReasons,
         KeyCode::Char('e') => Action::Export,
         KeyCode::Char('?') => Action::Help,
+        KeyCode::Char('u') => Action::Unmask,
         KeyCode::Char('p') => Action::Play(Play::Pause),
         KeyCode::Char('>') => Action::Play(Play::Speed { faster: true }),
         KeyCode::Char('<') => Action::Play(Play::Speed { faster: false }),

@@ -192,6 +192,7 @@ fn perform(
                 Err(error) => error.to_string(),
             });
         }
+        Flow::Unmask => state.unmasked = !state.unmasked,
         Flow::Suppose(rules) => state.suppose(rules),
         Flow::Play(play) => match feed {
             Feed::Replay { player, .. } => player.play(play, state),

@@ -82,7 +82,9 @@ impl Player {
                     false => (self.position + by).min(self.recording.length()),
                 };
                 let asked = state.what_if.take();
+                let unmasked = state.unmasked;
                 *state = self.recording.state_at(to);
+                state.unmasked = unmasked;
                 state.suppose(asked.map(|asked| asked.rules));
                 self.position = to;
                 let entries = &self.recording.entries;
@@ -161,7 +163,9 @@ mod tests {
         assert_eq!(block(&state), Some(100));
         player.play(Play::Seek(i32::MAX), &mut state);
         assert_eq!(block(&state), Some(160));
+        state.unmasked = true;
         player.play(Play::Seek(-60), &mut state);
+        assert!(state.unmasked, "what a person asked for stays");
         player.advance(&mut state, Duration::from_secs(1));
         assert_eq!(block(&state), Some(104), "it goes on from there");
     }

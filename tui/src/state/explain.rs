@@ -3,7 +3,10 @@
 use std::fmt;
 
 use athanor_chain::Neuron;
-use athanor_spec::{Rao, telemetry::FaultSummary};
+use athanor_spec::{
+    Rao,
+    telemetry::{FaultSummary, GradeSummary},
+};
 
 use super::State;
 use crate::table::{Role, tao};
@@ -24,6 +27,15 @@ pub enum Cause {
         incentive: u16,
         /// Emission of the last epoch.
         emission: Rao,
+    },
+    /// The grade that its weight comes from.
+    Graded {
+        /// Lower bound of its quality, which is what weights pay.
+        quality_low: f64,
+        /// The lowest of its axes.
+        lowest: &'static str,
+        /// How it did there.
+        value: f64,
     },
     /// Validators accuse it.
     Accused {
@@ -80,7 +92,7 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
             emission: neuron.emission,
         });
     }
-    if let Some(verdict) = &row.verdict
+    if let Some(verdict) = row.verdict()
         && let Some(fault) = verdict.fault
     {
         causes.push(Cause::Accused {
@@ -90,6 +102,11 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
         });
     }
     if neuron.incentive > 0 {
+        if let Some(verdict) = row.verdict()
+            && verdict.fault.is_none()
+        {
+            causes.push(graded(verdict.grade));
+        }
         return causes;
     }
     if neuron
@@ -107,7 +124,7 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
     if backers > 0 {
         causes.push(pending_or_clipped(state, neuron, backers, weights.len()));
     } else if causes.is_empty() {
-        causes.push(match &row.verdict {
+        causes.push(match row.verdict() {
             Some(verdict) => Cause::NoWeight {
                 quality_low: verdict.grade.quality_low,
             },
@@ -116,6 +133,22 @@ pub fn explain(state: &State, neuron: &Neuron) -> Vec<Cause> {
         });
     }
     causes
+}
+
+fn graded(grade: &GradeSummary) -> Cause {
+    let axes = [
+        ("fidelity", grade.fidelity),
+        ("correctness", grade.correctness),
+        ("service", grade.service),
+        ("liveliness", grade.liveliness),
+    ];
+    let lowest = axes.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let (lowest, value) = lowest.unwrap_or(axes[0]);
+    Cause::Graded {
+        quality_low: grade.quality_low,
+        lowest,
+        value,
+    }
 }
 
 /// Weights count at the next epoch. Had one counted since the latest vote for it, consensus clipped them.
@@ -175,6 +208,14 @@ impl fmt::Display for Cause {
                     tao(*emission)
                 )
             }
+            Self::Graded {
+                quality_low,
+                lowest,
+                value,
+            } => write!(
+                f,
+                "it is paid for a quality of at least {quality_low:.3} of 1; the lowest of its axes is {lowest}, {value:.3}"
+            ),
             Self::Accused { by, of, fault } => {
                 write!(
                     f,

@@ -11,6 +11,7 @@ mod history;
 mod latency;
 mod log;
 mod pace;
+mod records;
 mod rounds;
 mod rows;
 mod screen;
@@ -20,7 +21,7 @@ mod telemetry;
 mod what_if;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -36,15 +37,15 @@ pub use history::{EpochVotes, History, Track};
 pub use latency::Latency;
 pub use log::{Kind, Line, Log};
 pub use pace::Pace;
+pub use records::{
+    AlarmRecord, Axes, CommitRecord, Due, Graded, Learnt, Miner, Resemblance, Validator, VoteRecord,
+};
 pub use rounds::{LiveRound, Tally};
 pub use rows::{Filter, NeuronRow, Order, Sort, Verdict};
 pub use screen::{Action, Flow, Play, Prompt, Room, Screen, View};
 pub use series::Series;
 pub use shares::{Share, shares};
-pub use telemetry::{
-    AlarmRecord, Axes, CommitRecord, Due, Graded, Learnt, Miner, Peers, Resemblance, Validator,
-    VoteRecord,
-};
+pub use telemetry::Peers;
 pub use what_if::{Knob, Pay, WhatIf};
 
 /// One finalized block's view of the subnet.
@@ -141,8 +142,11 @@ pub struct State {
     pub network: String,
     /// The subnet.
     pub netuid: NetUid,
-    /// What the neurons are known to be, where the caller knows it (a local subnet with its red team).
+    /// What the neurons are known to be, where the caller knows it (a local subnet with its red team). It is the answer to
+    /// what the evidence asks, so names say it only once they are unmasked.
     pub labels: BTreeMap<Hotkey, String>,
+    /// Whether names say what neurons are known to be.
+    pub unmasked: bool,
     /// The latest finalized view of the chain.
     pub chain: Option<Snapshot>,
     /// What daemons told about themselves and each other.
@@ -161,7 +165,7 @@ pub struct State {
     pub feeds: BTreeMap<String, Link>,
     /// What other rules would pay, if somebody asked.
     pub what_if: Option<WhatIf>,
-    slots: BTreeMap<Hotkey, usize>,
+    slots: HashMap<Hotkey, usize>,
     voters: BTreeSet<Uid>,
     now: Duration,
     lost: Option<(String, Duration)>,
@@ -179,6 +183,7 @@ impl State {
             network,
             netuid,
             labels,
+            unmasked: false,
             chain: None,
             peers: Peers::default(),
             log: Log::default(),
@@ -188,7 +193,7 @@ impl State {
             findings: VoteFindings::default(),
             feeds: BTreeMap::new(),
             what_if: None,
-            slots: BTreeMap::new(),
+            slots: HashMap::new(),
             voters: BTreeSet::new(),
             now: Duration::ZERO,
             lost: None,
@@ -291,13 +296,21 @@ impl State {
         text.split(' ').map(word).collect::<Vec<_>>().join(" ")
     }
 
-    /// How a person calls a hotkey: its UID and label, or its shortened address.
+    /// What a hotkey is known to be, where names say it.
+    pub(super) fn label(&self, hotkey: &Hotkey) -> Option<&str> {
+        match self.unmasked {
+            true => self.labels.get(hotkey).map(String::as_str),
+            false => None,
+        }
+    }
+
+    /// How a person calls a hotkey: its UID, with its label where names say it, or its shortened address.
     pub fn name(&self, hotkey: &Hotkey) -> String {
-        let label = self.labels.get(hotkey);
+        let label = self.label(hotkey);
         match (self.neuron(hotkey), label) {
             (Some(neuron), Some(label)) => format!("{label}#{}", neuron.uid),
             (Some(neuron), None) => format!("uid {}", neuron.uid),
-            (None, Some(label)) => label.clone(),
+            (None, Some(label)) => label.to_owned(),
             (None, None) => short(hotkey),
         }
     }
@@ -412,11 +425,7 @@ impl State {
     }
 
     fn note_accusation(&mut self, miner: Hotkey, fault: bool) {
-        let accused = fault
-            || self.peers.miners.get(&miner).is_some_and(|known| {
-                let mut grades = known.grades.values();
-                grades.any(|graded| graded.summary.fault.is_some())
-            });
+        let accused = fault || self.peers.accused.contains(&miner);
         let at = self
             .chain
             .as_ref()

@@ -9,17 +9,17 @@ use athanor_spec::{
 use super::State;
 use crate::table::{EpochRow, Role};
 
-/// A neuron with what is known about it.
-#[derive(Clone, Debug)]
+/// A neuron with what is known about it. What validators say is looked up when it is asked for: of thousands of rows a
+/// frame shows a few dozen.
+#[derive(Clone, Copy)]
 pub struct NeuronRow<'a> {
     /// What the chain says.
     pub neuron: &'a Neuron,
     /// What it acts as.
     pub role: Role,
-    /// What it is known to be, on a local subnet.
+    /// What it is known to be, on a local subnet whose names are shown.
     pub label: Option<&'a str>,
-    /// What validators say of it; `None` before the first grade.
-    pub verdict: Option<Verdict<'a>>,
+    state: &'a State,
 }
 
 /// What the validators say of a miner.
@@ -146,16 +146,29 @@ impl Filter {
             Self::All => true,
             Self::Miners => row.role == Role::Miner,
             Self::Validators => row.role == Role::Validator,
-            Self::Accused => row.fault().is_some(),
+            Self::Accused => row.is_accused(),
             Self::Paid => row.neuron.emission.0 > 0,
         }
     }
 }
 
-impl NeuronRow<'_> {
+impl<'a> NeuronRow<'a> {
+    /// What validators say of it; `None` before the first grade.
+    pub fn verdict(&self) -> Option<Verdict<'a>> {
+        self.state.verdict(&self.neuron.hotkey)
+    }
+
     /// What it is accused of.
-    pub fn fault(&self) -> Option<&FaultSummary> {
-        self.verdict.as_ref().and_then(|verdict| verdict.fault)
+    pub fn fault(&self) -> Option<&'a FaultSummary> {
+        match self.is_accused() {
+            true => self.verdict()?.fault,
+            false => None,
+        }
+    }
+
+    /// Whether a validator accuses it of anything.
+    pub fn is_accused(&self) -> bool {
+        self.state.peers.accused.contains(&self.neuron.hotkey)
     }
 
     /// Whether a search finds it: UID, hotkey, coldkey, label, address, fault and role.
@@ -191,19 +204,23 @@ impl State {
             .collect();
         rows.sort_by_key(|row| row.neuron.uid);
         let quality = |row: &NeuronRow<'_>| {
-            let verdict = row.verdict.as_ref();
+            let verdict = row.verdict();
             verdict.map_or(-1.0, |verdict| verdict.grade.quality_low)
         };
         match order.by {
             Sort::Uid => {}
             Sort::Emission => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.emission)),
             Sort::Stake => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.stake)),
-            Sort::Quality => rows.sort_by(|a, b| quality(b).total_cmp(&quality(a))),
+            Sort::Quality => {
+                let mut graded: Vec<_> = rows.into_iter().map(|row| (quality(&row), row)).collect();
+                graded.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+                rows = graded.into_iter().map(|(_, row)| row).collect();
+            }
             Sort::Trust => rows.sort_by_key(|row| {
                 std::cmp::Reverse(row.neuron.validator_trust.max(row.neuron.consensus))
             }),
             Sort::Updated => rows.sort_by_key(|row| std::cmp::Reverse(row.neuron.last_update)),
-            Sort::Fault => rows.sort_by_key(|row| row.fault().is_none()),
+            Sort::Fault => rows.sort_by_key(|row| !row.is_accused()),
         }
         if order.reversed {
             rows.reverse();
@@ -221,9 +238,25 @@ impl State {
         NeuronRow {
             neuron,
             role: self.role(neuron),
-            label: self.labels.get(&neuron.hotkey).map(String::as_str),
-            verdict: self.verdict(&neuron.hotkey),
+            label: self.label(&neuron.hotkey),
+            state: self,
         }
+    }
+
+    /// How many act as validators, how many as miners, and how many of all are accused.
+    pub fn census(&self) -> (usize, usize, usize) {
+        let neurons = match &self.chain {
+            Some(chain) => chain.metagraph.neurons.as_slice(),
+            None => &[],
+        };
+        let votes = |neuron: &&Neuron| self.role(neuron) == Role::Validator;
+        let validators = neurons.iter().filter(votes).count();
+        let accused = self.peers.accused.iter();
+        (
+            validators,
+            neurons.len() - validators,
+            accused.filter(|it| self.neuron(it).is_some()).count(),
+        )
     }
 
     /// The weights on chain that miners got: validator, weight.
@@ -245,19 +278,19 @@ impl State {
             .collect()
     }
 
-    /// The rows of [`crate::epoch_table`] as of now.
+    /// The rows of [`crate::epoch_table`] as of now, with what each is known to be.
     pub fn epoch_rows(&self) -> Vec<EpochRow> {
         self.all_rows()
             .into_iter()
             .map(|row| EpochRow {
                 uid: row.neuron.uid,
                 role: row.role,
-                behaviour: row.label.map(str::to_owned),
+                behaviour: self.labels.get(&row.neuron.hotkey).cloned(),
                 checkpoint: row
                     .neuron
                     .commitment
                     .and_then(|(record, _)| record.checkpoint()),
-                grade: row.verdict.as_ref().map(|verdict| verdict.grade.clone()),
+                grade: row.verdict().map(|verdict| verdict.grade.clone()),
                 weights: if row.role == Role::Miner {
                     self.weights_on(row.neuron.uid)
                 } else {
@@ -266,7 +299,7 @@ impl State {
                 incentive: row.neuron.incentive,
                 dividends: row.neuron.dividends,
                 emission: row.neuron.emission,
-                fault: row.verdict.and_then(|verdict| verdict.fault.cloned()),
+                fault: row.fault().cloned(),
             })
             .collect()
     }
@@ -292,19 +325,26 @@ impl State {
 
     fn verdict(&self, hotkey: &Hotkey) -> Option<Verdict<'_>> {
         let miner = self.peers.miners.get(hotkey)?;
-        let stake = |validator: &Hotkey| self.neuron(validator).map_or(0, |neuron| neuron.stake.0);
-        let mut graded: Vec<_> = miner.grades.iter().collect();
-        graded.sort_by_cached_key(|(validator, _)| std::cmp::Reverse(stake(validator)));
-        let (_, first) = graded.first()?;
-        let accused: Vec<_> = graded
-            .iter()
-            .filter_map(|(_, graded)| graded.summary.fault.as_ref())
-            .collect();
+        let mut grade: Option<(u64, &GradeSummary)> = None;
+        let mut fault: Option<(u64, &FaultSummary)> = None;
+        let mut accusers = 0;
+        for (validator, graded) in &miner.grades {
+            let stake = self.neuron(validator).map_or(0, |neuron| neuron.stake.0);
+            if grade.is_none_or(|(most, _)| stake > most) {
+                grade = Some((stake, &graded.summary));
+            }
+            if let Some(found) = &graded.summary.fault {
+                accusers += 1;
+                if fault.is_none_or(|(most, _)| stake > most) {
+                    fault = Some((stake, found));
+                }
+            }
+        }
         Some(Verdict {
-            grade: &first.summary,
-            fault: accused.first().copied(),
-            accusers: accused.len(),
-            graders: graded.len(),
+            grade: grade?.1,
+            fault: fault.map(|(_, fault)| fault),
+            accusers,
+            graders: miner.grades.len(),
         })
     }
 }

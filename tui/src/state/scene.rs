@@ -172,12 +172,14 @@ pub(crate) fn distilled(miner: u16, step: u64) -> Event {
 
 /// Nothing heard yet.
 pub(crate) fn empty() -> State {
-    State::new(
+    let mut state = State::new(
         "local".to_owned(),
         NetUid(1),
         labels(),
         Some(Duration::from_millis(250)),
-    )
+    );
+    state.unmasked = true;
+    state
 }
 
 fn labels() -> BTreeMap<Hotkey, String> {

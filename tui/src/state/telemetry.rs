@@ -1,17 +1,20 @@
 //! What daemons report about themselves and each other.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use athanor_chain::Neuron;
 use athanor_spec::{
-    BlockNumber, Digest, Epoch, Hotkey, Round,
-    telemetry::{CollusionSummary, Event, FaultSummary, GradeSummary, HeldOut, RecordSummary},
+    BlockNumber, Hotkey, Round,
+    telemetry::{Event, FaultSummary},
 };
 
-use super::{Latency, LiveRound, Series, log::printable, rounds::Step};
+use super::{
+    AlarmRecord, Axes, CommitRecord, Due, Graded, Learnt, LiveRound, Miner, Resemblance, Validator,
+    VoteRecord, log::printable, rounds::Step,
+};
 
 /// Hotkeys remembered at most per role; a subnet has at most 4,096 slots, the rest is noise or malice.
 pub(super) const MAX_HOTKEYS: usize = 4096;
@@ -35,160 +38,8 @@ pub struct Peers {
     pub resemblances: BTreeMap<(Hotkey, Hotkey), Resemblance>,
     /// Alarms that are raised, by validator and name.
     pub alarms: BTreeMap<(Hotkey, String), AlarmRecord>,
-}
-
-/// What a validator says of two models.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resemblance {
-    /// The validator.
-    pub by: Hotkey,
-    /// Stable name: `similar` or `same_class`.
-    pub verdict: String,
-    /// Median absolute difference of log-probabilities, nats.
-    pub behaviour: f64,
-    /// Distance of the weights, in [0, 1].
-    pub weights: Option<f64>,
-    /// Upper bound of the p-value, by the fitted tail.
-    pub p_bound: Option<f64>,
-    /// The smallest p-value that the null's sample can give.
-    pub p_smallest: f64,
-}
-
-/// An alarm of a validator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlarmRecord {
-    /// `warn` or `page`.
-    pub severity: String,
-    /// What is wrong and what to do.
-    pub text: String,
-    /// When it was raised, since the start.
-    pub since: Duration,
-}
-
-/// What is known of a miner beyond the chain.
-#[derive(Clone, Debug, Default)]
-pub struct Miner {
-    /// The latest grade by each validator.
-    pub grades: BTreeMap<Hotkey, Graded>,
-    /// How sure each validator is.
-    pub records: BTreeMap<Hotkey, RecordSummary>,
-    /// The axes over time, by the validator with the most stake.
-    pub axes: Axes,
-    /// Time to the first token, by all validators.
-    pub first_token: Latency,
-    /// Time to the last byte of the answer.
-    pub whole_answer: Latency,
-    /// Checkpoints swapped in, oldest first: from, to, when.
-    pub swapped: VecDeque<(Digest, Digest, Duration)>,
-    /// Training loss, nats per token.
-    pub losses: Series,
-    /// Held-out loss, nats per token.
-    pub heldout: Series,
-    /// The latest measurement on held-out items.
-    pub last_heldout: Option<HeldOut>,
-    /// Optimiser steps so far.
-    pub step: u64,
-    /// The checkpoint that the miner says it serves.
-    pub serving: Option<Digest>,
-    /// Checkpoints swapped in since the start.
-    pub swaps: u32,
-    /// Requests refused or failed, by its own word or a validator's.
-    pub failures: u64,
-    /// The latest reason of those.
-    pub last_failure: Option<String>,
-}
-
-/// A miner's axes, round by round.
-#[derive(Clone, Debug, Default)]
-pub struct Axes {
-    /// Fidelity.
-    pub fidelity: Series,
-    /// Correctness.
-    pub correctness: Series,
-    /// Service.
-    pub service: Series,
-    /// Liveliness.
-    pub liveliness: Series,
-    /// Quality.
-    pub quality: Series,
-    /// Lower bound of the quality, which is paid.
-    pub quality_low: Series,
-    /// Decimal logarithm of the audit's e-value.
-    pub evidence: Series,
-}
-
-/// One validator's grade of a miner.
-#[derive(Clone, Debug)]
-pub struct Graded {
-    /// The round after which it was given.
-    pub round: Round,
-    /// The verdict.
-    pub summary: GradeSummary,
-}
-
-/// What is known of a validator beyond the chain.
-#[derive(Clone, Debug, Default)]
-pub struct Validator {
-    /// The round that it is in.
-    pub round: Option<LiveRound>,
-    /// What it knew at the end of the last round.
-    pub learnt: Option<Learnt>,
-    /// What its tests of many rounds say.
-    pub collusion: Option<CollusionSummary>,
-    /// What comes next for its weights.
-    pub due: Option<Due>,
-    /// Its last commit: the block of the extrinsic, the first block of the reveal, and what became of it.
-    pub commit: Option<CommitRecord>,
-    /// The weights that it set last.
-    pub vote: Option<VoteRecord>,
-    /// Asks without an answer.
-    pub failures: u64,
-}
-
-/// Weights that a validator reports to have set.
-#[derive(Clone, Debug)]
-pub struct VoteRecord {
-    /// The epoch that they count in.
-    pub epoch: Epoch,
-    /// The block that they were included in.
-    pub block: BlockNumber,
-}
-
-/// What a validator knows of the miners.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Learnt {
-    /// Miners that it asks.
-    pub miners: u32,
-    /// Those of whom it knows enough.
-    pub known: u32,
-    /// Of how many it must.
-    pub needed: u32,
-    /// Whether it sets weights.
-    pub sets_weights: bool,
-}
-
-/// Blocks until something happens to a validator's weights, counted from `block`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// From which block on.
-    pub block: BlockNumber,
-    /// Until the next epoch.
-    pub epoch: u32,
-    /// Until the reveal.
-    pub reveal: Option<u32>,
-    /// Until the last weights no longer count for their age.
-    pub activity_cutoff: Option<u32>,
-}
-
-/// A commit of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommitRecord {
-    /// The block of the extrinsic.
-    pub block: BlockNumber,
-    /// The first block in which it can be revealed.
-    pub reveal_block: BlockNumber,
-    /// Whether it was revealed; `None` while it waits.
-    pub revealed: Option<bool>,
+    /// Miners whose latest grade by some validator is a fault.
+    pub accused: BTreeSet<Hotkey>,
 }
 
 impl Peers {
@@ -435,6 +286,10 @@ impl Peers {
                         },
                     );
                 }
+                match known.is_accused() {
+                    true => self.accused.insert(miner),
+                    false => self.accused.remove(&miner),
+                };
             }
             Event::Distilled {
                 miner,
@@ -494,6 +349,8 @@ impl Peers {
                 .retain(|validator, _| after.contains_key(validator));
             true
         });
+        let accused = self.miners.iter().filter(|(_, miner)| miner.is_accused());
+        self.accused = accused.map(|(hotkey, _)| *hotkey).collect();
         self.resemblances
             .retain(|(later, earlier), _| after.contains_key(later) && after.contains_key(earlier));
         self.alarms
@@ -535,17 +392,6 @@ impl Peers {
             known.failures += 1;
             known.last_failure = Some(printable(&reason));
         }
-    }
-}
-
-impl Axes {
-    fn push(&mut self, grade: &GradeSummary) {
-        self.fidelity.push(grade.fidelity);
-        self.correctness.push(grade.correctness);
-        self.service.push(grade.service);
-        self.liveliness.push(grade.liveliness);
-        self.quality.push(grade.quality);
-        self.quality_low.push(grade.quality_low);
     }
 }
 

@@ -179,7 +179,7 @@ impl Canvas<'_> {
                     before * 100.0,
                     after * 100.0
                 )),
-                Span::styled(format!("{change:>+7.2} "), style),
+                Span::styled(format!("{:>7} ", text::signed(change, 2)), style),
                 Span::styled(chart::bar(after, columns), self.palette.series),
             ]));
         }

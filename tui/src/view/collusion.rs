@@ -79,7 +79,11 @@ impl Canvas<'_> {
                     Some(bound) => format!("<= {}", text::scientific(bound)),
                     None => format!(">= {}", text::scientific(found.p_smallest)),
                 },
-                found.verdict.clone(),
+                match found.verdict.as_str() {
+                    "same_class" => "as if they were one".to_owned(),
+                    "similar" => "too few to be sure".to_owned(),
+                    other => other.to_owned(),
+                },
                 self.palette.warn,
             ),
             Suspect::SharedMachine { found, .. } => (
@@ -170,9 +174,22 @@ impl Canvas<'_> {
                 blocks.1
             ),
             Some(Suspect::Copy { evidence, .. }) => self.state.named(evidence),
-            Some(Suspect::Near { found, .. }) => format!(
-                "{} measured {:.4} nats between their log-probabilities{}. Null: independently distilled students. The sample \
-                 of the null alone cannot give less than {}; a bound below it is the fitted tail's.",
+            Some(Suspect::Near {
+                later,
+                earlier,
+                found,
+            }) => format!(
+                "{} committed its model later{}. {} measured {:.4} nats between their log-probabilities{}. Null: \
+                 independently distilled students, whose sample alone cannot give p below {} (what is below is the fitted \
+                 tail's). Shown, never paid by.",
+                self.state.name(later),
+                match self.state.peers.accused.contains(earlier) {
+                    true => format!(
+                        "; {} is accused itself (Overview)",
+                        self.state.name(earlier)
+                    ),
+                    false => String::new(),
+                },
                 self.state.name(&found.by),
                 found.behaviour,
                 found.weights.map_or(String::new(), |distance| format!(

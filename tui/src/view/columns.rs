@@ -101,7 +101,7 @@ impl Canvas<'_> {
         let neuron = row.neuron;
         let width = shape(column, wide).1;
         let dash = || "-".to_owned();
-        let axis = |read: fn(&GradeSummary) -> f64| match (&row.verdict, row.role) {
+        let axis = |read: fn(&GradeSummary) -> f64| match (row.verdict(), row.role) {
             (Some(verdict), Role::Miner) => text::unit(read(verdict.grade)),
             _ => dash(),
         };
@@ -138,7 +138,10 @@ impl Canvas<'_> {
             Column::Service => axis(|grade| grade.service),
             Column::Liveliness => axis(|grade| grade.liveliness),
             Column::Quality => axis(|grade| grade.quality),
-            Column::PaidQuality => axis(|grade| grade.quality_low),
+            Column::PaidQuality => match (row.verdict(), row.role) {
+                (Some(verdict), Role::Miner) => text::paid(verdict.grade),
+                _ => dash(),
+            },
             Column::Asks => known
                 .and_then(|known| known.records.values().next())
                 .and_then(|record| record.answered)
@@ -157,7 +160,7 @@ impl Canvas<'_> {
             },
             Column::Registered => neuron.registered_at.to_string(),
             Column::Fault => {
-                return match row.verdict.as_ref().map(|verdict| verdict.fault) {
+                return match row.verdict().map(|verdict| verdict.fault) {
                     Some(Some(fault)) if wide => {
                         (text::cut(&fault.kind, width), Some(self.palette.bad))
                     }

@@ -8,11 +8,12 @@ use ratatui::{
 };
 
 use super::{Palette, text};
-use crate::state::{Prompt, Screen, View};
+use crate::state::{Prompt, Screen, State, View};
 
 pub(super) fn render(
     frame: &mut Frame<'_>,
     area: Rect,
+    state: &State,
     screen: &Screen,
     replayed: bool,
     palette: &Palette,
@@ -33,14 +34,23 @@ pub(super) fn render(
         (None, Some(notice)) => {
             Line::styled(text::cut(&format!(" {notice}"), width), palette.heading)
         }
-        (None, None) => keys(screen.view, replayed, palette, width),
+        (None, None) => keys(state, screen.view, replayed, palette, width),
     };
     frame.render_widget(Paragraph::new(line), area);
 }
 
-fn keys(view: View, replayed: bool, palette: &Palette, width: usize) -> Line<'static> {
+fn keys(
+    state: &State,
+    view: View,
+    replayed: bool,
+    palette: &Palette,
+    width: usize,
+) -> Line<'static> {
     let mut keys: Vec<(&str, &str)> = vec![("?", "help"), ("q", "quit"), ("Tab", "screen")];
     keys.extend_from_slice(match view {
+        View::Overview if !state.labels.is_empty() => {
+            &[("jk", "select"), ("Enter", "why"), ("u", "who is what")]
+        }
         View::Overview => &[("jk", "select"), ("Enter", "why"), ("Esc", "back")],
         View::Metagraph => &[
             ("jk", "select"),

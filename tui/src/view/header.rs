@@ -11,7 +11,6 @@ use super::{Palette, chart, text};
 use crate::{
     source::replay::Playing,
     state::{Connection, Link, Screen, State, View},
-    table::Role,
 };
 
 /// Columns of the bar that shows how much of the epoch has passed.
@@ -176,20 +175,7 @@ fn countdown(state: &State) -> Line<'static> {
 
 /// How many do what, in words and for narrow terminals in letters.
 fn census(state: &State) -> [String; 2] {
-    let rows = state.all_rows();
-    let validators = rows
-        .iter()
-        .filter(|row| row.role == Role::Validator)
-        .count();
-    let miners = rows.len() - validators;
-    let accused = rows
-        .iter()
-        .filter(|row| {
-            row.verdict
-                .as_ref()
-                .is_some_and(|verdict| verdict.fault.is_some())
-        })
-        .count();
+    let (validators, miners, accused) = state.census();
     [
         format!("{validators} validators  {miners} miners  {accused} accused "),
         format!("{validators} V  {miners} M  {accused} accused "),

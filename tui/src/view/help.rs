@@ -20,7 +20,7 @@ const KEYS: [&str; 11] = [
     "← → - +  turn a rule (Chain)        ?        help",
     "y Y    copy it, or why it is paid   e        write the screen to a file",
     "p < > [ ]  a recording: pause, slower, faster, back, on by 10 s",
-    "q Ctrl-C  leave",
+    "q Ctrl-C  leave                     u        say who is what (local subnet)",
     "Mouse: click a screen, heading or row; again looks closer; right goes back",
 ];
 
@@ -28,13 +28,13 @@ fn meaning(view: View) -> &'static [&'static str] {
     match view {
         View::Overview => &[
             "LOST TAO  since it was accused: what the median paid miner got in",
-            "          each epoch, less what it got itself",
+            "          each epoch, less what it got itself; not yet: no epoch paid since",
             "Bars: V validator, M miner; accused ones get nothing",
         ],
         View::Metagraph => &[
             "INC % share of the miners' pay, DIV % of the validators', by the last epoch",
             "FID closeness to the teacher  COR tasks with an answer  SRV in time",
-            "PAID lower bound of quality   FAULT accusation, ok, or - without a grade",
+            "PAID lower bound of quality (a fault: none)  FAULT accusation, ok, - no grade",
             "Grades are those of the grader with the most stake",
         ],
         View::Miner => &[

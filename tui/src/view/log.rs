@@ -79,7 +79,8 @@ pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, see
 }
 
 impl Canvas<'_> {
-    fn line_of(&self, line: &crate::state::Line, width: u16) -> Line<'static> {
+    /// A line of the log, cut to `width`.
+    pub(super) fn line_of(&self, line: &crate::state::Line, width: u16) -> Line<'static> {
         let palette = self.palette;
         let (tag, style) = match line.kind {
             Kind::Chain => ("chain", Style::new()),
@@ -101,7 +102,7 @@ impl Canvas<'_> {
         Line::from(vec![
             Span::styled(lead, palette.dim),
             Span::styled(format!("{tag} "), style),
-            Span::raw(text::cut(&line.text, room)),
+            Span::raw(text::cut(&self.state.named(&line.text), room)),
             Span::raw(times),
         ])
     }

@@ -79,7 +79,7 @@ impl Canvas<'_> {
     ) {
         let width = usize::from(area.width).saturating_sub(1);
         let wide = width >= WIDE;
-        let labels = !self.state.labels.is_empty();
+        let labels = self.state.unmasked && !self.state.labels.is_empty();
         let fitting = self.fitting(width, labels);
         let mut x = area.x + 1;
         let mut heads = vec![Span::raw(" ")];

@@ -9,6 +9,7 @@ mod footer;
 mod header;
 mod help;
 mod log;
+mod measured;
 mod metagraph;
 mod miner;
 mod overview;
@@ -85,7 +86,14 @@ pub(crate) fn render(
         };
         header::render(frame, header, state, playing, &look.palette);
         seen.tabs = header::tabs(frame, tabs, screen, &look.palette);
-        footer::render(frame, footer, screen, playing.is_some(), &look.palette);
+        footer::render(
+            frame,
+            footer,
+            state,
+            screen,
+            playing.is_some(),
+            &look.palette,
+        );
         if state.chain.is_none() {
             waiting(frame, body, state, &look.palette);
         } else {

@@ -17,6 +17,10 @@ use crate::{
 const FACTS: u16 = 8;
 /// Rows of what shows the selected fault.
 const EVIDENCE: usize = 2;
+/// Rows that the bars of pay have at least, before anything stands beneath them.
+const BARS: u16 = 8;
+/// Rows from which on what happened last is shown.
+const LATEST: u16 = 4;
 /// Columns of a name.
 const NAME: usize = 18;
 
@@ -38,10 +42,24 @@ pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, see
     frame.render_widget(Paragraph::new(canvas.facts(accused.len())), facts);
     frame.render_widget(Paragraph::new(canvas.alarms(alarms)), alarms);
     canvas.found_out(frame, middle, &accused, seen);
+    let neurons = canvas
+        .state
+        .chain
+        .as_ref()
+        .map_or(0, |chain| chain.metagraph.neurons.len());
+    // A bar for everybody, and what is left of a tall terminal for what happened last.
+    let bars = u16::try_from(neurons + 2).unwrap_or(u16::MAX).max(BARS);
+    let [bottom, latest] = match bottom.height.checked_sub(bars) {
+        Some(left) if left >= LATEST => {
+            Layout::vertical([Constraint::Length(bars), Constraint::Fill(1)]).areas(bottom)
+        }
+        _ => [bottom, Rect::default()],
+    };
     let [pay, past] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(40)]).areas(bottom);
     frame.render_widget(Paragraph::new(canvas.pay(pay)), pay);
     frame.render_widget(Paragraph::new(canvas.past(past)), past);
+    frame.render_widget(Paragraph::new(canvas.latest(latest)), latest);
 }
 
 impl Canvas<'_> {
@@ -237,9 +255,10 @@ impl Canvas<'_> {
 
     fn accused(&self, row: &NeuronRow<'_>, selected: bool) -> Line<'static> {
         let track = self.state.history.tracks.get(&row.neuron.hotkey);
-        let lost = track.map_or(0.0, |track| track.forgone);
+        let lost = track.and_then(|track| self.lost(track));
+        let lost = lost.map_or("not yet".to_owned(), |lost| format!("{lost:.4}"));
         let kind = row.fault().map_or("", |fault| fault.kind.as_str());
-        let by = row.verdict.as_ref().map_or(String::new(), |verdict| {
+        let by = row.verdict().map_or(String::new(), |verdict| {
             format!("{} of {}", verdict.accusers, verdict.graders)
         });
         let name = text::cut(&self.state.name(&row.neuron.hotkey), NAME);
@@ -247,7 +266,7 @@ impl Canvas<'_> {
         let line = Line::from(vec![
             Span::raw(format!("{mark} {name:<NAME$} ")),
             Span::styled(format!("{:<16}", text::cut(kind, 16)), self.palette.bad),
-            Span::raw(format!(" {by:<14} {lost:>9.4}")),
+            Span::raw(format!(" {by:<14} {lost:>9}")),
         ]);
         match selected {
             true => line.style(self.palette.selected),
@@ -273,7 +292,7 @@ impl Canvas<'_> {
         for row in rows.iter().take(room) {
             let neuron = row.neuron;
             let name = text::cut(&self.state.name(&neuron.hotkey), NAME);
-            let style = match (row.role, row.fault().is_some()) {
+            let style = match (row.role, row.is_accused()) {
                 (_, true) => self.palette.bad,
                 (Role::Validator, _) => self.palette.validator,
                 (Role::Miner, _) => self.palette.good,
@@ -288,6 +307,17 @@ impl Canvas<'_> {
                 ),
             ]));
         }
+        lines
+    }
+
+    /// The newest lines of the log, the newest last.
+    fn latest(&self, area: Rect) -> Vec<Line<'static>> {
+        let title = "What happened last (8: all of it)";
+        let mut lines = vec![page::title(title, area.width.into(), self.palette)];
+        let room = usize::from(area.height).saturating_sub(1);
+        let newest = self.state.log.lines().rev().take(room);
+        let newest: Vec<_> = newest.map(|line| self.line_of(line, area.width)).collect();
+        lines.extend(newest.into_iter().rev());
         lines
     }
 

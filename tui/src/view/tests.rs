@@ -49,12 +49,12 @@ fn recorded() -> State {
     recording.state_at(recording.length())
 }
 
-/// The first neuron of the run that is known to be `label`.
+/// A view of the neuron of the run that is known to be `label`.
 fn labelled(state: &State, view: View, label: &str) -> Screen {
-    let rows = state.all_rows();
-    let row = rows.iter().find(|row| row.label == Some(label)).unwrap();
+    let mut labels = state.labels.iter();
+    let (hotkey, _) = labels.find(|(_, known)| *known == label).unwrap();
     Screen {
-        selected: Some(row.neuron.hotkey),
+        selected: Some(*hotkey),
         ..Screen::at(view)
     }
 }
@@ -77,13 +77,74 @@ fn every_screen_of_a_real_run() {
             ..Screen::default()
         },
     );
-    check("run_cheat", &state, &labelled(&state, View::Miner, "relay"));
+    for cheat in CHEATS {
+        check(
+            &format!("run_{cheat}"),
+            &state,
+            &labelled(&state, View::Miner, cheat),
+        );
+    }
     let mut turned = state.clone();
     let mut rules = turned.chain.as_ref().unwrap().rules.clone();
     crate::state::Knob::BondsMovingAverage.turn(&mut rules, false);
     crate::state::Knob::Kappa.turn(&mut rules, true);
     turned.suppose(Some(rules));
     check("run_what_if", &turned, &Screen::at(View::Chain));
+    let mut unmasked = state;
+    unmasked.unmasked = true;
+    check("run_unmasked", &unmasked, &Screen::at(View::Metagraph));
+}
+
+/// The red team of a local subnet.
+const CHEATS: [&str; 4] = ["copycat", "relay", "ignored_seed", "looper"];
+
+#[test]
+fn no_frame_says_who_cheats_before_it_is_asked() {
+    let mut state = recorded();
+    for view in View::ALL {
+        for cheat in CHEATS {
+            let mut screen = labelled(&state, view, cheat);
+            let text = frame(&state, &screen, LARGE, &Look::default());
+            for name in CHEATS {
+                assert!(!text.contains(name), "{name} stands in {view:?}:\n{text}");
+            }
+            screen.apply(Action::Search, &state);
+            cheat
+                .chars()
+                .for_each(|typed| drop(screen.apply(Action::Type(typed), &state)));
+            assert_eq!(screen.listed(&state), [], "a search for {cheat} finds it");
+        }
+    }
+    state.unmasked = true;
+    let text = frame(
+        &state,
+        &Screen::at(View::Metagraph),
+        LARGE,
+        &Look::default(),
+    );
+    assert!(CHEATS.iter().all(|name| text.contains(name)), "{text}");
+}
+
+/// The question of a new user: who cheats, how was it found, what did it cost? Two keys from the first frame.
+#[test]
+fn the_first_frame_and_one_key_say_who_cheats_how_it_was_found_and_what_it_lost() {
+    let state = recorded();
+    let mut screen = Screen::default();
+    let text = frame(&state, &screen, SMALL, &Look::default());
+    let accused = screen.listed(&state);
+    assert_eq!(accused.len(), 3, "{text}");
+    for hotkey in &accused {
+        assert!(text.contains(&state.name(hotkey)), "{text}");
+    }
+    for hotkey in accused {
+        screen.selected = Some(hotkey);
+        let mut closer = screen.clone();
+        closer.apply(Action::Enter, &state);
+        let text = frame(&state, &closer, SMALL, &Look::default());
+        for said in ["Why its incentive is zero", "accuse it of", "it lost"] {
+            assert!(text.contains(said), "{said}:\n{text}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use athanor_spec::Rao;
+use athanor_spec::{Rao, telemetry::GradeSummary};
 
 /// An amount in TAO in at most `width` columns (six or more), with up to four decimals, cut and not rounded.
 pub(super) fn amount(amount: Rao, width: usize) -> String {
@@ -28,6 +28,14 @@ pub(super) fn unit(value: f64) -> String {
         "1.00".to_owned()
     } else {
         format!("{value:.3}").trim_start_matches('0').to_owned()
+    }
+}
+
+/// The quality that a grade is paid by, in four columns: a fault is paid by none.
+pub(super) fn paid(grade: &GradeSummary) -> String {
+    match grade.fault {
+        Some(_) => "none".to_owned(),
+        None => unit(grade.quality_low),
     }
 }
 
@@ -90,6 +98,15 @@ pub(super) fn scientific(value: f64) -> String {
     }
 }
 
+/// A difference with its sign; one that is cut to nothing has none.
+pub(super) fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:+.decimals$}");
+    match text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
+        true => text,
+        false => text[1..].to_owned(),
+    }
+}
+
 /// A share of 65,535 in [0, 1], three decimals.
 pub(super) fn share(part: u16) -> String {
     format!("{:.3}", f64::from(part) / f64::from(u16::MAX))
@@ -148,6 +165,18 @@ mod tests {
             (1.0, "1.00"),
         ] {
             assert_eq!(unit(value), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_difference_has_no_sign() {
+        for (value, expected) in [
+            (-0.004, "0.00"),
+            (0.0, "0.00"),
+            (1.25, "+1.25"),
+            (-3.1, "-3.10"),
+        ] {
+            assert_eq!(signed(value, 2), expected);
         }
     }
 

@@ -14,6 +14,8 @@ use crate::state::{Filter, NeuronRow, Order};
 
 /// Miners listed one by one.
 const MOST_MINERS: usize = 64;
+/// Validators whose bonds are shown: as many as a subnet has.
+const MOST_VALIDATORS: usize = 64;
 
 pub(super) fn render(canvas: &Canvas<'_>, frame: &mut Frame<'_>, area: Rect, seen: &mut Seen) {
     let subject = canvas.screen.subject(canvas.state);
@@ -170,7 +172,7 @@ impl Canvas<'_> {
                     weight * 100.0,
                     consensus * 100.0
                 )),
-                Span::styled(format!("{difference:>+6.1} "), style),
+                Span::styled(format!("{:>6} ", text::signed(difference, 1)), style),
                 Span::styled(
                     chart::bar(weight / most.max(1e-9), columns),
                     self.palette.series,
@@ -252,42 +254,51 @@ impl Canvas<'_> {
             lines.push(Line::styled("none on chain yet", self.palette.dim));
             return lines;
         }
-        let miners: Vec<Uid> = self
-            .state
-            .rows(Order::default(), Filter::Miners, "")
-            .iter()
-            .map(|row| row.neuron.uid)
-            .take(width.saturating_sub(20) / 2)
-            .collect();
-        let digits: String = miners
-            .iter()
-            .map(|uid| format!("{:>2}", uid.0 % 100))
-            .collect();
+        let miners = self.state.rows(Order::default(), Filter::Miners, "");
+        let miners: Vec<Uid> = miners.iter().map(|row| row.neuron.uid).collect();
+        let room = width.saturating_sub(20).max(2);
+        // With more miners than there is room for, a column is the largest bond of several that follow each other.
+        let apart = miners.len() * 2 <= room;
+        let together = match apart {
+            true => 1,
+            false => miners.len().div_ceil(room),
+        };
+        let digits: String = match apart {
+            true => miners
+                .iter()
+                .map(|uid| format!("{:>2}", uid.0 % 100))
+                .collect(),
+            false => span(&miners, miners.len().div_ceil(together)),
+        };
         lines.push(Line::styled(
             format!("{:<19}{digits}", "UID"),
             self.palette.heading,
         ));
-        let column_max = |uid: Uid| {
-            let rows = chain.votes.bonds.iter();
-            let of = |(_, row): &athanor_chain::Row| {
-                row.iter().find(|(to, _)| *to == uid).map(|(_, bond)| *bond)
+        // Rows are as long as the subnet is large: each is read once, whatever is shown of it.
+        let mut columns = vec![None; chain.metagraph.neurons.len()];
+        for (at, uid) in miners.iter().enumerate() {
+            columns[usize::from(uid.0)] = Some(at / together);
+        }
+        let rows = chain.votes.bonds.iter().take(MOST_VALIDATORS);
+        let shown: Vec<(Uid, Vec<u16>)> = rows
+            .map(|(uid, bonds)| {
+                let mut cells = vec![0; miners.len().div_ceil(together)];
+                for (to, bond) in bonds {
+                    if let Some(Some(at)) = columns.get(usize::from(to.0)) {
+                        cells[*at] = cells[*at].max(*bond);
+                    }
+                }
+                (*uid, cells)
+            })
+            .collect();
+        let bonds = shown.iter().flat_map(|(_, cells)| cells);
+        let most = bonds.copied().max().unwrap_or(0).max(1);
+        for (uid, bonds) in &shown {
+            let shade = |bond: &u16| chart::heat(f64::from(*bond) / f64::from(most));
+            let cells: String = match apart {
+                true => bonds.iter().flat_map(|bond| [' ', shade(bond)]).collect(),
+                false => bonds.iter().map(shade).collect(),
             };
-            rows.filter_map(of).max().unwrap_or(0)
-        };
-        let most: Vec<u16> = miners.iter().map(|uid| column_max(*uid)).collect();
-        let most = most.iter().copied().max().unwrap_or(1).max(1);
-        for (uid, bonds) in chain.votes.bonds.iter().take(64) {
-            let cells: String = miners
-                .iter()
-                .map(|miner| {
-                    let bond = bonds
-                        .iter()
-                        .find(|(to, _)| to == miner)
-                        .map_or(0, |(_, bond)| *bond);
-                    let shade = chart::heat(f64::from(bond) / f64::from(most));
-                    format!(" {shade}")
-                })
-                .collect();
             let mark = if *uid == row.neuron.uid { '›' } else { ' ' };
             lines.push(Line::from(vec![
                 Span::raw(format!(
@@ -297,10 +308,27 @@ impl Canvas<'_> {
                 Span::styled(cells, self.palette.series),
             ]));
         }
-        lines.push(Line::styled(
-            format!("█ is the largest bond, {}; · is none", text::share(most)),
-            self.palette.dim,
-        ));
+        let several = match together {
+            1 => String::new(),
+            _ => format!("; a column is the largest of {together} miners"),
+        };
+        let text = format!(
+            "█ is the largest bond, {}; · is none{several}",
+            text::share(most)
+        );
+        lines.extend(page::wrapped(&text, width, 2, self.palette.dim));
         lines
+    }
+}
+
+/// The first and the last UID over columns of several miners.
+fn span(miners: &[Uid], columns: usize) -> String {
+    match (miners.first(), miners.last()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (first.to_string(), last.to_string());
+            let gap = columns.saturating_sub(first.len() + last.len());
+            format!("{first}{}{last}", " ".repeat(gap))
+        }
+        _ => String::new(),
     }
 }
