@@ -39,6 +39,14 @@ impl EProcess {
         self.prompts = self.prompts.saturating_add(1);
     }
 
+    /// Takes the evidence of another one, on other prompts.
+    fn join(&mut self, other: &Self) {
+        for (log, others) in self.logs.iter_mut().zip(other.logs) {
+            *log += others;
+        }
+        self.prompts = self.prompts.saturating_add(other.prompts);
+    }
+
     /// ln W; 0 before the first prompt.
     pub fn log_e_value(&self) -> f64 {
         log_sum_exp(&self.logs) - (BETS.len() as f64).ln()

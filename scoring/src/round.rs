@@ -227,6 +227,7 @@ pub fn settle(
             miner,
             shown,
             entry,
+            quality_high: 2.0 * grade.quality - grade.quality_low,
             attempt: record.attempts(),
         });
         entries.push(entry);
@@ -238,13 +239,17 @@ pub fn settle(
     }
     let first = contest::first_of_classes(&sights);
     let contenders: Vec<Contender> = first.values().map(|sight| sight.contender()).collect();
-    let crown = ledger
-        .crown_mut()
-        .close_round(epoch, &contenders, &spec.allocation, |class| {
-            first
-                .get(&class)
-                .map_or_else(BTreeMap::new, |sight| observed.qualities(sight.miner))
-        });
+    let holder = ledger.crown().holder();
+    let reigning = holder.and_then(|class| Some(ledger.claim_to(&class)?.account));
+    let qualities = |class| {
+        first
+            .get(&class)
+            .map_or_else(BTreeMap::new, |sight| observed.qualities(sight.miner))
+    };
+    let crown =
+        ledger
+            .crown_mut()
+            .close_round(epoch, &contenders, reigning, &spec.allocation, qualities);
     ledger.closed(round);
     let weights = allocate(&entries, crown, &spec.allocation, limits);
     Closed {

@@ -6,12 +6,18 @@
 //! longest is first, of those who never had a turn who has priority. A duel is keyed by the two classes and never reset
 //! by a restart, a new registration, a copy, or a crown lost and won again.
 //!
-//! A vacant crown goes to the class of the highest lower bound of quality, which is no verdict: it can be challenged
-//! like any other.
+//! A vacant crown goes to the earliest priority among the classes whose bounds of quality reach the highest lower bound: of
+//! those that cannot be told from the best, as one round would draw lots among them. It is no verdict, and can be challenged.
+//!
+//! When the holder publishes its next checkpoint, the crown passes to that, and so do the duels against it: a challenger's
+//! W is then a product over prompts on which it met what the reigning account served at the time, so W >= 1 / alpha still errs
+//! with probability alpha for a challenger that was never better. Were the duels to begin anew, nobody would be beaten who
+//! publishes often enough; were the crown vacant, it would be drawn for again. A challenger's own next checkpoint begins at 1:
+//! it must not win by what another one did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use athanor_spec::{BlockNumber, Digest, Epoch, params::AllocationParams};
+use athanor_spec::{Account, BlockNumber, Digest, Epoch, params::AllocationParams};
 use codec::{Decode, Encode};
 use thiserror::Error;
 
@@ -73,6 +79,8 @@ pub enum Presence {
 pub struct Contender {
     /// Digest of the tensors.
     pub class: Digest,
+    /// Whose it is.
+    pub account: Account,
     /// Block of the commitment.
     pub committed_at: BlockNumber,
     /// Which commitment of its registration this is, from 1.
@@ -81,6 +89,8 @@ pub struct Contender {
     pub presence: Presence,
     /// Lower confidence bound of its quality, in [0, 1].
     pub quality_low: f64,
+    /// Upper one, as far from the quality.
+    pub quality_high: f64,
     /// Whether it has a quality on any of the round's shared prompts.
     pub compared: bool,
 }
@@ -113,7 +123,8 @@ impl Crown {
     /// Closes a round: priorities begin and lapse, challengers in turn are compared with the holder on the prompts that
     /// both got, and the crown passes to the one that is furthest above its threshold. Returns the holder.
     ///
-    /// Each class appears once in `contenders`; their order does not matter. `qualities` gives those of a class in [0, 1] on
+    /// Each class appears once in `contenders`; their order does not matter. `reigning` is whose the holder's class is: who first
+    /// committed to it. `qualities` gives those of a class in [0, 1] on
     /// the round's shared prompts, by number (0 where it gave no usable answer, none where the validator was in trouble);
     /// it is called for the holder and the challengers in turn only. Closing an epoch again, or an earlier one, is the
     /// caller's to prevent.
@@ -121,18 +132,14 @@ impl Crown {
         &mut self,
         epoch: Epoch,
         contenders: &[Contender],
+        reigning: Option<Account>,
         params: &AllocationParams,
         mut qualities: impl FnMut(Digest) -> BTreeMap<u32, f64>,
     ) -> Option<Digest> {
         let by_class: BTreeMap<Digest, &Contender> =
             contenders.iter().map(|it| (it.class, it)).collect();
         self.stand(epoch, &by_class);
-        if self
-            .holder
-            .is_some_and(|holder| !self.standing.contains_key(&holder.class))
-        {
-            self.holder = None;
-        }
+        self.succeed(contenders, reigning);
         if self.holder.is_none() {
             self.claim(epoch, &by_class);
         }
@@ -222,21 +229,65 @@ impl Crown {
         }
     }
 
+    /// Where what holds the crown is served no more: passes it to what its account serves now, with the duels, or leaves it
+    /// vacant where that serves nothing. While the validator could not tell, it stays where it is.
+    fn succeed(&mut self, contenders: &[Contender], reigning: Option<Account>) {
+        let Some(holder) = self.holder else {
+            return;
+        };
+        if self.standing.contains_key(&holder.class) {
+            return;
+        }
+        let next = contenders.iter().find(|it| Some(it.account) == reigning);
+        match next.map(|it| (it.presence, it.class)) {
+            Some((Presence::Served, class)) => {
+                self.carry_over(holder.class, class);
+                self.holder = Some(Holder { class, ..holder });
+            }
+            Some((Presence::Unknown, _)) => {}
+            Some((Presence::Absent, _)) | None => self.holder = None,
+        }
+    }
+
+    /// Goes on with the duels against `old` as duels against `new`.
+    fn carry_over(&mut self, old: Digest, new: Digest) {
+        let against = self.duels.keys().filter(|pair| pair.incumbent == old);
+        let pairs: Vec<Pair> = against.copied().collect();
+        for pair in pairs {
+            let Some(duel) = self.duels.remove(&pair) else {
+                continue;
+            };
+            // Nobody challenges itself.
+            if pair.challenger == new {
+                continue;
+            }
+            let next = Pair {
+                incumbent: new,
+                ..pair
+            };
+            match self.duels.entry(next) {
+                Entry::Vacant(place) => {
+                    place.insert(duel);
+                }
+                // They met before, on other prompts.
+                Entry::Occupied(mut known) => known.get_mut().process.join(&duel.process),
+            }
+        }
+    }
+
     fn claim(&mut self, epoch: Epoch, contenders: &BTreeMap<Digest, &Contender>) {
-        let best = self
-            .standing
-            .iter()
-            .filter_map(|(class, standing)| {
-                let low = contenders.get(class)?.quality_low;
-                (low > 0.0).then_some((low, standing.committed_at, *class))
-            })
-            // Of equals the earlier.
-            .max_by(|left, right| {
-                let earlier = (right.1, right.2).cmp(&(left.1, left.2));
-                left.0.total_cmp(&right.0).then(earlier)
-            });
-        self.holder = best.map(|(.., class)| Holder {
-            class,
+        let standing = || {
+            self.standing
+                .iter()
+                .filter_map(|(class, standing)| Some((*contenders.get(class)?, standing)))
+                .filter(|(it, _)| it.quality_low > 0.0)
+        };
+        let best = standing().map(|(it, _)| it.quality_low).fold(0.0, f64::max);
+        let earliest = standing()
+            .filter(|(it, _)| it.quality_high >= best)
+            .min_by_key(|(it, standing)| (standing.since, standing.committed_at, it.class));
+        self.holder = earliest.map(|(it, _)| Holder {
+            class: it.class,
             since: epoch,
         });
     }

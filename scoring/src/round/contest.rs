@@ -15,6 +15,8 @@ pub(super) struct Sight<'a> {
     pub(super) miner: &'a SeenMiner,
     pub(super) shown: Shown,
     pub(super) entry: Entry,
+    /// Upper confidence bound of its quality.
+    pub(super) quality_high: f64,
     pub(super) attempt: u32,
 }
 
@@ -43,10 +45,12 @@ impl Sight<'_> {
         };
         Contender {
             class: self.entry.class,
+            account: self.miner.account,
             committed_at: self.miner.committed_at,
             attempt: self.attempt,
             presence,
             quality_low: self.entry.quality_low,
+            quality_high: self.quality_high,
             compared: self.shown.compared,
         }
     }

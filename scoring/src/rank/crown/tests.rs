@@ -1,6 +1,6 @@
 //! Tests of the crown: priority, turns, duels and bytes.
 
-use athanor_spec::SubnetSpec;
+use athanor_spec::{Hotkey, SubnetSpec};
 
 use super::*;
 
@@ -10,6 +10,13 @@ fn params() -> AllocationParams {
 
 fn class(name: u8) -> Digest {
     Digest([name; 32])
+}
+
+fn account(name: u8) -> Account {
+    Account {
+        hotkey: Hotkey([name; 32]),
+        registered_at: BlockNumber(0),
+    }
 }
 
 /// A contender with its qualities on shared prompts.
@@ -24,10 +31,12 @@ fn served(name: u8, quality: f64, prompts: u32) -> Sighted {
     Sighted {
         contender: Contender {
             class: class(name),
+            account: account(name),
             committed_at: BlockNumber(name.into()),
             attempt: 1,
             presence: Presence::Served,
             quality_low: quality,
+            quality_high: quality + 0.05,
             compared: prompts > 0,
         },
         qualities: (0..prompts).map(|prompt| (prompt, quality)).collect(),
@@ -49,17 +58,97 @@ fn close_by(
         .iter()
         .map(|it| (it.contender.class, &it.qualities))
         .collect();
-    crown.close_round(Epoch(epoch), &contenders, params, |class| {
+    let reigning = crown.holder().map(|held| account(held.0[0]));
+    crown.close_round(Epoch(epoch), &contenders, reigning, params, |class| {
         qualities[&class].clone()
     })
 }
 
+/// The next checkpoint of the account of that name.
+fn next(name: u8, of: u8, quality: f64, prompts: u32) -> Sighted {
+    let mut next = served(name, quality, prompts);
+    next.contender.account = account(of);
+    next
+}
+
 #[test]
-fn a_vacant_crown_goes_to_the_best_and_of_equals_to_the_earlier() {
+fn a_vacant_crown_goes_to_the_earliest_of_those_that_the_best_cannot_be_told_from() {
     let mut crown = Crown::default();
     assert_eq!(close(&mut crown, 1, &[]), None);
-    let round = [served(3, 0.5, 12), served(2, 0.5, 12), served(1, 0.4, 12)];
+    // Bounds are .05 above: the second reaches the third's lower one, and the first does not.
+    let round = [served(3, 0.5, 12), served(2, 0.46, 12), served(1, 0.4, 12)];
     assert_eq!(close(&mut crown, 2, &round), Some(class(2)));
+    // Priority is older than a block: who was served later is later.
+    let mut crown = Crown::default();
+    close(&mut crown, 1, &[served(3, 0.0, 12)]);
+    assert_eq!(close(&mut crown, 2, &round), Some(class(3)));
+}
+
+#[test]
+fn luck_among_equals_crowns_nobody() {
+    // The lottery of the best of one round: whoever is luckiest, the earliest takes it.
+    for luckiest in 2..=9_u8 {
+        let mut round: Vec<Sighted> = (1..=9).map(|name| served(name, 0.5, 12)).collect();
+        let lucky = &mut round[usize::from(luckiest) - 1].contender;
+        (lucky.quality_low, lucky.quality_high) = (0.54, 0.59);
+        let mut crown = Crown::default();
+        assert_eq!(close(&mut crown, 1, &round), Some(class(1)));
+    }
+}
+
+#[test]
+fn the_crown_passes_to_the_holders_next_checkpoint_and_the_duels_with_it() {
+    let mut crown = Crown::default();
+    close(&mut crown, 1, &[served(1, 0.5, 12), served(2, 0.3, 12)]);
+    let challenger = served(2, 0.6, 12);
+    close(&mut crown, 2, &[served(1, 0.5, 12), challenger.clone()]);
+    let before = crown.log_e_value(class(2));
+    let published = next(7, 1, 0.5, 12);
+    let round = [published, challenger.clone()];
+    let params = params();
+    let contenders: Vec<Contender> = round.iter().map(|it| it.contender.clone()).collect();
+    let held = crown.close_round(Epoch(3), &contenders, Some(account(1)), &params, |class| {
+        let of = round.iter().find(|it| it.contender.class == class);
+        of.unwrap().qualities.clone()
+    });
+    assert_eq!(held, Some(class(7)));
+    assert!(crown.log_e_value(class(2)) > before);
+    assert_eq!(crown.challenge(class(2), &params).unwrap().1, 36);
+    // With whoever leaves the crown falls vacant.
+    assert_eq!(close(&mut crown, 4, &[challenger]), Some(class(2)));
+}
+
+#[test]
+fn while_the_holders_next_checkpoint_is_not_known_the_crown_stays() {
+    let mut crown = Crown::default();
+    close(&mut crown, 1, &[served(1, 0.5, 12), served(2, 0.4, 12)]);
+    let mut unknown = next(7, 1, 0.0, 0);
+    unknown.contender.presence = Presence::Unknown;
+    let round = [unknown, served(2, 0.4, 12)];
+    assert_eq!(close(&mut crown, 2, &round), Some(class(1)));
+    let mut absent = next(7, 1, 0.0, 0);
+    absent.contender.presence = Presence::Absent;
+    let round = [absent, served(2, 0.4, 12)];
+    assert_eq!(close(&mut crown, 3, &round), Some(class(2)));
+}
+
+#[test]
+fn who_publishes_in_every_epoch_is_beaten_all_the_same() {
+    let mut crown = Crown::default();
+    close(&mut crown, 0, &[served(101, 0.5, 12)]);
+    let params = params();
+    let beaten = (1..60).find(|epoch| {
+        let round = [next(101 + *epoch as u8, 101, 0.5, 12), served(2, 0.9, 12)];
+        let contenders: Vec<Contender> = round.iter().map(|it| it.contender.clone()).collect();
+        let qualities = |class| {
+            let of = round.iter().find(|it| it.contender.class == class);
+            of.unwrap().qualities.clone()
+        };
+        let reigning = Some(account(101));
+        crown.close_round(Epoch(*epoch), &contenders, reigning, &params, qualities)
+            == Some(class(2))
+    });
+    assert!((2..6).contains(&beaten.unwrap()), "{beaten:?}");
 }
 
 #[test]
@@ -170,6 +259,7 @@ fn a_flood_of_challengers_does_not_grow_the_state_without_bound() {
         let mut sighted = served(1, 0.5, 1);
         sighted.contender.class = Digest(digest);
         sighted.contender.quality_low = 1.0 / f64::from(index + 1);
+        sighted.contender.quality_high = sighted.contender.quality_low;
         sighted
     };
     let round: Vec<Sighted> = (0..2_000).map(named).collect();
