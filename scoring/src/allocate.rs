@@ -2,8 +2,8 @@
 //!
 //! Every class of identical artifacts has one slot. The slot's pay is Q_low^p S( joint goodput ) of its members of
 //! earliest priority, split by goodput; later members of the class earn nothing, so copying gains nothing. Goodput is
-//! measured while half of all miners is loaded at once, so what hotkeys on one card serve together is what the card
-//! gives, and with the linear S splitting a card over hotkeys gains nothing either.
+//! measured while all miners are loaded at once, so what hotkeys on one card serve together is what the card gives, and
+//! with the linear S splitting a card over hotkeys gains nothing either.
 //!
 //! The curve says who is paid. `proportional`: every slot by its worth, so siblings of one model earn together what they
 //! would earn apart. `top_k`: the k slots of the greatest worth. `crown`: a share to the holder of the crown, the rest

@@ -1,8 +1,17 @@
-//! Measure how many tokens per second a miner serves within the objective, while half of all miners is loaded.
+//! Measure how many tokens per second a miner serves within the objective, while all miners are loaded at once.
 //!
 //! A load probe sends a miner several asks at once. Its joint goodput is the sum of the tokens of the answers, each
-//! weighed by the worth of its time, over the time until the last of them was there. Hotkeys on one card are loaded
-//! together every second time, and then what they reach together is what the card gives.
+//! weighed by the worth of its time, over the time until the last of them was there. Of a round's probes one loads all miners
+//! together ([`is_joint`]), and that one is paid for: all hotkeys of a card are loaded in it, so what they reach adds up to what
+//! the card gives. The others load random halves, which tells who shares a machine (the regression needs both states) and pays
+//! nobody: hotkeys that are loaded without their siblings would each be measured at more than their part, and k of them at
+//! 2 - 2^(1-k) cards.
+//!
+//! Measured at one moment for all, goodput also does not depend on who was loaded when the validator's machine or its line
+//! was busy.
+//!
+//! What a card that serves its hotkeys one after the other gains is bounded by the objective alone: the j-th of them reaches a
+//! j-th of the card, in times that are out of the band as soon as the bursts before it fill the time to a first token.
 
 use codec::{Decode, Encode};
 
@@ -44,8 +53,14 @@ impl Rates {
     }
 }
 
+/// Whether a round's load probe of this number loads all miners together: then it is paid for. The others load a random half.
+/// Moments are drawn alike for all probes, so no miner knows before which of them this one is.
+pub fn is_joint(probe: u32) -> bool {
+    probe == 0
+}
+
 impl Goodput {
-    /// What a load probe measured.
+    /// What a load probe of all miners measured.
     pub(crate) fn loaded(&mut self, rate: f64) {
         self.loaded.add(rate);
     }
@@ -109,6 +124,25 @@ pub fn of_probe<'a>(
     (seen > 0).then(|| scale * tokens / seconds(longest))
 }
 
+/// Tokens per second of a joint probe that was not made because its miner begins its answers too late to bear one: the mean
+/// over its asks, which went out one by one. `None` while at least half of them were in time: then the miner was only busy, and
+/// what was measured before stands. Else a hotkey that is just slow enough would keep for good what it reached while its
+/// siblings on the card were not there yet.
+pub fn of_waived<'a>(outcomes: impl IntoIterator<Item = &'a AskOutcome>) -> Option<f64> {
+    let (mut sum, mut late, mut seen) = (0.0, 0_u32, 0_u32);
+    for outcome in outcomes {
+        seen += 1;
+        let (service, pace) = match outcome {
+            AskOutcome::Answered { service, pace, .. } => (*service, *pace),
+            AskOutcome::Unopened { service, pace } => (service.unwrap_or(0.0), *pace),
+            AskOutcome::Failed { .. } => (0.0, Pace::default()),
+        };
+        late += u32::from(service < 1.0);
+        sum += of_answer(service, &pace);
+    }
+    (2 * late > seen).then(|| sum / f64::from(seen))
+}
+
 /// At least a millisecond: clocks are no finer.
 fn seconds(elapsed_ms: u32) -> f64 {
     f64::from(elapsed_ms.max(1)) / 1000.0
@@ -160,12 +194,16 @@ mod tests {
     }
 
     #[test]
-    fn two_hotkeys_on_a_card_add_up_to_the_card() {
-        // 40 tokens per second, shared whenever both are loaded: each is measured at a half then.
-        let (mut one, mut both) = (Goodput::default(), Goodput::default());
-        one.loaded(40.0);
-        both.loaded(20.0);
-        assert_eq!(one.tokens_per_second(), 2.0 * both.tokens_per_second());
+    fn who_is_too_slow_for_a_probe_is_measured_by_its_single_asks_and_who_is_busy_is_not() {
+        let (slow, fast) = (answer(20, 4_000, 0.8), answer(20, 1_000, 1.0));
+        assert_eq!(of_waived(&[slow, slow]), Some(4.0));
+        assert_eq!(
+            of_waived(&[slow, slow, fast]),
+            Some((4.0 + 4.0 + 20.0) / 3.0)
+        );
+        assert_eq!(of_waived(&[LOST, slow]), Some(2.0));
+        assert_eq!(of_waived(&[slow, fast]), None);
+        assert_eq!(of_waived(&[]), None);
     }
 
     #[test]

@@ -12,21 +12,25 @@
 //! afterwards. It is the same for all who get a shared prompt: else few would be opened for two miners at once, and pairs of
 //! them could not be compared. How many others open an ask says nothing to a miner: none of them knows either.
 //!
-//! A round has load probes: moments, drawn from the seed alone, at which each miner, by a coin of its own, gets several of
-//! its own asks at once. About half of all miners are loaded together, so what hotkeys on one card serve adds up to what
-//! the card gives. The asks of a probe are drawn like all others.
+//! A round has load probes: moments, drawn from the seed alone, at which miners get several of their own asks at once. In one of
+//! them every miner does ([`goodput::is_joint`]), so what hotkeys on one card serve adds up to what the card gives, and that is
+//! paid for; in the others each miner does by a coin of its own, about half of all together, which tells who shares a machine.
+//! The asks of a probe are drawn like all others.
 //!
 //! Each ask comes from a generator of its own, keyed by the miner's salt and the ask's index, so one ask can be drawn
 //! again by itself ([`ask_of`]) and does not depend on how many others there are. Procedural items are dealt from one deck
 //! per round, at a place that the miner's UID and the index name, so that no two prompts of a round are the same item.
 
 use athanor_scoring::{
-    corpus,
+    corpus, goodput,
     task::{self, Deck, Item},
     transcript::Head,
 };
 use athanor_spec::{Ask, Digest, Hotkey, SubnetSpec, Uid, params::RoundParams};
-use rand::{Rng, SeedableRng, seq::IndexedRandom as _};
+use rand::{
+    Rng, SeedableRng,
+    seq::{IndexedRandom as _, SliceRandom as _},
+};
 use rand_chacha::ChaCha20Rng;
 
 use crate::seed;
@@ -121,10 +125,10 @@ pub fn opens(round_seed: &[u8; 32], request: &Digest, round: &RoundParams) -> bo
     coin.random_bool(round.opening_share)
 }
 
-/// Whether a miner takes part in a load probe of the round, by a coin of its own.
+/// Whether a miner takes part in a load probe of the round: all do in the joint one, each by a coin of its own in the others.
 pub fn takes_part(round_seed: &[u8; 32], miner: &Hotkey, probe: u32) -> bool {
     let salt = seed::salt(round_seed, miner);
-    ChaCha20Rng::from_seed(seed::probe(&salt, probe)).random()
+    goodput::is_joint(probe) || ChaCha20Rng::from_seed(seed::probe(&salt, probe)).random()
 }
 
 /// Plans a round: families drawn independently per prompt (never in blocks, which
@@ -212,8 +216,8 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
         }
     }
 
-    /// The load probe that an ask of a miner belongs to: after the shared prompts, `load_streams` indices for each probe,
-    /// of which a miner takes part in every second one by a coin of its own.
+    /// The load probe that an ask of a miner belongs to, if it takes part: after the shared prompts, `load_streams` indices for
+    /// each probe.
     fn load_probe(&self, miner: &Hotkey, index: u32) -> Option<u32> {
         let service = &self.spec.service;
         let own = index.checked_sub(shared_prompts(&self.spec.round))?;
@@ -224,10 +228,20 @@ impl<'a, E: Fn(&str) -> Vec<u32>> Source<'a, E> {
         takes_part(&self.seed, miner, probe).then_some(probe)
     }
 
-    /// The moment of a probe, the same for all who take part.
+    /// The moment of a probe, the same for all who take part. Each probe has a part of the window to itself, so that no two
+    /// meet; which part is drawn too, else the order would tell which of them is the joint one.
     fn probe_offset(&self, probe: u32) -> u32 {
+        let probes = self.spec.service.load_probes.max(1);
+        let window = u64::from(self.window_blocks.max(1));
+        let mut parts: Vec<u32> = (0..probes).collect();
+        // No probe has this number, so nothing else is drawn from this seed.
+        parts.shuffle(&mut ChaCha20Rng::from_seed(seed::probe(&self.seed, probes)));
+        let part = parts.get(probe as usize).copied().unwrap_or(0);
+        // Below the window, which is a u32.
+        let begin = |part: u32| (u64::from(part) * window / u64::from(probes)) as u32;
+        let (from, to) = (begin(part), begin(part + 1));
         let mut rng = ChaCha20Rng::from_seed(seed::probe(&self.seed, probe));
-        rng.random_range(0..self.window_blocks.max(1))
+        from + rng.random_range(0..to.saturating_sub(from).max(1))
     }
 
     fn shared_prompt(&self, index: u32) -> Prompt {
@@ -416,9 +430,9 @@ mod tests {
     }
 
     #[test]
-    fn a_load_probe_takes_half_of_the_miners_at_one_moment() {
+    fn the_joint_probe_takes_all_miners_at_one_moment_and_the_others_take_halves() {
         let mut spec = SubnetSpec::local();
-        (spec.service.load_probes, spec.service.load_streams) = (2, 5);
+        (spec.service.load_probes, spec.service.load_streams) = (3, 4);
         let asks = plan(&[6; 32], &miners(200), &spec, 100, bytes_as_tokens);
         let mut moments = BTreeMap::<u32, HashSet<u32>>::new();
         let mut streams = BTreeMap::<(u32, Uid), u32>::new();
@@ -432,17 +446,19 @@ mod tests {
                 *streams.entry((probe, planned.uid)).or_default() += 1;
             }
         }
-        assert_eq!(moments.len(), 2);
-        assert!(moments.values().all(|at| at.len() == 1) && moments[&0] != moments[&1]);
-        assert!(streams.values().all(|count| *count == 5));
-        for probe in [0, 1] {
+        assert_eq!(moments.len(), 3);
+        let times: HashSet<u32> = moments.values().flatten().copied().collect();
+        assert!(moments.values().all(|at| at.len() == 1) && times.len() == 3);
+        assert!(streams.values().all(|count| *count == 4));
+        let loaded = |probe| streams.keys().filter(|(of, _)| *of == probe).count();
+        assert_eq!(loaded(0), 200);
+        for probe in [1, 2] {
             // Four standard deviations of 200 coins are 28.
-            let loaded = streams.keys().filter(|(of, _)| *of == probe).count();
-            assert!((72..=128).contains(&loaded), "{loaded}");
+            assert!((72..=128).contains(&loaded(probe)), "{}", loaded(probe));
         }
         let both = streams
             .keys()
-            .filter(|(of, uid)| *of == 0 && streams.contains_key(&(1, *uid)));
+            .filter(|(of, uid)| *of == 1 && streams.contains_key(&(2, *uid)));
         assert!(
             (20..=80).contains(&both.count()),
             "the halves are not independent"

@@ -100,7 +100,11 @@ pub(crate) fn watched(
         })
     };
     Watched {
-        probes: (0..spec.service.load_probes).map(probe).collect(),
+        // Where all are loaded nothing can be told of any two of them.
+        probes: (0..spec.service.load_probes)
+            .filter(|number| !goodput::is_joint(*number))
+            .map(probe)
+            .collect(),
         times: audits().filter_map(timed).collect(),
         weights,
         miners,

@@ -21,7 +21,7 @@ pub struct Skill {
     pub liveliness: f64,
     /// Worth of the time of its answers, in [0, 1].
     pub service: f64,
-    /// Goodput of its machine under load, in references of the spec.
+    /// Goodput of its machine under load, in references of the spec; hotkeys that share one divide it while all are loaded.
     pub goodput: f64,
     /// Probability that an ask is answered.
     pub answered: f64,

@@ -1,6 +1,6 @@
 //! Take on more streams than the card can serve.
 //!
-//! Goodput counts tokens within the objective only, and it is measured while half of all miners is loaded.
+//! Goodput counts tokens within the objective only, and it is measured while all miners are loaded.
 
 use super::{Attack, Conduct, Cost, Play, Scene, HONEST};
 

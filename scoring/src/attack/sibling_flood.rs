@@ -16,7 +16,5 @@ pub(super) const ATTACK: Attack = Attack {
 };
 
 fn play(scene: &Scene) -> Play {
-    let mut skill = scene.own;
-    skill.goodput /= f64::from(scene.members.max(1));
-    Play::honest(skill)
+    Play::honest(scene.own)
 }

@@ -16,10 +16,8 @@ pub(super) const ATTACK: Attack = Attack {
 };
 
 fn play(scene: &Scene) -> Play {
-    let mut skill = scene.own;
-    skill.goodput /= f64::from(scene.members.max(1));
     Play {
         tensors: Tensors::Group,
-        ..Play::honest(skill)
+        ..Play::honest(scene.own)
     }
 }

@@ -90,7 +90,8 @@ fn every_attack_does_something_that_honest_participants_do_not() {
         let differs = match attack.conduct {
             Conduct::Miner(play) => {
                 let scene = scene(30, 4);
-                play(&scene) != Play::honest(scene.own)
+                // Siblings differ from honest miners in their number alone.
+                play(&scene) != Play::honest(scene.own) || attack.shares_machine
             }
             Conduct::Validator(vote) => {
                 let poll = Poll {

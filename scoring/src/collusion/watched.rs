@@ -45,7 +45,7 @@ const NAMED_BELOW: f64 = 0.01;
 pub struct Watched {
     /// The round's miners, to which the indices below refer.
     pub miners: Vec<Hotkey>,
-    /// Its load probes.
+    /// Its load probes of random halves.
     pub probes: Vec<Probe>,
     /// The times of its answers to asks by themselves.
     pub times: Vec<Timed>,

@@ -8,6 +8,7 @@ use super::{AskResult, Observed, Purpose, SeenMiner, Shown};
 use crate::{
     goodput,
     ledger::{AskId, AskOutcome, Record},
+    width,
 };
 
 /// What came of a round's asks, by account and index.
@@ -94,13 +95,24 @@ fn count(record: &mut Record, round: Round, results: &[&AskResult], spec: &Subne
             (Purpose::Organic, _) => {}
         }
     }
-    for probe in 0..spec.service.load_probes {
-        let streams = results
-            .iter()
-            .filter(|result| result.purpose == Purpose::Audit)
+    let probes = (0..spec.service.load_probes).filter(|probe| goodput::is_joint(*probe));
+    for probe in probes {
+        let streams = spec.service.load_streams;
+        // The places of its asks in the plan, after the shared prompts.
+        let first = width::shared_prompts(&spec.round) + probe * streams;
+        let audits = || {
+            results
+                .iter()
+                .filter(|result| result.purpose == Purpose::Audit)
+        };
+        let together = audits().map(|result| &result.outcome);
+        let made = together.filter(|outcome| outcome.load() == Some(probe));
+        let alone = audits()
+            .filter(|result| (first..first + streams).contains(&result.index))
             .map(|result| &result.outcome)
-            .filter(|outcome| outcome.load() == Some(probe));
-        if let Some(tokens_per_second) = goodput::of_probe(streams, spec.service.load_streams) {
+            .filter(|outcome| outcome.load().is_none());
+        let reached = goodput::of_probe(made, streams).or_else(|| goodput::of_waived(alone));
+        if let Some(tokens_per_second) = reached {
             record.load_probe(tokens_per_second);
         }
     }

@@ -1,6 +1,6 @@
 //! Tests of closing a round: the order of what was seen is nothing, and everything that was seen counts once.
 
-use athanor_spec::Hotkey;
+use athanor_spec::{Hotkey, params::Curve};
 use proptest::prelude::*;
 
 use super::*;
@@ -9,8 +9,12 @@ use crate::{
     ledger::Pace,
 };
 
+/// The local spec with a crown, and with the half-life by which the ledger was settled whose bits are held below.
 fn spec() -> SubnetSpec {
-    SubnetSpec::local()
+    let mut spec = SubnetSpec::local();
+    spec.allocation.curve = Curve::Crown;
+    spec.grade.half_life_epochs = 4.0;
+    spec
 }
 
 fn account(id: u8) -> Account {
@@ -326,6 +330,15 @@ fn goodput_under_load_is_that_of_all_streams_together() {
     // Six tokens a second, one stream after the other.
     let expected = 6.0 / spec().service.goodput_tokens_per_second;
     assert!((closed.entries[0].goodput - expected).abs() < 1e-12);
+    // What a random half of all miners was loaded with pays nobody.
+    let mut halves = results.clone();
+    for result in &mut halves {
+        if let AskOutcome::Answered { pace, .. } = &mut result.outcome {
+            pace.load = Some(1);
+        }
+    }
+    let closed = self::closed(Ledger::default(), 1, &[miner(1)], &halves);
+    assert_eq!(closed.entries[0].goodput, 0.0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{population::Noise, random::Draw, world::Act};
 use crate::{
     attack::{Draws, WORST_DIVERGENCE},
     fidelity::FidelitySums,
+    goodput,
     ledger::{AskOutcome, Fault, FaultKind, Pace, Record, Tally},
     round::{Observed, SeenMiner, Shown},
     width,
@@ -137,19 +138,18 @@ impl Observed for Drawn<'_> {
             );
         }
         record.take(&tally);
-        for _ in 0..self.spec.service.load_probes {
-            // A random half of all miners is loaded in each probe.
-            if self.draw.unit() < 0.5 {
-                let reached = self.mean_of(1.0, noise.goodput, 1.0).max(0.0);
-                let alive = if answered > 0 { skill.answered } else { 0.0 };
-                record.load_probe(
-                    reached
-                        * alive
-                        * skill.service
-                        * skill.goodput
-                        * self.spec.service.goodput_tokens_per_second,
-                );
-            }
+        let probes = 0..self.spec.service.load_probes;
+        for _ in probes.filter(|probe| goodput::is_joint(*probe)) {
+            let reached = self.mean_of(1.0, noise.goodput, 1.0).max(0.0);
+            let alive = if answered > 0 { skill.answered } else { 0.0 };
+            record.load_probe(
+                reached
+                    * alive
+                    * skill.service
+                    * skill.goodput
+                    * self.spec.service.goodput_tokens_per_second
+                    / f64::from(act.on_machine),
+            );
         }
         let misconduct = (play.misconduct && answered > 0).then(|| Fault {
             kind: FaultKind::BadAnswer,

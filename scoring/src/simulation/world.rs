@@ -1,6 +1,6 @@
 //! What miners are able to do, and what each does in an epoch.
 
-use std::iter::repeat_n;
+use std::{collections::BTreeMap, iter::repeat_n};
 
 use athanor_spec::{Account, BlockNumber, Digest, Hotkey, SubnetSpec, Uid};
 use codec::Encode as _;
@@ -111,6 +111,8 @@ struct Member {
     committed: u64,
     /// Registrations paid.
     registrations: u32,
+    /// Which of the attackers it belongs to, of those whose hotkeys share a machine.
+    shares: Option<u32>,
 }
 
 /// What a miner does in an epoch, as validators will measure it.
@@ -120,6 +122,8 @@ pub(super) struct Act {
     pub(super) play: Play,
     /// Its group.
     pub(super) group: usize,
+    /// Hotkeys that its machine serves, itself among them: where all miners are loaded at once, all of them are.
+    pub(super) on_machine: u32,
 }
 
 /// The miners of a subnet.
@@ -141,6 +145,8 @@ impl World {
         let mut uid = first;
         for (index, group) in population.miners.iter().enumerate() {
             let identities = identities(group);
+            let shares_machine =
+                matches!(attack_of(&group.behaviour), Ok(Some(attack)) if attack.shares_machine);
             for number in 0..group.count {
                 // All identities of an attacker have its abilities.
                 let attacker = number / identities;
@@ -156,6 +162,7 @@ impl World {
                     tensors: Digest([0; 32]),
                     committed: 0,
                     registrations: 0,
+                    shares: shares_machine.then_some(attacker),
                 });
                 uid += 1;
             }
@@ -221,8 +228,10 @@ impl World {
             self.acts[usize::from(member.uid)] = Some(Act {
                 play,
                 group: member.group,
+                on_machine: 1,
             });
         }
+        self.share_machines(epoch);
         if burden > 0.0 {
             for act in self.acts.iter_mut().flatten() {
                 let others = (burden - act.play.burden).clamp(0.0, 1.0);
@@ -233,6 +242,20 @@ impl World {
         self.seen.sort_by_key(|miner| (miner.account, miner.uid));
         self.best = next_best.or(self.best);
         registered
+    }
+
+    /// Counts the hotkeys that each machine serves.
+    fn share_machines(&mut self, epoch: u64) {
+        let there = |member: &&Member| member.joins <= epoch && member.shares.is_some();
+        let mut hotkeys = BTreeMap::<_, u32>::new();
+        for member in self.members.iter().filter(there) {
+            *hotkeys.entry((member.group, member.shares)).or_default() += 1;
+        }
+        for member in self.members.iter().filter(there) {
+            if let Some(act) = &mut self.acts[usize::from(member.uid)] {
+                act.on_machine = hotkeys[&(member.group, member.shares)];
+            }
+        }
     }
 
     /// The miners as every validator sees them, by account.
