@@ -29,13 +29,23 @@ impl Poll<'_> {
     }
 }
 
-/// How a row gets on chain.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How rows get on chain.
+#[derive(Clone, Copy)]
 pub(super) enum Showing {
-    /// As the chain demands, revealed when it is due.
+    /// As the chain demands, revealed when they are due.
     InTime,
-    /// Committed to by its hash, and never revealed.
-    Never,
+    /// So are those, by their number from 0, of which this is true; the others are committed to by their hash and never
+    /// revealed.
+    Some(fn(u64) -> bool),
+}
+
+impl Showing {
+    fn reveals(self, number: u64) -> bool {
+        match self {
+            Self::InTime => true,
+            Self::Some(reveals) => reveals(number),
+        }
+    }
 }
 
 /// Sets, once per epoch, the row that `row` makes of what it sees, until the subnet ends; `None` sets none.
@@ -47,14 +57,15 @@ pub(super) async fn vote(
 ) -> Result<(), AttackError> {
     let netuid = scene.spec.subnet.netuid;
     let participant = &scene.seats[seat];
-    let journal = scene.dir.join(format!("{}-weights.json", participant.name));
-    let hotkey = participant.hotkey.pair.clone();
-    let mut setter = WeightSetter::open(scene.chain.clone(), hotkey, netuid, &journal)?;
-    if showing == Showing::Never {
-        setter = setter.by_hash();
-    }
+    let open = |kind: &str| {
+        let journal = scene.dir.join(format!("{}-{kind}.json", participant.name));
+        let hotkey = participant.hotkey.pair.clone();
+        WeightSetter::open(scene.chain.clone(), hotkey, netuid, &journal)
+    };
+    // Whoever ticks reveals all of its journal: what is never revealed has one of its own.
+    let (mut shown, mut hidden) = (open("weights")?, open("hidden")?.by_hash());
     let mut blocks = scene.chain.blocks();
-    let (mut set_in, mut has_voted) = (None, false);
+    let (mut set_in, mut rows) = (None, 0);
     loop {
         let block = tokio::select! {
             () = scene.stop.cancelled() => return Ok(()),
@@ -63,9 +74,8 @@ pub(super) async fn vote(
                 None => return Ok(()),
             },
         };
-        if showing == Showing::InTime
-            && setter.waits()
-            && let Err(error) = setter.tick().await
+        if shown.waits()
+            && let Err(error) = shown.tick().await
         {
             tracing::debug!(%error, "a voter cannot reveal yet");
         }
@@ -76,14 +86,18 @@ pub(super) async fn vote(
         }
         let poll = Poll {
             metagraph: &metagraph,
-            has_voted,
+            has_voted: rows > 0,
         };
         let Some(row) = row(&poll) else {
             continue;
         };
+        let setter = match showing.reveals(rows) {
+            true => &mut shown,
+            false => &mut hidden,
+        };
         match setter.set(&row, scene.spec.subnet.version_key).await {
             Ok(_) | Err(SetWeightsError::AlreadySet { .. }) => {
-                (set_in, has_voted) = (Some(epoch), true);
+                (set_in, rows) = (Some(epoch), rows + 1);
             }
             Err(error) => {
                 tracing::debug!(%error, "a voter's row was not taken; again with the next block")

@@ -33,6 +33,8 @@ use tally::Run;
 
 /// Asks per miner and round: fewer than a subnet at home has, so that a dozen nodes fit two cores.
 const ASKS: u32 = 12;
+/// Asks at once in the load probe of a subnet whose miners have cards: as many as the twelve leave beside the shared ones.
+const CARD_STREAMS: u32 = 6;
 
 /// Plays the attacks asked for and shows what came of them. It fails if any pays, or if an honest miner was accused.
 pub async fn run(arguments: &Arguments, stop: &CancellationToken) -> Result<(), LocalnetError> {
@@ -79,6 +81,10 @@ pub async fn measure(
     for (index, bill) in bills.iter().enumerate() {
         let title = format!("subnet {} of {}", index + 1, bills.len());
         told(format!("{title}: {bill}"));
+        let spec = match arguments.spec.is_none() && bill.is_on_cards() {
+            true => on_cards(&spec),
+            false => spec.clone(),
+        };
         let played = play(bill, &settings, &spec, arguments.epochs, stop, |epoch| {
             told(format!("{title}: epoch {epoch} of {}", arguments.epochs));
         });
@@ -101,6 +107,14 @@ pub async fn measure(
 fn spec() -> SubnetSpec {
     let mut spec = SubnetSpec::local();
     spec.round.asks_per_miner = ASKS;
+    spec
+}
+
+/// Where everybody has a card, capacity is paid for as the spec that ships says: in proportion, under more streams than two.
+fn on_cards(spec: &SubnetSpec) -> SubnetSpec {
+    let mut spec = spec.clone();
+    spec.allocation.goodput = SubnetSpec::shipped().allocation.goodput;
+    (spec.service.load_probes, spec.service.load_streams) = (1, CARD_STREAMS);
     spec
 }
 

@@ -203,7 +203,8 @@ fn cost(driver: &Driver, attack: &Attack, stake_tao: u64, prices: &Prices) -> f6
         Side::Validator => matches!(seat, Seat::Validator { .. }),
     });
     let acting = u32::try_from(acting.count()).unwrap_or(u32::MAX).max(1);
-    let each = thousandths / f64::from(acting);
+    // What the catalogue says that it binds is a part of what it holds here.
+    let each = (thousandths / f64::from(acting) - attack.cost.stake_epochs).max(0.0);
     let cost = attack.total_cost(acting, HORIZON, seats, each, prices) / honest;
     match attack.side() {
         Side::Miner => cost,

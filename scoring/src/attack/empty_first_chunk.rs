@@ -1,6 +1,6 @@
 //! Open the stream with an empty piece at once, to look fast.
 //!
-//! The time to the first token counts from tokens, so the piece only delays them.
+//! A piece without tokens is no message of the protocol, so the exchange ends there and no answer counts.
 
 use super::{Attack, Conduct, Cost, Play, Scene, HONEST};
 
@@ -17,6 +17,6 @@ pub(super) const ATTACK: Attack = Attack {
 
 fn play(scene: &Scene) -> Play {
     let mut skill = scene.own;
-    skill.service *= 0.98;
+    skill.answered = 0.0;
     Play::honest(skill)
 }
