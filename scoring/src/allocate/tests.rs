@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn params() -> AllocationParams {
-    SubnetSpec::local().allocation
+    AllocationParams {
+        curve: Curve::Crown,
+        ..SubnetSpec::local().allocation
+    }
 }
 
 fn entry(uid: u16, class: u8, quality_low: f64) -> Entry {

@@ -4,7 +4,9 @@ use super::*;
 use crate::fidelity::{Ending, Reference, TokenDivergence};
 
 fn spec() -> SubnetSpec {
-    SubnetSpec::local()
+    let mut spec = SubnetSpec::local();
+    spec.grade.half_life_epochs = 4.0;
+    spec
 }
 
 fn ask(round: u64, index: u32) -> AskId {

@@ -50,8 +50,9 @@ section! {
         pub curve: Curve {
             unit: "",
             range: Range::Choice(Curve::WORDS),
-            reason: "A pure race pays one miner and loses the others; a pure share pays nobody for being first. A small crown \
-                     beside shares does both.",
+            reason: "By worth, splitting a model gains nothing, and validators agree. Each measures for itself who is best, so a \
+                     crown costs agreement: honest validators' trust falls by a twentieth at a share of a tenth, and who \
+                     copies their weights gains that. A pure race loses all miners but one.",
             pay: Pay::Shifts("\"proportional\" pays everybody by worth; \"top_k\" takes from the classes below the k-th; \
                               \"crown\" takes `crown_share` from all for the one proven best."),
         }
@@ -148,7 +149,8 @@ section! {
         pub crown_share: f64 {
             unit: "share of pay",
             range: Range::SHARE,
-            reason: "Enough to make being first worth the training, little enough that siblings around the crown do not pay.",
+            reason: "Counts only with `curve = \"crown\"`. Enough to make being first worth the training, little enough that \
+                     siblings around the crown do not pay.",
             pay: Pay::Moves {
                 raised: "the one miner that is proven best",
                 lowered: "all others",

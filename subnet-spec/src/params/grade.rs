@@ -120,8 +120,8 @@ section! {
         pub half_life_epochs: f64 {
             unit: "epochs",
             range: Range::Number(Interval::above(0.0, 10_000.0)),
-            reason: "Students improve: what was measured weeks ago is of another one. Short memory is noise, a long one pays \
-                     for the past.",
+            reason: "Students improve: what was measured weeks ago is of another one. Short memory is noise, on which validators \
+                     disagree and who copies them gains; a long one pays for the past. Faults do not wait for it.",
             pay: Pay::Moves {
                 raised: "miners that were good and let go",
                 lowered: "miners that have just improved; pay varies more from epoch to epoch",

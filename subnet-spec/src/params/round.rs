@@ -73,8 +73,8 @@ section! {
         pub shared_share: f64 {
             unit: "share of asks",
             range: Range::SHARE,
-            reason: "The crown compares two models on the same prompts; a prompt of one's own cannot be looked up at another \
-                     miner's. Half of each.",
+            reason: "The crown compares two models on the same prompts, and the teacher reads them once for all; a prompt of one's \
+                     own cannot be looked up at another miner's, and load probes take those. Half of each where there is room.",
             pay: Pay::Moves {
                 raised: "better newcomers, which are proven better sooner; and miners that pass prompts to each other",
                 lowered: "the holder of the crown; sharing prompts gains less",

@@ -57,22 +57,27 @@ section! {
                 lowered: "miners with little: they reach the reference too",
             },
         }
-        /// Load probes of a round: moments, unknown before, at which a random half of all miners gets several of its asks at
-        /// once. These are asks like any other: a probe costs a miner no token that it would not have been asked for.
+        /// Load probes of a round: moments, unknown before, at which miners get several of their asks at once. In one of them all
+        /// miners are loaded together, and goodput is what they reach in that one; in each further one a random half of them
+        /// is, which shows who shares a machine. These are asks like any other: a probe costs a miner no token that it would
+        /// not have been asked for.
         pub load_probes: u32 {
             unit: "probes per round",
             range: Range::whole(0, 1024),
-            reason: "One card that serves several hotkeys is seen only when all of them are loaded at once.",
+            reason: "One card that serves several hotkeys is seen only when all of them are loaded at once: then what they reach \
+                     adds up to the card. With random halves alone, many hotkeys on a card add up to two cards. 1 does without \
+                     the display of shared machines, 0 pays for single asks.",
             pay: Pay::Moves {
-                raised: "miners with a card for each hotkey",
-                lowered: "miners that share a card among hotkeys: their service is known later",
+                raised: "nobody beyond the first; from 0 to 1, miners with a card for each hotkey",
+                lowered: "nobody down to 1; from 1 to 0, miners that share a card among hotkeys",
             },
         }
         /// Asks that a miner gets at once in a load probe.
         pub load_streams: u32 {
             unit: "asks at once",
             range: Range::whole(1, 256),
-            reason: "One stream sees almost nothing of a shared card; 8 are advised where miners have cards of their own, 2 \
+            reason: "One stream sees almost nothing of a shared card, and a load that leaves cards idle pays for more hotkeys on \
+                     each: 8 where miners have cards of their own, more where a card draws more of them in the time of one; 2 \
                      where all share one machine as on a local subnet.",
             pay: Pay::Moves {
                 raised: "miners with a card for each hotkey",

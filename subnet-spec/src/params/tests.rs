@@ -43,13 +43,21 @@ fn the_default_spec_is_valid_and_its_digest_survives_a_round_trip() {
 
 #[test]
 fn the_file_that_ships_is_what_the_table_of_keys_writes() {
-    let written = SubnetSpec::local().to_commented_toml();
+    let written = SubnetSpec::shipped().to_commented_toml();
     assert!(
         written == SubnetSpec::DEFAULT_TOML,
         "write it anew: athanor-subnet new NEW --from subnet-spec/subnet.toml, then move NEW there\n{written}"
     );
     let longest = written.lines().map(|line| line.chars().count()).max();
     assert!(longest.unwrap() <= 120);
+}
+
+#[test]
+fn the_local_spec_differs_from_the_one_that_ships_in_what_it_says() {
+    let differences = diff(&SubnetSpec::shipped(), &SubnetSpec::local());
+    let differ: BTreeSet<&str> = differences.iter().map(|it| it.key).collect();
+    let said: BTreeSet<&str> = SubnetSpec::LOCAL.iter().map(|(path, _)| *path).collect();
+    assert_eq!(differ, said);
 }
 
 #[test]
@@ -99,7 +107,7 @@ fn every_key_says_what_it_is_why_and_whom_it_pays() {
 
 #[test]
 fn comments_do_not_change_the_digest_and_every_value_does() {
-    let spec = SubnetSpec::local();
+    let spec = SubnetSpec::shipped();
     let commented = format!("# a comment\n{}", SubnetSpec::DEFAULT_TOML);
     assert_eq!(
         SubnetSpec::from_toml(&commented).unwrap().digest(),
@@ -153,7 +161,7 @@ fn missing_keys_wrong_types_and_broken_files_are_refused_with_their_place() {
         "netuid = \"one\"",
         &["`subnet.netuid` is a whole number", "string"],
     );
-    let shipped = SubnetSpec::local();
+    let shipped = SubnetSpec::shipped();
     for key in keys() {
         let (section, name) = key.path.rsplit_once('.').unwrap();
         if section.contains('.') {
@@ -196,7 +204,7 @@ fn values_out_of_range_are_refused_with_name_place_and_range() {
         &["limits.max_chunk_bytes", "multiple of 1024"],
     );
     check_refused(
-        "curve = \"crown\"",
+        "curve = \"proportional\"",
         "curve = \"crwn\"",
         &[
             "allocation.curve",
@@ -231,7 +239,7 @@ fn contradictions_are_refused_with_both_names() {
         &["round.continuation_new_tokens", "limits.max_new_tokens"],
     );
     check_refused(
-        "load_probes = 1",
+        "load_probes = 2",
         "load_probes = 20",
         &["round.asks_per_miner"],
     );

@@ -110,7 +110,7 @@ fn comment(text: &str) -> String {
 
 /// The reference of all keys in Markdown: unit, range, shipped value, reason, and what a change trades.
 pub fn reference() -> String {
-    let shipped = SubnetSpec::local();
+    let shipped = SubnetSpec::shipped();
     let mut text = String::new();
     let mut section = "";
     for key in keys() {

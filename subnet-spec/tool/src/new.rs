@@ -72,7 +72,7 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
 pub(crate) fn run(args: &NewArgs) -> Result<Outcome, NewError> {
     let mut spec = match &args.from {
         Some(path) => file::read(path)?,
-        None => SubnetSpec::local(),
+        None => SubnetSpec::shipped(),
     };
     for (key, value) in &args.set {
         spec = spec.with(key, value).map_err(|source| NewError::Set {

@@ -90,7 +90,7 @@ fn an_invalid_spec_is_refused_in_one_line_with_key_and_range() {
 fn a_valid_spec_is_shown_with_its_digest_as_text_and_as_json() {
     let folder = tempfile::tempdir().unwrap();
     check_succeeds(folder.path(), &["new", "own.toml"]);
-    let digest = SubnetSpec::local().digest().to_string();
+    let digest = SubnetSpec::shipped().digest().to_string();
     assert!(check_succeeds(folder.path(), &["check", "own.toml"]).contains(&digest));
     let text = check_succeeds(folder.path(), &["show", "own.toml"]);
     assert!(

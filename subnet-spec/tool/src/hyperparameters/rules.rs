@@ -11,6 +11,9 @@ use serde::Serialize;
 
 /// Blocks that weights and commitments may take after the last answers: each is an extrinsic, and may be sent anew once.
 const SUBMISSION_BLOCKS: u64 = 4;
+/// Epochs from commit to reveal at least: what is copied is then so old that copying earns no more than grading
+/// (docs/simulation.md).
+const REVEAL_EPOCHS: u64 = 3;
 /// Quality of a newcomer that shall be known well enough before it can be replaced.
 const NEWCOMER_QUALITY: f64 = 0.5;
 /// Share of its pay that uncertainty may cost it by then.
@@ -71,6 +74,7 @@ pub(crate) fn findings(spec: &SubnetSpec, chain: &Subnet) -> Vec<Finding> {
         weights_rate_limit(chain),
         activity_cutoff(chain),
         commit_reveal(chain),
+        reveal_period(chain),
         min_allowed_weights(spec, chain),
         max_weights_limit(chain),
         immunity_period(spec, chain),
@@ -167,6 +171,22 @@ fn commit_reveal(chain: &Subnet) -> Finding {
     }
 }
 
+fn reveal_period(chain: &Subnet) -> Finding {
+    let found = chain.rules.reveal_period;
+    // A chain that does not tell has none that could be set.
+    let fits = found.is_none_or(|epochs| epochs >= REVEAL_EPOCHS);
+    Finding {
+        name: "commit_reveal_period",
+        chain: found.map_or_else(|| "unknown".to_owned(), |epochs| epochs.to_string()),
+        needs: format!("at least {REVEAL_EPOCHS} epochs"),
+        fits,
+        reason: "weights that are shown an epoch later are nearly as good as one's own: who copies them earns more than who \
+                 grades"
+            .to_owned(),
+        set: (!fits).then_some(Hyperparameter::CommitRevealPeriod(REVEAL_EPOCHS)),
+    }
+}
+
 fn min_allowed_weights(spec: &SubnetSpec, chain: &Subnet) -> Finding {
     let most = match spec.allocation.curve {
         Curve::TopK => spec.allocation.top_k.max(1),
@@ -237,6 +257,7 @@ mod tests {
                 weights_rate_limit: 100,
                 min_allowed_weights: Some(1),
                 commit_reveal: true,
+                reveal_period: Some(3),
                 activity_cutoff: Some(5000),
                 immunity_period: Some(5000),
                 ..Hyperparameters::default()
@@ -265,8 +286,12 @@ mod tests {
     }
 
     #[test]
-    fn bittensors_defaults_fit_the_spec_that_ships() {
-        check(&chain(), &SubnetSpec::local(), "none", None);
+    fn bittensors_defaults_fit_the_spec_that_ships_but_for_the_reveal() {
+        let spec = SubnetSpec::shipped();
+        check(&chain(), &spec, "none", None);
+        let soon = with(|rules| rules.reveal_period = Some(1));
+        let later = Hyperparameter::CommitRevealPeriod(3);
+        check(&soon, &spec, "commit_reveal_period", Some(later));
     }
 
     #[test]

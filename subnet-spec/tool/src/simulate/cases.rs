@@ -24,7 +24,7 @@ pub(super) fn of(args: &SimulateArgs) -> Result<Vec<Case>, SimulateError> {
         Some(path) => read(path)?,
         None => Case {
             label: "default spec".to_owned(),
-            spec: SubnetSpec::local(),
+            spec: SubnetSpec::shipped(),
         },
     };
     let mut cases = swept(&base, &args.sweep)?;
