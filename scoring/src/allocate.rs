@@ -10,8 +10,6 @@
 //! proportional. A flood of siblings can fill the k slots, and siblings of the crowned model share the rest: a spec
 //! that takes one of these pays for being first and accepts that.
 
-use std::collections::BTreeMap;
-
 use athanor_spec::{
     BlockNumber, Digest, Uid,
     params::{AllocationParams, Curve, GoodputWorth},
@@ -76,21 +74,23 @@ pub fn allocate(
         let cap = f64::from(limits.max_weight_limit) / f64::from(u16::MAX);
         limit(&mut shares, cap * LIMIT_ROOM);
     }
-    let mut weights: BTreeMap<Uid, u16> = upscaled(&shares);
+    let mut weights = upscaled(&shares);
     if weights.is_empty() {
         let Some(burn) = burn else {
             return Vec::new();
         };
-        weights.insert(burn, u16::MAX);
+        weights.push((burn, u16::MAX));
     }
     let wanted = usize::from(limits.min_allowed_weights);
     for entry in entries {
         if weights.len() >= wanted {
             break;
         }
-        weights.entry(entry.uid).or_insert(0);
+        if let Err(place) = weights.binary_search_by_key(&entry.uid, |(uid, _)| *uid) {
+            weights.insert(place, (entry.uid, 0));
+        }
     }
-    weights.into_iter().collect()
+    weights
 }
 
 /// S, what a class is paid for serving at `goodput` references: `linear` the goodput itself; `concave` its square root
@@ -109,7 +109,8 @@ pub fn goodput_worth(goodput: f64, params: &AllocationParams) -> f64 {
 
 /// A class's members of earliest priority, and what they are worth together.
 struct Slot<'a> {
-    members: Vec<&'a Entry>,
+    class: Digest,
+    members: &'a [&'a Entry],
     worth: f64,
 }
 
@@ -133,23 +134,16 @@ impl Slot<'_> {
     }
 }
 
-/// The slots that earn anything, by class.
-fn slots<'a>(entries: &'a [Entry], params: &AllocationParams) -> BTreeMap<Digest, Slot<'a>> {
-    let mut classes: BTreeMap<Digest, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries.iter().filter(|e| !e.faulty && e.quality_low > 0.0) {
-        let members = classes.entry(entry.class).or_default();
-        match members
-            .first()
-            .map(|first| entry.priority_block.cmp(&first.priority_block))
-        {
-            Some(std::cmp::Ordering::Greater) => {}
-            Some(std::cmp::Ordering::Less) => *members = vec![entry],
-            Some(std::cmp::Ordering::Equal) | None => members.push(entry),
-        }
-    }
-    classes
-        .into_iter()
-        .map(|(class, members)| {
+/// The slots that earn anything, by class, of entries that are ordered by class and priority.
+fn slots<'a>(ordered: &'a [&'a Entry], params: &AllocationParams) -> Vec<Slot<'a>> {
+    ordered
+        .chunk_by(|left, right| left.class == right.class)
+        .filter_map(|class| {
+            let first = class.first()?;
+            let later = class
+                .iter()
+                .position(|entry| entry.priority_block > first.priority_block);
+            let members = &class[..later.unwrap_or(class.len())];
             // They are the same model: what is known best of it counts for all.
             let quality = members
                 .iter()
@@ -157,97 +151,106 @@ fn slots<'a>(entries: &'a [Entry], params: &AllocationParams) -> BTreeMap<Digest
                 .fold(0.0, f64::max);
             let joint = members.iter().map(|e| e.goodput.max(0.0)).sum();
             let worth = quality.powf(params.exponent) * goodput_worth(joint, params);
-            (class, Slot { members, worth })
+            let class = first.class;
+            (worth > 0.0).then_some(Slot {
+                class,
+                members,
+                worth,
+            })
         })
-        .filter(|(_, slot)| slot.worth > 0.0)
         .collect()
 }
 
-/// Shares of the pay by UID, adding up to 1; empty when nobody earned.
+/// Shares of the pay by ascending UID, adding up to 1; empty when nobody earned.
 fn shares(
     entries: &[Entry],
     crown: Option<Digest>,
     params: &AllocationParams,
     burn: Option<Uid>,
-) -> BTreeMap<Uid, f64> {
-    let mut slots = slots(entries, params);
+) -> Vec<(Uid, f64)> {
+    let paid = |entry: &&Entry| !entry.faulty && entry.quality_low > 0.0;
+    let mut ordered: Vec<&Entry> = entries.iter().filter(paid).collect();
+    ordered.sort_by(|left, right| {
+        let class = left.class.cmp(&right.class);
+        class.then_with(|| left.priority_block.cmp(&right.priority_block))
+    });
+    let mut slots = slots(&ordered, params);
     if params.curve == Curve::TopK {
         keep_best(&mut slots, params.top_k);
     }
-    let mut shares = BTreeMap::new();
+    let mut shares = Vec::with_capacity(ordered.len() + 1);
     if slots.is_empty() {
         return shares;
     }
-    let crowned = crown.filter(|class| slots.contains_key(class));
+    let crowned = crown.filter(|crowned| slots.iter().any(|slot| slot.class == *crowned));
     let crown_share = match (params.curve, crowned, burn) {
         (Curve::Proportional | Curve::TopK, ..) | (Curve::Crown, None, None) => 0.0,
         (Curve::Crown, Some(_), _) => params.crown_share,
         (Curve::Crown, None, Some(burn)) => {
-            shares.insert(burn, params.crown_share);
+            shares.push((burn, params.crown_share));
             params.crown_share
         }
     };
-    let total: f64 = slots.values().map(|slot| slot.worth).sum();
-    for (class, slot) in &slots {
-        let bonus = if Some(*class) == crowned {
+    let total: f64 = slots.iter().map(|slot| slot.worth).sum();
+    for slot in &slots {
+        let bonus = if Some(slot.class) == crowned {
             crown_share
         } else {
             0.0
         };
         let pay = (1.0 - crown_share) * slot.worth / total + bonus;
-        for (uid, part) in slot.parts() {
-            *shares.entry(uid).or_insert(0.0) += pay * part;
-        }
+        shares.extend(slot.parts().map(|(uid, part)| (uid, pay * part)));
     }
+    shares.sort_by_key(|(uid, _)| *uid);
+    // The burn's UID may have earned something itself.
+    shares.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
     shares
 }
 
 /// Keeps the `k` slots of the greatest worth; of equals the earlier.
-fn keep_best(slots: &mut BTreeMap<Digest, Slot<'_>>, k: u32) {
-    let mut order: Vec<(f64, BlockNumber, Digest)> = slots
-        .iter()
-        .filter_map(|(class, slot)| {
-            let first = slot.members.first()?;
-            Some((slot.worth, first.priority_block, *class))
-        })
-        .collect();
-    order.sort_by(|left, right| {
+fn keep_best(slots: &mut Vec<Slot<'_>>, k: u32) {
+    let first = |slot: &Slot<'_>| slot.members.first().map(|entry| entry.priority_block);
+    slots.sort_by(|left, right| {
         right
-            .0
-            .total_cmp(&left.0)
-            .then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
+            .worth
+            .total_cmp(&left.worth)
+            .then_with(|| (first(left), left.class).cmp(&(first(right), right.class)))
     });
-    for (.., class) in order.iter().skip(k as usize) {
-        slots.remove(class);
-    }
+    slots.truncate(k as usize);
+    slots.sort_by(|left, right| left.class.cmp(&right.class));
 }
 
 /// Holds every share at `cap` and spreads the excess over the others in proportion. Where the cap cannot be kept
 /// because too few earned, all earn alike, which is as close to it as the chain's check can be met.
-fn limit(shares: &mut BTreeMap<Uid, f64>, cap: f64) {
+fn limit(shares: &mut [(Uid, f64)], cap: f64) {
     if shares.len() as f64 * cap <= 1.0 {
         let equal = 1.0 / shares.len().max(1) as f64;
-        shares.values_mut().for_each(|share| *share = equal);
+        shares.iter_mut().for_each(|(_, share)| *share = equal);
         return;
     }
     // Each pass holds at least one more share, so there are at most as many passes as shares.
     let mut held = 0_usize;
     loop {
-        let free: f64 = shares.values().filter(|share| **share < cap).sum();
-        let over = shares.values().filter(|share| **share >= cap).count();
+        let below = shares.iter().filter(|(_, share)| *share < cap);
+        let free: f64 = below.map(|(_, share)| share).sum();
+        let over = shares.iter().filter(|(_, share)| *share >= cap).count();
         if over == held || free <= 0.0 {
             return;
         }
         held = over;
         let scale = (1.0 - over as f64 * cap) / free;
-        for share in shares.values_mut() {
+        for (_, share) in shares.iter_mut() {
             *share = if *share >= cap { cap } else { *share * scale };
         }
     }
 }
 
-fn upscaled(shares: &BTreeMap<Uid, f64>) -> BTreeMap<Uid, u16> {
-    let max = shares.values().copied().fold(0.0, f64::max);
+fn upscaled(shares: &[(Uid, f64)]) -> Vec<(Uid, u16)> {
+    let max = shares.iter().map(|(_, share)| *share).fold(0.0, f64::max);
     shares
         .iter()
         // At most 65535 and not negative: the cast is exact after rounding.

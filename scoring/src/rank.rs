@@ -52,6 +52,11 @@ impl EProcess {
         log_sum_exp(&self.logs) - (BETS.len() as f64).ln()
     }
 
+    /// A bound of [`Self::log_e_value`] that costs no logarithm: a mean is at most its largest part.
+    fn log_bound(&self) -> f64 {
+        self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// Prompts observed.
     pub fn prompts(&self) -> u64 {
         self.prompts

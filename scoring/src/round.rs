@@ -238,13 +238,15 @@ pub fn settle(
         });
     }
     let first = contest::first_of_classes(&sights);
-    let contenders: Vec<Contender> = first.values().map(|sight| sight.contender()).collect();
+    let contenders: Vec<Contender> = first.iter().map(|sight| sight.contender()).collect();
     let holder = ledger.crown().holder();
     let reigning = holder.and_then(|class| Some(ledger.claim_to(&class)?.account));
     let qualities = |class| {
-        first
-            .get(&class)
-            .map_or_else(BTreeMap::new, |sight| observed.qualities(sight.miner))
+        let of_class = first.binary_search_by(|sight| sight.entry.class.cmp(&class));
+        of_class.map_or_else(
+            |_| BTreeMap::new(),
+            |at| observed.qualities(first[at].miner),
+        )
     };
     let crown =
         ledger

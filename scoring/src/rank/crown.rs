@@ -23,8 +23,10 @@ use thiserror::Error;
 
 use super::{EProcess, margin, threshold};
 
-/// Duels remembered at most; beyond, the weakest against a former holder is forgotten.
+/// Duels remembered at most; beyond, the weakest are forgotten of those that are not under way.
 const MAX_DUELS: usize = 1024;
+/// How many are forgotten at once.
+const FORGOTTEN: usize = 128;
 /// First byte of a stored crown; another value is another layout.
 const VERSION: u8 = 1;
 
@@ -123,7 +125,7 @@ impl Crown {
     /// Closes a round: priorities begin and lapse, challengers in turn are compared with the holder on the prompts that
     /// both got, and the crown passes to the one that is furthest above its threshold. Returns the holder.
     ///
-    /// Each class appears once in `contenders`; their order does not matter. `reigning` is whose the holder's class is: who first
+    /// `contenders` are ordered by class, and each appears once. `reigning` is whose the holder's class is: who first
     /// committed to it. `qualities` gives those of a class in [0, 1] on
     /// the round's shared prompts, by number (0 where it gave no usable answer, none where the validator was in trouble);
     /// it is called for the holder and the challengers in turn only. Closing an epoch again, or an earlier one, is the
@@ -136,19 +138,17 @@ impl Crown {
         params: &AllocationParams,
         mut qualities: impl FnMut(Digest) -> BTreeMap<u32, f64>,
     ) -> Option<Digest> {
-        let by_class: BTreeMap<Digest, &Contender> =
-            contenders.iter().map(|it| (it.class, it)).collect();
-        self.stand(epoch, &by_class);
+        self.stand(epoch, contenders);
         self.succeed(contenders, reigning);
         if self.holder.is_none() {
-            self.claim(epoch, &by_class);
+            self.claim(epoch, contenders);
         }
         let holder = self.holder?;
-        if by_class.contains_key(&holder.class) {
+        if of_class(contenders, &holder.class).is_some() {
             let incumbent = qualities(holder.class);
             // Differences in the order of the prompts, whose families are drawn at random.
             let eps = margin(epoch.0.saturating_sub(holder.since.0) as f64, params);
-            for class in self.turns(epoch, holder.class, &by_class, params) {
+            for class in self.turns(epoch, holder.class, contenders, params) {
                 let attempt = self.standing.get(&class).map_or(1, |it| it.attempt);
                 for (prompt, quality) in qualities(class) {
                     if let Some(other) = incumbent.get(&prompt) {
@@ -157,7 +157,7 @@ impl Crown {
                 }
             }
         }
-        self.settle(epoch, &by_class, params);
+        self.settle(epoch, contenders, params);
         self.holder()
     }
 
@@ -211,22 +211,45 @@ impl Crown {
     }
 
     /// Priorities begin for who was served, and lapse for who was not.
-    fn stand(&mut self, epoch: Epoch, contenders: &BTreeMap<Digest, &Contender>) {
+    fn stand(&mut self, epoch: Epoch, contenders: &[Contender]) {
+        // Both are ordered by class, so one walk over the two finds every match.
+        let mut rest = contenders.iter().peekable();
         self.standing.retain(|class, _| {
-            contenders
-                .get(class)
-                .is_some_and(|it| it.presence != Presence::Absent)
+            while rest.next_if(|it| it.class < *class).is_some() {}
+            rest.peek()
+                .is_some_and(|it| it.class == *class && it.presence != Presence::Absent)
         });
-        for (class, it) in contenders {
-            if it.presence == Presence::Served {
-                self.standing.entry(*class).or_insert(Standing {
-                    since: epoch,
-                    committed_at: it.committed_at,
-                    attempt: it.attempt,
-                    last_turn: None,
-                });
+        let mut known = self.standing.keys().peekable();
+        let mut new = Vec::new();
+        for it in contenders {
+            while known.next_if(|class| **class < it.class).is_some() {}
+            let stands = known.peek().is_some_and(|class| **class == it.class);
+            if it.presence == Presence::Served && !stands {
+                new.push(it);
             }
         }
+        for it in new {
+            let standing = Standing {
+                since: epoch,
+                committed_at: it.committed_at,
+                attempt: it.attempt,
+                last_turn: None,
+            };
+            self.standing.insert(it.class, standing);
+        }
+    }
+
+    /// Who stands, with how it shows itself in this round; whoever stands is a contender.
+    fn standing<'a>(
+        &'a self,
+        contenders: &'a [Contender],
+    ) -> impl Iterator<Item = (&'a Contender, &'a Standing)> {
+        let mut rest = contenders.iter().peekable();
+        self.standing.iter().filter_map(move |(class, standing)| {
+            while rest.next_if(|it| it.class < *class).is_some() {}
+            let it = rest.peek().filter(|it| it.class == *class)?;
+            Some((*it, standing))
+        })
     }
 
     /// Where what holds the crown is served no more: passes it to what its account serves now, with the duels, or leaves it
@@ -275,15 +298,13 @@ impl Crown {
         }
     }
 
-    fn claim(&mut self, epoch: Epoch, contenders: &BTreeMap<Digest, &Contender>) {
-        let standing = || {
-            self.standing
-                .iter()
-                .filter_map(|(class, standing)| Some((*contenders.get(class)?, standing)))
+    fn claim(&mut self, epoch: Epoch, contenders: &[Contender]) {
+        let known = || {
+            self.standing(contenders)
                 .filter(|(it, _)| it.quality_low > 0.0)
         };
-        let best = standing().map(|(it, _)| it.quality_low).fold(0.0, f64::max);
-        let earliest = standing()
+        let best = known().map(|(it, _)| it.quality_low).fold(0.0, f64::max);
+        let earliest = known()
             .filter(|(it, _)| it.quality_high >= best)
             .min_by_key(|(it, standing)| (standing.since, standing.committed_at, it.class));
         self.holder = earliest.map(|(it, _)| Holder {
@@ -297,18 +318,27 @@ impl Crown {
         &mut self,
         epoch: Epoch,
         holder: Digest,
-        contenders: &BTreeMap<Digest, &Contender>,
+        contenders: &[Contender],
         params: &AllocationParams,
     ) -> Vec<Digest> {
         let mut waiting: Vec<(Option<Epoch>, Epoch, BlockNumber, Digest)> = self
-            .standing
-            .iter()
-            .filter(|(class, _)| **class != holder)
-            .filter(|(class, _)| contenders.get(class).is_some_and(|it| it.compared))
-            .map(|(class, it)| (it.last_turn, it.since, it.committed_at, *class))
+            .standing(contenders)
+            .filter(|(it, _)| it.compared && it.class != holder)
+            .map(|(it, standing)| {
+                (
+                    standing.last_turn,
+                    standing.since,
+                    standing.committed_at,
+                    it.class,
+                )
+            })
             .collect();
+        let slots = params.crown_slots as usize;
+        if slots < waiting.len() {
+            waiting.select_nth_unstable(slots);
+            waiting.truncate(slots);
+        }
         waiting.sort_unstable();
-        waiting.truncate(params.crown_slots as usize);
         let turns: Vec<Digest> = waiting.into_iter().map(|(.., class)| class).collect();
         for class in &turns {
             if let Some(standing) = self.standing.get_mut(class) {
@@ -334,7 +364,7 @@ impl Crown {
         };
         if !self.duels.contains_key(&pair)
             && self.duels.len() >= MAX_DUELS
-            && !self.forget_one(incumbent)
+            && !self.make_room(incumbent)
         {
             return;
         }
@@ -350,25 +380,22 @@ impl Crown {
     }
 
     /// Crowns the standing challenger that is furthest above its threshold, if any is.
-    fn settle(
-        &mut self,
-        epoch: Epoch,
-        contenders: &BTreeMap<Digest, &Contender>,
-        params: &AllocationParams,
-    ) {
+    fn settle(&mut self, epoch: Epoch, contenders: &[Contender], params: &AllocationParams) {
         let Some(holder) = self.holder() else {
             return;
         };
         let served = |class: &Digest| {
             self.standing.contains_key(class)
-                && contenders
-                    .get(class)
-                    .is_some_and(|it| it.presence == Presence::Served)
+                && of_class(contenders, class).is_some_and(|it| it.presence == Presence::Served)
         };
+        // A first attempt needs the least, and W is at most the largest of its products.
+        let least = threshold(1, params).ln();
         let winner = self
             .duels
             .iter()
-            .filter(|(pair, _)| pair.incumbent == holder && served(&pair.challenger))
+            .filter(|(pair, _)| pair.incumbent == holder)
+            .filter(|(_, duel)| duel.process.log_bound() >= least)
+            .filter(|(pair, _)| served(&pair.challenger))
             .map(|(pair, duel)| {
                 let lead = duel.process.log_e_value() - threshold(duel.attempt, params).ln();
                 (lead, pair.challenger)
@@ -383,19 +410,29 @@ impl Crown {
         }
     }
 
-    fn forget_one(&mut self, holder: Digest) -> bool {
-        let weakest = self
+    /// Forgets the weakest duels against former holders, and of challengers that are not there; whether there were any.
+    fn make_room(&mut self, holder: Digest) -> bool {
+        let under_way =
+            |pair: &Pair| pair.incumbent == holder && self.standing.contains_key(&pair.challenger);
+        let mut others: Vec<(f64, Pair)> = self
             .duels
             .iter()
-            .filter(|(pair, _)| pair.incumbent != holder)
-            .min_by(|l, r| {
-                l.1.process
-                    .log_e_value()
-                    .total_cmp(&r.1.process.log_e_value())
-            })
-            .map(|(pair, _)| *pair);
-        weakest.is_some_and(|pair| self.duels.remove(&pair).is_some())
+            .filter(|(pair, _)| !under_way(pair))
+            .map(|(pair, duel)| (duel.process.log_e_value(), *pair))
+            .collect();
+        others.sort_by(|l, r| l.0.total_cmp(&r.0).then_with(|| l.1.cmp(&r.1)));
+        others.truncate(FORGOTTEN);
+        for (_, pair) in &others {
+            self.duels.remove(pair);
+        }
+        !others.is_empty()
     }
+}
+
+/// The contender of a class, of contenders that are ordered by class.
+fn of_class<'a>(contenders: &'a [Contender], class: &Digest) -> Option<&'a Contender> {
+    let at = contenders.binary_search_by(|it| it.class.cmp(class));
+    at.ok().map(|at| &contenders[at])
 }
 
 #[cfg(test)]

@@ -1,9 +1,5 @@
 //! Who contends for the crown in a round.
 
-use std::collections::BTreeMap;
-
-use athanor_spec::Digest;
-
 use super::{Artifact, SeenMiner, Shown};
 use crate::{
     allocate::Entry,
@@ -20,16 +16,15 @@ pub(super) struct Sight<'a> {
     pub(super) attempt: u32,
 }
 
-/// Of each class of artifacts the member of earliest priority that is not accused of anything, or the earliest at all.
-pub(super) fn first_of_classes<'a, 'b>(sights: &'b [Sight<'a>]) -> BTreeMap<Digest, &'b Sight<'a>> {
-    let mut first: BTreeMap<Digest, &Sight<'_>> = BTreeMap::new();
-    for sight in sights {
-        let rank = |it: &Sight<'_>| (it.entry.faulty, it.miner.committed_at, it.miner.account);
-        let known = first.entry(sight.entry.class).or_insert(sight);
-        if rank(sight) < rank(known) {
-            *known = sight;
-        }
-    }
+/// Of each class of artifacts, in their order, the member of earliest priority that is not accused of anything, or the earliest at all.
+pub(super) fn first_of_classes<'a, 'b>(sights: &'b [Sight<'a>]) -> Vec<&'b Sight<'a>> {
+    let rank = |it: &Sight<'_>| (it.entry.faulty, it.miner.committed_at, it.miner.account);
+    let mut first: Vec<&Sight<'_>> = sights.iter().collect();
+    first.sort_by(|left, right| {
+        let class = left.entry.class.cmp(&right.entry.class);
+        class.then_with(|| rank(left).cmp(&rank(right)))
+    });
+    first.dedup_by(|next, kept| next.entry.class == kept.entry.class);
     first
 }
 

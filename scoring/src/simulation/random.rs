@@ -1,30 +1,34 @@
 //! Draw normal and binomial numbers from a seeded stream.
 
-use rand::{RngCore as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
-/// A stream of random numbers.
+/// A stream of random numbers: xoshiro256++ (Blackman and Vigna, 2021), whose state SplitMix64 makes of the words that name it. It
+/// decides nothing that anybody could want to guess, and is drawn from a dozen times for every miner and validator.
 pub(super) struct Draw {
-    rng: ChaCha8Rng,
+    state: [u64; 4],
     spare: Option<f64>,
 }
 
 impl Draw {
     /// The stream that these words name.
     pub(super) fn of(words: [u64; 4]) -> Self {
-        let mut seed = [0; 32];
-        for (bytes, word) in seed.chunks_exact_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        Self {
-            rng: ChaCha8Rng::from_seed(seed),
-            spare: None,
-        }
+        let mut hash = 0;
+        let state = words.map(|word| {
+            hash = splitmix(hash ^ word);
+            hash
+        });
+        Self { state, spare: None }
+    }
+
+    fn next(&mut self) -> u64 {
+        let [a, b, c, d] = self.state;
+        let drawn = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
+        let (c, d) = (c ^ a, d ^ b);
+        self.state = [a ^ d, b ^ c, c ^ (b << 17), d.rotate_left(45)];
+        drawn
     }
 
     /// Uniform in (0, 1), ends excluded.
     pub(super) fn unit(&mut self) -> f64 {
-        (f64::from(self.rng.next_u32()) + 0.5) / 4_294_967_296.0
+        ((self.next() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
 
     /// Uniform between two numbers.
@@ -63,9 +67,37 @@ impl Draw {
     }
 }
 
+/// One step of SplitMix64.
+fn splitmix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_generators_are_those_that_were_published() {
+        // The first numbers of the authors' code: SplitMix64 from 0, and xoshiro256++ from the state 1, 2, 3, 4.
+        assert_eq!(splitmix(0), 0xe220_a839_7b1d_cdaf);
+        let mut draw = Draw {
+            state: [1, 2, 3, 4],
+            spare: None,
+        };
+        let first: Vec<u64> = (0..4).map(|_| draw.next()).collect();
+        assert_eq!(
+            first,
+            [
+                41_943_041,
+                58_720_359,
+                3_588_806_011_781_223,
+                3_591_011_842_654_386
+            ]
+        );
+    }
 
     fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
         let values: Vec<f64> = (0..20_000).map(|_| draw()).collect();

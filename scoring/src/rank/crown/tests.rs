@@ -53,7 +53,7 @@ fn close_by(
     sighted: &[Sighted],
     params: &AllocationParams,
 ) -> Option<Digest> {
-    let contenders: Vec<Contender> = sighted.iter().map(|it| it.contender.clone()).collect();
+    let contenders = ordered(sighted);
     let qualities: BTreeMap<Digest, &BTreeMap<u32, f64>> = sighted
         .iter()
         .map(|it| (it.contender.class, &it.qualities))
@@ -62,6 +62,12 @@ fn close_by(
     crown.close_round(Epoch(epoch), &contenders, reigning, params, |class| {
         qualities[&class].clone()
     })
+}
+
+fn ordered(sighted: &[Sighted]) -> Vec<Contender> {
+    let mut contenders: Vec<Contender> = sighted.iter().map(|it| it.contender.clone()).collect();
+    contenders.sort_by_key(|it| it.class);
+    contenders
 }
 
 /// The next checkpoint of the account of that name.
@@ -106,7 +112,7 @@ fn the_crown_passes_to_the_holders_next_checkpoint_and_the_duels_with_it() {
     let published = next(7, 1, 0.5, 12);
     let round = [published, challenger.clone()];
     let params = params();
-    let contenders: Vec<Contender> = round.iter().map(|it| it.contender.clone()).collect();
+    let contenders = ordered(&round);
     let held = crown.close_round(Epoch(3), &contenders, Some(account(1)), &params, |class| {
         let of = round.iter().find(|it| it.contender.class == class);
         of.unwrap().qualities.clone()
@@ -139,7 +145,7 @@ fn who_publishes_in_every_epoch_is_beaten_all_the_same() {
     let params = params();
     let beaten = (1..60).find(|epoch| {
         let round = [next(101 + *epoch as u8, 101, 0.5, 12), served(2, 0.9, 12)];
-        let contenders: Vec<Contender> = round.iter().map(|it| it.contender.clone()).collect();
+        let contenders = ordered(&round);
         let qualities = |class| {
             let of = round.iter().find(|it| it.contender.class == class);
             of.unwrap().qualities.clone()
