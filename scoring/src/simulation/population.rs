@@ -90,6 +90,24 @@ impl Default for ChainRules {
     }
 }
 
+impl ChainRules {
+    /// Epochs from commit to reveal at least, and the share of the bonds' penalty at most, that a subnet should have, so that
+    /// copying weights earns no more than grading (docs/simulation.md). A row that is copied shall be an old one; and a
+    /// validator that says of a miner what the others do not say yet, or says it less exactly than all of them together, shall
+    /// not lose its bonds for that.
+    pub const RECOMMENDED: (u64, f64) = (3, 0.5);
+
+    /// Bittensor's defaults, with what a subnet's owner should set otherwise.
+    pub fn recommended() -> Self {
+        let (reveal_epochs, bonds_penalty) = Self::RECOMMENDED;
+        Self {
+            reveal_epochs,
+            bonds_penalty,
+            ..Self::default()
+        }
+    }
+}
+
 /// Standard deviations of what one ask (or one load probe) measures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

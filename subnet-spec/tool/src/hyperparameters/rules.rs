@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use athanor_chain::{Client, Hyperparameter, Hyperparameters, ReadError};
+use athanor_scoring::simulation::ChainRules;
 use athanor_spec::{NetUid, SubnetSpec, params::Curve};
 use serde::Serialize;
 
 /// Blocks that weights and commitments may take after the last answers: each is an extrinsic, and may be sent anew once.
 const SUBMISSION_BLOCKS: u64 = 4;
-/// Epochs from commit to reveal at least: what is copied is then so old that copying earns no more than grading
-/// (docs/simulation.md).
-const REVEAL_EPOCHS: u64 = 3;
+/// Epochs from commit to reveal at least, and the share of the bonds' penalty at most.
+const RECOMMENDED: (u64, f64) = ChainRules::RECOMMENDED;
 /// Quality of a newcomer that shall be known well enough before it can be replaced.
 const NEWCOMER_QUALITY: f64 = 0.5;
 /// Share of its pay that uncertainty may cost it by then.
@@ -75,6 +75,7 @@ pub(crate) fn findings(spec: &SubnetSpec, chain: &Subnet) -> Vec<Finding> {
         activity_cutoff(chain),
         commit_reveal(chain),
         reveal_period(chain),
+        bonds_penalty(chain),
         min_allowed_weights(spec, chain),
         max_weights_limit(chain),
         immunity_period(spec, chain),
@@ -172,18 +173,34 @@ fn commit_reveal(chain: &Subnet) -> Finding {
 }
 
 fn reveal_period(chain: &Subnet) -> Finding {
+    let (least, _) = RECOMMENDED;
     let found = chain.rules.reveal_period;
     // A chain that does not tell has none that could be set.
-    let fits = found.is_none_or(|epochs| epochs >= REVEAL_EPOCHS);
+    let fits = found.is_none_or(|epochs| epochs >= least);
     Finding {
         name: "commit_reveal_period",
         chain: found.map_or_else(|| "unknown".to_owned(), |epochs| epochs.to_string()),
-        needs: format!("at least {REVEAL_EPOCHS} epochs"),
+        needs: format!("at least {least} epochs"),
         fits,
-        reason: "weights that are shown an epoch later are nearly as good as one's own: who copies them earns more than who \
-                 grades"
+        reason: "weights that are shown an epoch later are nearly as good as one's own for who copies them"
             .to_owned(),
-        set: (!fits).then_some(Hyperparameter::CommitRevealPeriod(REVEAL_EPOCHS)),
+        set: (!fits).then_some(Hyperparameter::CommitRevealPeriod(least)),
+    }
+}
+
+fn bonds_penalty(chain: &Subnet) -> Finding {
+    let (_, most) = RECOMMENDED;
+    let most = (most * f64::from(u16::MAX)) as u16;
+    let found = chain.rules.bonds_penalty;
+    let fits = found.is_none_or(|penalty| penalty <= most);
+    Finding {
+        name: "bonds_penalty",
+        chain: found.map_or_else(|| "unknown".to_owned(), |penalty| penalty.to_string()),
+        needs: format!("at most {most} (a half)"),
+        fits,
+        reason: "all of it takes from validators that grade what their noise costs, and nothing from who copies the consensus"
+            .to_owned(),
+        set: (!fits).then_some(Hyperparameter::BondsPenalty(most)),
     }
 }
 
@@ -258,6 +275,7 @@ mod tests {
                 min_allowed_weights: Some(1),
                 commit_reveal: true,
                 reveal_period: Some(3),
+                bonds_penalty: Some(32_767),
                 activity_cutoff: Some(5000),
                 immunity_period: Some(5000),
                 ..Hyperparameters::default()
@@ -292,6 +310,9 @@ mod tests {
         let soon = with(|rules| rules.reveal_period = Some(1));
         let later = Hyperparameter::CommitRevealPeriod(3);
         check(&soon, &spec, "commit_reveal_period", Some(later));
+        let strict = with(|rules| rules.bonds_penalty = Some(u16::MAX));
+        let half = Hyperparameter::BondsPenalty(32_767);
+        check(&strict, &spec, "bonds_penalty", Some(half));
     }
 
     #[test]
