@@ -26,16 +26,24 @@ const SLICE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Content of one slice in bytes, if the spec allows as much: with its hashes it fits the window that a stream begins with
 /// (256 KiB), so that it takes one round trip.
 const SLICE: u32 = 224 * 1024;
-/// Slices of one provider in flight at most: enough to fill a connection while some are read there and verified here.
-const MAX_WINDOW: usize = 8;
+/// Slices of one provider in flight at most: 14 MiB, what a line of a gigabit a second holds over a tenth of a second.
+const MAX_WINDOW: usize = 64;
+/// ... once the first has come.
+const FIRST_WINDOW: usize = 8;
+/// Slices that wait somewhere on the way, for the line, a disk or a processor: with fewer, the window grows, as the line may be idle
+/// at times; with more, it shrinks, as they come no sooner for it.
+const FEW_WAITING: f64 = 3.0;
+const MANY_WAITING: f64 = 8.0;
 /// Times that a provider may be too busy, or about to start again, in a row before it is dropped.
 const MAX_OVERLOADS: u32 = 20;
 
 struct Provider {
     peer: PeerAddress,
     in_flight: usize,
-    /// Slices that may be in flight: grows with each that comes, shrinks when the provider cannot follow.
+    /// Slices that may be in flight: as many as the line holds, by how long they take; fewer when the provider cannot follow.
     window: usize,
+    /// Time that the fastest slice took, with the least waiting.
+    fastest: Option<Duration>,
     overloads: u32,
     /// Until when a busy provider is left alone.
     paused_until: Option<Instant>,
@@ -47,6 +55,25 @@ impl Provider {
         self.failed.is_none()
             && self.in_flight < self.window
             && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// A slice came. Of those in flight, the share of its time that the fastest one did not need is waiting (TCP Vegas, Brakmo
+    /// and Peterson 1995, section 3.2).
+    fn came(&mut self, took: Duration) {
+        let Some(fastest) = self.fastest else {
+            // It may have taken the dial as well.
+            (self.window, self.fastest) = (FIRST_WINDOW, Some(took));
+            return;
+        };
+        let fastest = fastest.min(took);
+        self.fastest = Some(fastest);
+        let waiting =
+            self.window as f64 * (1.0 - fastest.as_secs_f64() / took.as_secs_f64().max(1e-9));
+        if waiting < FEW_WAITING {
+            self.window = (self.window + 1).min(MAX_WINDOW);
+        } else if waiting > MANY_WAITING {
+            self.window -= 1;
+        }
     }
 }
 
@@ -64,6 +91,8 @@ struct Arrived {
     provider: usize,
     offset: u64,
     alone: bool,
+    /// From the request to its last byte.
+    took: Duration,
     /// The claimed length of the blob and the proved content of the range.
     result: Result<(u64, Vec<u8>), FetchError>,
 }
@@ -99,6 +128,7 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
             peer: *peer,
             in_flight: 0,
             window: 1,
+            fastest: None,
             overloads: 0,
             paused_until: None,
             failed: None,
@@ -193,7 +223,8 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
             return Some(offset);
         }
         // What may arrive early is bounded: as much again as can be in flight.
-        let window = 2 * (MAX_WINDOW * self.providers.len()) as u64 * chunk;
+        let in_flight: usize = self.providers.iter().map(|it| it.window).sum();
+        let window = 2 * in_flight.max(FIRST_WINDOW) as u64 * chunk;
         let offset = self.next;
         if offset >= total || offset >= self.partial.len.saturating_add(window) {
             return None;
@@ -211,8 +242,8 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         let error = match arrived.result {
             Ok((total, content)) if self.total.is_none_or(|known| known == total) => {
                 provider.overloads = 0;
-                provider.window = (provider.window + 1).min(MAX_WINDOW);
                 self.total = Some(total);
+                provider.came(arrived.took);
                 if !proves_length {
                     self.early.insert(arrived.offset, content);
                 }
@@ -291,9 +322,11 @@ async fn slice(client: Client, flight: Flight, request: Signed<Fetch>, max_bytes
         alone,
     } = flight;
     let offset = fetch.offset;
+    let begun = Instant::now();
     let asked = client
         .blob(&peer, BlobRequest::Fetch(request), SLICE_TIMEOUT)
         .await;
+    let took = begun.elapsed();
     let result = match asked {
         Ok(BlobResponse::Slice(slice)) => blocking(move || verify(&fetch, &slice, max_bytes)).await,
         Ok(BlobResponse::Delta(_) | BlobResponse::Refused(_)) => Err(AskError::WrongKind.into()),
@@ -303,6 +336,55 @@ async fn slice(client: Client, flight: Flight, request: Signed<Fetch>, max_bytes
         provider,
         offset,
         alone,
+        took,
         result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slices that a line holds once the window has settled: `per_second` slices a second, each at least `delay` on its way.
+    fn settled(per_second: f64, delay: Duration) -> usize {
+        let mut provider = Provider {
+            peer: PeerAddress {
+                peer_key: Digest([1; 32]),
+                addr: ([127, 0, 0, 1], 9).into(),
+            },
+            in_flight: 0,
+            window: 1,
+            fastest: None,
+            overloads: 0,
+            paused_until: None,
+            failed: None,
+        };
+        let alone = delay + Duration::from_secs_f64(1.0 / per_second);
+        // One slice without company, which took a dial as well, and the first of several, before which nothing waits.
+        provider.came(3 * alone);
+        provider.came(alone);
+        for _ in 0..1000 {
+            // What does not fit on the line waits before it (Little's law).
+            let queue = Duration::from_secs_f64(provider.window as f64 / per_second);
+            provider.came(queue.max(alone));
+        }
+        provider.window
+    }
+
+    #[test]
+    fn the_window_is_what_the_line_holds_and_a_few_that_wait() {
+        let ms = Duration::from_millis;
+        // 100 Mbit/s over 1, 40 and 100 ms; then 10 Mbit/s; then a gigabit, of which 100 ms hold more than is allowed.
+        for (per_second, delay, holds) in [
+            (54.0, ms(1), 1),
+            (54.0, ms(40), 3),
+            (54.0, ms(100), 6),
+            (5.4, ms(40), 1),
+            (540.0, ms(40), 23),
+        ] {
+            let found = settled(per_second, delay);
+            assert!((holds + 2..=holds + 9).contains(&found), "{holds}: {found}");
+        }
+        assert_eq!(settled(5400.0, ms(100)), MAX_WINDOW);
     }
 }

@@ -1,7 +1,7 @@
 //! A wire between two network namespaces that is as slow, lossy and easily cut as one between homes.
 //!
 //! ```text
-//! wire --ends LEFT:tun0 RIGHT:tun0 [--delay MS] [--loss SHARE] [--seed N]
+//! wire --ends LEFT:tun0 RIGHT:tun0 [--delay MS] [--loss SHARE] [--rate MBIT] [--seed N]
 //! ```
 //!
 //! Each end is a TUN device in a namespace of `ip netns`; whatever packet goes into one comes out of the other, later or
@@ -29,8 +29,10 @@ use clap::Parser;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Packets on their way at once in one direction: as a router's queue, what comes beyond that is lost.
-const QUEUE: usize = 4096;
+/// Packets on their way at once in one direction; what comes beyond that is lost.
+const PACKETS: usize = 1 << 15;
+/// The longest that a packet waits for those before it on a wire with a rate: as a router's queue, what would wait longer is lost.
+const QUEUE: Duration = Duration::from_millis(100);
 /// Longest packet in bytes: the default MTU of a TUN device.
 const MTU: usize = 1500;
 
@@ -45,6 +47,9 @@ struct Arguments {
     /// Share of the packets that are lost
     #[arg(long, default_value_t = 0.0)]
     loss: f64,
+    /// Megabits a second that the wire carries each way; without it, as many as this machine does
+    #[arg(long)]
+    rate: Option<f64>,
     /// Which packets those are
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -64,10 +69,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (is_whole, loss) = (is_whole.clone(), arguments.loss);
             move || is_whole.load(Ordering::Relaxed) && random.random::<f64>() >= loss
         };
-        let (sender, packets) = mpsc::sync_channel::<Packet>(QUEUE);
+        let (sender, packets) = mpsc::sync_channel::<Packet>(PACKETS);
         let (from, mut to) = (from.try_clone()?, to.try_clone()?);
-        let delay = Duration::from_millis(arguments.delay);
-        thread::spawn(move || take(from, sender, delay, passes));
+        let line = Line {
+            delay: Duration::from_millis(arguments.delay),
+            seconds_a_byte: arguments.rate.map_or(0.0, |mbit| 8e-6 / mbit),
+            free: Instant::now(),
+        };
+        thread::spawn(move || take(from, sender, line, passes));
         thread::spawn(move || {
             for packet in packets {
                 thread::sleep(packet.due.saturating_duration_since(Instant::now()));
@@ -92,10 +101,32 @@ struct Packet {
     bytes: Vec<u8>,
 }
 
+/// One direction of the wire.
+struct Line {
+    delay: Duration,
+    /// Zero: no rate.
+    seconds_a_byte: f64,
+    /// When what was sent is on its way.
+    free: Instant,
+}
+
+impl Line {
+    /// When a packet arrives that is sent now; `None` if the queue before the wire is full.
+    fn send(&mut self, length: usize) -> Option<Instant> {
+        let now = Instant::now();
+        let begin = self.free.max(now);
+        if begin - now > QUEUE {
+            return None;
+        }
+        self.free = begin + Duration::from_secs_f64(length as f64 * self.seconds_a_byte);
+        Some(self.free + self.delay)
+    }
+}
+
 fn take(
     mut from: File,
     sender: SyncSender<Packet>,
-    delay: Duration,
+    mut line: Line,
     mut passes: impl FnMut() -> bool,
 ) {
     let mut buffer = [0; MTU];
@@ -103,8 +134,11 @@ fn take(
         if !passes() {
             continue;
         }
+        let Some(due) = line.send(length) else {
+            continue;
+        };
         let packet = Packet {
-            due: Instant::now() + delay,
+            due,
             bytes: buffer[..length].to_vec(),
         };
         match sender.try_send(packet) {

@@ -42,10 +42,10 @@ const MAX_VERIFYING: usize = 1024;
 const MAX_VERIFYING_PER_PEER: usize = 256;
 /// Hint when that many are being verified.
 const VERIFY_RETRY_MS: u32 = 20;
-/// Ranges read at once, some megabytes: more would only compete for the same disk and memory.
-const MAX_READS: usize = 32;
-/// ... of which one hotkey may have asked for this many, which is what a validator keeps in flight with one provider.
-const MAX_READS_PER_HOTKEY: usize = 8;
+/// Ranges read at once, 16 megabytes: more would only compete for the same disk and memory.
+const MAX_READS: usize = 64;
+/// ... of which one hotkey may have asked for this many: requests that a line has held up come together.
+const MAX_READS_PER_HOTKEY: usize = 32;
 /// Hint when that many are being read; one takes milliseconds.
 const READ_RETRY_MS: u32 = 50;
 /// Answers begun beyond the engine's slots, as a share of them, so that a slot that becomes free is taken in the same turn.
