@@ -13,11 +13,11 @@ use athanor_model::{Checkpoint, DeviceChoice, Precision, TrainingSummary, checkp
 
 use crate::{
     error::LocalnetError,
-    roster::{Key, Part, Participant, TRAINED_NOISE},
+    roster::{Key, Part, Participant, STUDENT_NOISE},
 };
 
 /// Noise in the student of somebody who does not train, as a share of each tensor's own deviation.
-const UNTRAINED_NOISE: f32 = 0.5;
+const UNSTUDENT_NOISE: f32 = 0.5;
 
 /// Everything that is computed before a miner can start.
 pub struct Models {
@@ -85,8 +85,8 @@ pub fn prepare(
                 let student =
                     |noise, name| write_student(teacher, layers, seed, noise, &dir.join(name));
                 let made = Students {
-                    trained: student(TRAINED_NOISE, "trained")?,
-                    untrained: student(UNTRAINED_NOISE, "untrained")?,
+                    trained: student(STUDENT_NOISE, "trained")?,
+                    untrained: student(UNSTUDENT_NOISE, "untrained")?,
                 };
                 attackers.insert(driver.name, made);
             }

@@ -13,10 +13,8 @@ use crate::{
     report::HONEST,
 };
 
-/// Noise by which two students of one size differ.
+/// Noise by which two students of one size differ: with less, validators would take one for a copy of the other.
 pub(crate) const STUDENT_NOISE: f32 = 0.1;
-/// Noise where attackers are compared with honest miners: so little that which seed a student has makes no difference.
-pub(crate) const TRAINED_NOISE: f32 = 0.02;
 /// Which cheats a local subnet has, one of each.
 pub const CHEATS: [&str; 4] = ["copycat", "relay", "ignored_seed", "looper"];
 /// All stake of a subnet on which attacks hold thousandths of it, in TAO.
@@ -158,7 +156,7 @@ pub fn arena(
             Part::Miner(MinerPlan {
                 layers: teacher_layers.saturating_sub(1).max(1),
                 seed: rng.random(),
-                noise: TRAINED_NOISE,
+                noise: STUDENT_NOISE,
                 duty: None,
                 slots: 8,
                 on_a_card,

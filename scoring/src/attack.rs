@@ -10,7 +10,8 @@ mod cost;
 mod evidence;
 
 pub use conduct::{
-    Conduct, Play, Poll, Reveal, Row, Scene, Served, Skill, Tensors, Vote, WORST_DIVERGENCE,
+    ALWAYS_FOUND, Conduct, NEVER_FOUND, Play, Poll, Reveal, Row, Scene, Served, Skill, Tensors,
+    Vote, WORST_DIVERGENCE, found,
 };
 pub use cost::{Cost, Prices};
 pub use evidence::Draws;

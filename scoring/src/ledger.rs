@@ -317,6 +317,11 @@ impl Record {
         self.checkpoint = checkpoint;
     }
 
+    /// The checkpoint that it committed to in the last round of it.
+    pub fn checkpoint(&self) -> Option<Digest> {
+        self.checkpoint
+    }
+
     /// Checkpoints that the registration has committed to, as far as this ledger saw: the k of its crown's threshold.
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -22,8 +22,10 @@ use crate::{
 
 mod asks;
 mod contest;
+mod lineage;
 mod state;
 
+pub use lineage::{Chain, Distances, Likeness, Lineage, Past};
 pub use state::{DecodeLedgerError, Ledger};
 
 /// The first account that was seen to commit to certain tensors.
@@ -37,8 +39,15 @@ pub struct Claim {
     pub manifest: Digest,
 }
 
+impl Claim {
+    /// What comes first has priority: the earlier block, in one block the smaller account.
+    pub fn rank(&self) -> (BlockNumber, Account) {
+        (self.committed_at, self.account)
+    }
+}
+
 /// What became of a committed checkpoint by the end of a round.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub enum Artifact {
     /// It could not be had, and nobody can say by whose fault: neutral, and unpaid.
     #[default]
@@ -56,10 +65,36 @@ pub enum Artifact {
         /// Why, in words; at most [`Fault::MAX_EVIDENCE_BYTES`].
         evidence: String,
     },
+    /// It was fetched and verified, is new, and was held against the models before it.
+    #[codec(index = 3)]
+    Compared {
+        /// Digest of its tensors.
+        tensors: Digest,
+        /// Whose model it goes on with.
+        lineage: Lineage,
+    },
+}
+
+impl Artifact {
+    /// Digest of the tensors, of what was fetched.
+    pub fn tensors(&self) -> Option<Digest> {
+        match self {
+            Self::Fetched { tensors } | Self::Compared { tensors, .. } => Some(*tensors),
+            Self::Missing | Self::Bad { .. } => None,
+        }
+    }
+
+    /// Whether every number in it is one that a comparison can give.
+    pub(crate) fn is_bounded(&self) -> bool {
+        match self {
+            Self::Compared { lineage, .. } => lineage.is_bounded(),
+            Self::Missing | Self::Fetched { .. } | Self::Bad { .. } => true,
+        }
+    }
 }
 
 /// A miner as the chain showed it in the round's first block, and what became of its checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct SeenMiner {
     /// Whose record the answers go to.
     pub account: Account,
@@ -206,19 +241,16 @@ pub fn settle(
     miners.sort_by_key(|miner| (miner.account, miner.uid));
     miners.dedup_by_key(|miner| miner.account);
 
-    for miner in &miners {
-        if let Artifact::Fetched { tensors } = &miner.artifact {
-            ledger.claim(*tensors, claim_of(miner));
-        }
-    }
+    let roots = lineage::follow(&mut ledger, &miners);
     let mut graded = Vec::with_capacity(miners.len());
     let mut entries = Vec::with_capacity(miners.len());
     let mut sights = Vec::with_capacity(miners.len());
-    for miner in miners {
-        let (claims, record) = ledger.claims_and_record(miner.account, epoch);
+    for (miner, root) in miners.into_iter().zip(&roots) {
+        let copied = lineage::copied(&ledger, miner, root.as_ref(), spec.grade.functional_copies);
+        let record = ledger.record_mut(miner.account, epoch);
         record.decay_to(epoch, &spec.grade);
         let shown = observed.count(miner, record);
-        let fault = standing_fault(miner, shown.misconduct.clone(), claims);
+        let fault = standing_fault(miner, shown.misconduct.clone(), copied);
         record.set_checkpoint(Some(miner.checkpoint));
         record.set_fault(fault);
         let grade = record.summary(spec);
@@ -262,20 +294,12 @@ pub fn settle(
     }
 }
 
-fn claim_of(miner: &SeenMiner) -> Claim {
-    Claim {
-        account: miner.account,
-        committed_at: miner.committed_at,
-        manifest: miner.checkpoint,
-    }
-}
-
 /// What stands against a miner apart from the audit's evidence: the first of what it signed, what it committed to, and
-/// whose tensors those were before.
+/// whose model that was before.
 fn standing_fault(
     miner: &SeenMiner,
     misconduct: Option<Fault>,
-    claims: &BTreeMap<Digest, Claim>,
+    copied: Option<Fault>,
 ) -> Option<Fault> {
     if misconduct.is_some() {
         return misconduct;
@@ -286,27 +310,15 @@ fn standing_fault(
             kind: FaultKind::BadArtifact,
             evidence: evidence.clone(),
         }),
-        Artifact::Fetched { tensors } => {
-            let first = claims.get(tensors)?;
-            (first.account != miner.account).then(|| Fault {
-                kind: FaultKind::Copy,
-                evidence: format!(
-                    "the tensors of {} were committed by {} in block {}, here in block {}",
-                    miner.checkpoint.short(),
-                    first.account.hotkey,
-                    first.committed_at,
-                    miner.committed_at,
-                ),
-            })
-        }
+        Artifact::Fetched { .. } | Artifact::Compared { .. } => copied,
     }
 }
 
 fn entry(miner: &SeenMiner, grade: &GradeSummary, goodput: f64) -> Entry {
-    let (class, quality_low) = match &miner.artifact {
-        Artifact::Fetched { tensors } => (*tensors, grade.quality_low),
+    let (class, quality_low) = match miner.artifact.tensors() {
+        Some(tensors) => (tensors, grade.quality_low),
         // An artifact that is not at hand was not recomputed: neutral, and unpaid.
-        Artifact::Missing | Artifact::Bad { .. } => (miner.checkpoint, 0.0),
+        None => (miner.checkpoint, 0.0),
     };
     Entry {
         uid: miner.uid,

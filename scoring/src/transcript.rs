@@ -26,7 +26,9 @@ mod wandering;
 pub use leaf::{Continuation, Failure, Leaf, LeafKey, Sight, Times};
 
 /// First byte of an encoded transcript; another value is another layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+/// The layout before, in which no artifact was compared with others; every head of it is one of this layout too.
+const UNCOMPARED: u8 = 1;
 /// Longest head in bytes: some 4,000 miners with evidence against each.
 const MAX_HEAD_BYTES: usize = 4 << 20;
 /// VRF pre-output and proof.
@@ -35,7 +37,7 @@ const PROOF_BYTES: usize = 96;
 const MAX_MINERS: usize = 4096;
 
 /// How a round was drawn, and whom it was about.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Head {
     /// Hash of the chain's genesis block.
     pub genesis: Digest,
@@ -84,7 +86,7 @@ pub struct Transcript {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeTranscriptError {
     /// Of another layout, or empty.
-    #[error("not a transcript of layout {LAYOUT}")]
+    #[error("not a transcript of layout {UNCOMPARED} or {LAYOUT}")]
     Layout,
     /// Longer than any transcript.
     #[error(
@@ -219,7 +221,7 @@ impl Transcript {
             return Err(Error::TooLong { len: bytes.len() });
         }
         let (layout, mut rest) = bytes.split_first().ok_or(Error::Layout)?;
-        if *layout != LAYOUT {
+        if ![UNCOMPARED, LAYOUT].contains(layout) {
             return Err(Error::Layout);
         }
         let head_bytes = part(&mut rest, MAX_HEAD_BYTES).ok_or(Error::Head)?;
@@ -257,6 +259,7 @@ impl Head {
     fn is_bounded(&self) -> bool {
         self.proof.len() == PROOF_BYTES
             && self.miners.len() <= MAX_MINERS
+            && self.miners.iter().all(|miner| miner.artifact.is_bounded())
             && self
                 .miners
                 .windows(2)

@@ -29,7 +29,7 @@ mod writing;
 pub use allocation::{AllocationParams, Curve, GoodputWorth};
 pub use audit::AuditParams;
 pub use diff::{Difference, diff};
-pub use grade::GradeParams;
+pub use grade::{FunctionalCopies, GradeParams};
 pub use identity::Subnet;
 pub use keys::{Key, Pay, key, keys, nearest};
 pub use limits::Limits;

@@ -19,8 +19,8 @@ use athanor_scoring::{
 use athanor_spec::{Digest, Round, Uid};
 use codec::{Decode, DecodeAll, Encode};
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
-    TableDefinition,
+    Database, DatabaseError, ReadTransaction, ReadableDatabase as _, ReadableTable,
+    TableDefinition, WriteTransaction,
 };
 use thiserror::Error;
 
@@ -30,7 +30,9 @@ pub use athanor_scoring::round::Claim;
 pub use athanor_spec::Account;
 
 /// Version of the layout below; a ledger of a later version is refused rather than misread.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
+/// The version in which no model was compared with another: of pasts it knows what claims tell.
+const UNCOMPARED: u32 = 2;
 /// The version in which outcomes were folded into records as they came. Its claims are the same, and its records are read.
 const FOLDED_AT_ONCE: u32 = 1;
 
@@ -43,6 +45,8 @@ const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records
 const OUTCOMES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("outcomes");
 /// Tensors digest -> [`Claim`].
 const ARTIFACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("artifacts");
+/// [`Account`] -> [`athanor_scoring::round::Past`].
+const PASTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("pasts");
 /// The one crown of the subnet -> [`Crown`].
 const CROWN: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("crown");
 /// Round -> [`Head`], from the moment it begins.
@@ -174,6 +178,11 @@ impl Book {
                 Some(FOLDED_AT_ONCE) => {
                     transaction.delete_table(OUTCOMES)?;
                     meta.insert("schema", SCHEMA)?;
+                    note_pasts(&transaction)?;
+                }
+                Some(UNCOMPARED) => {
+                    meta.insert("schema", SCHEMA)?;
+                    note_pasts(&transaction)?;
                 }
                 Some(SCHEMA) => {}
                 Some(found) => {
@@ -184,7 +193,7 @@ impl Book {
                 }
             }
             transaction.open_table(MARKS)?;
-            for table in [RECORDS, OUTCOMES, ARTIFACTS, LEAVES, SEEN] {
+            for table in [RECORDS, OUTCOMES, ARTIFACTS, PASTS, LEAVES, SEEN] {
                 transaction.open_table(table)?;
             }
             transaction.open_table(CROWN)?;
@@ -297,7 +306,8 @@ impl Book {
         Ok(open.then_some(new))
     }
 
-    /// Notes what became of a checkpoint in an open round. What was fetched once stays fetched.
+    /// Notes what became of a checkpoint in an open round. What was fetched once stays fetched, and what was compared stays
+    /// compared.
     pub fn saw(
         &self,
         round: Round,
@@ -308,14 +318,16 @@ impl Book {
         if transaction.open_table(CLOSED)?.get(round.0)?.is_none() {
             let mut table = transaction.open_table(SEEN)?;
             let key = seen_key(round, account);
-            let fetched = match table.get(key.as_slice())? {
-                Some(bytes) => matches!(
-                    decode::<Artifact>("seen_artifacts", bytes.value())?,
-                    Artifact::Fetched { .. }
-                ),
-                None => false,
+            let known = match table.get(key.as_slice())? {
+                Some(bytes) => decode("seen_artifacts", bytes.value())?,
+                None => Artifact::Missing,
             };
-            if !fetched {
+            let stays = match known {
+                Artifact::Compared { .. } => true,
+                Artifact::Fetched { .. } => !matches!(artifact, Artifact::Compared { .. }),
+                Artifact::Missing | Artifact::Bad { .. } => false,
+            };
+            if !stays {
                 table.insert(key.as_slice(), artifact.encode().as_slice())?;
             }
         }
@@ -355,19 +367,14 @@ impl Book {
     /// The whole ledger as the last closed round left it.
     pub fn ledger(&self) -> Result<Ledger, BookError> {
         let transaction = self.database.begin_read()?;
-        let mut records = BTreeMap::new();
-        for entry in transaction.open_table(RECORDS)?.iter()? {
+        let records = records_of(&transaction.open_table(RECORDS)?)?;
+        let claims = claims_of(&transaction.open_table(ARTIFACTS)?)?;
+        let mut pasts = BTreeMap::new();
+        for entry in transaction.open_table(PASTS)?.iter()? {
             let (key, value) = entry?;
-            let record = Record::from_bytes(value.value())
-                .map_err(|_| BookError::Corrupt { table: "records" })?;
-            records.insert(decode("records", key.value())?, record);
-        }
-        let mut claims = BTreeMap::new();
-        for entry in transaction.open_table(ARTIFACTS)?.iter()? {
-            let (key, value) = entry?;
-            claims.insert(
-                decode("artifacts", key.value())?,
-                decode("artifacts", value.value())?,
+            pasts.insert(
+                decode("pasts", key.value())?,
+                decode("pasts", value.value())?,
             );
         }
         let crown = match transaction.open_table(CROWN)?.get(CROWN_KEY)? {
@@ -376,7 +383,7 @@ impl Book {
         };
         let marks = transaction.open_table(MARKS)?;
         let last = marks.get(LAST)?.map(|round| Round(round.value()));
-        Ok(Ledger::of(last, records, claims, crown))
+        Ok(Ledger::of(last, records, claims, pasts, crown))
     }
 
     /// Closes a round: writes down what changed from one ledger to the next, and that the round is closed; its leaves
@@ -405,6 +412,12 @@ impl Book {
             for tensors in before.claims().keys() {
                 if !after.claims().contains_key(tensors) {
                     claims.remove(tensors.0.as_slice())?;
+                }
+            }
+            let mut pasts = transaction.open_table(PASTS)?;
+            for (account, past) in after.pasts() {
+                if before.pasts().get(account) != Some(past) {
+                    pasts.insert(account.encode().as_slice(), past.encode().as_slice())?;
                 }
             }
             let mut crown = transaction.open_table(CROWN)?;
@@ -495,6 +508,42 @@ impl Book {
         transaction.commit()?;
         Ok(())
     }
+}
+
+fn records_of(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> Result<BTreeMap<Account, Record>, BookError> {
+    let mut records = BTreeMap::new();
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        let record = Record::from_bytes(value.value())
+            .map_err(|_| BookError::Corrupt { table: "records" })?;
+        records.insert(decode("records", key.value())?, record);
+    }
+    Ok(records)
+}
+
+fn claims_of(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> Result<BTreeMap<Digest, Claim>, BookError> {
+    let mut claims = BTreeMap::new();
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        let claim = decode("artifacts", value.value())?;
+        claims.insert(decode("artifacts", key.value())?, claim);
+    }
+    Ok(claims)
+}
+
+/// Fills the pasts of a ledger that had none.
+fn note_pasts(transaction: &WriteTransaction) -> Result<(), BookError> {
+    let records = records_of(&transaction.open_table(RECORDS)?)?;
+    let claims = claims_of(&transaction.open_table(ARTIFACTS)?)?;
+    let mut pasts = transaction.open_table(PASTS)?;
+    for (account, past) in Ledger::pasts_of_claims(&records, &claims) {
+        pasts.insert(account.encode().as_slice(), past.encode().as_slice())?;
+    }
+    Ok(())
 }
 
 const ACCOUNT_BYTES: usize = 36;

@@ -159,7 +159,7 @@ pub struct Given {
     pub paid: u32,
 }
 
-/// An earlier claim to the same tensors.
+/// An earlier claim to the same tensors, or to the model that they go on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// Whose.
@@ -283,7 +283,7 @@ pub fn held(
         .find_map(|view| view.class);
     let earlier = class
         .and_then(|tensors| ledger.claim_to(&tensors).copied())
-        .filter(|claim| claim.account != account)
+        .filter(|claim| claim.account.hotkey != account.hotkey)
         .map(|claim| Earlier {
             hotkey: claim.account.hotkey,
             committed_at: claim.committed_at,
@@ -341,7 +341,7 @@ fn view(head: &Head, artifact: Option<&Artifact>, leaves: &[Leaf], account: &Acc
     view.artifact = match artifact {
         None => "under way",
         Some(Artifact::Missing) => "missing",
-        Some(Artifact::Fetched { tensors }) => {
+        Some(Artifact::Fetched { tensors } | Artifact::Compared { tensors, .. }) => {
             view.class = Some(*tensors);
             "fetched"
         }

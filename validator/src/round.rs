@@ -109,6 +109,8 @@ pub struct ActiveRound {
     pub outstanding: usize,
     /// What stays of it, once it is closed.
     pub closed: Option<ClosedRound>,
+    /// Whether nothing more comes of comparing its models.
+    pub compared: bool,
     /// Whether weights were set, or found to be set already.
     pub submitted: bool,
     /// Whether its root is on chain, or cannot come there any more.
@@ -133,6 +135,7 @@ impl ActiveRound {
             miners,
             outstanding: 0,
             closed,
+            compared: false,
             submitted: false,
             published: false,
             queue: plan.into(),
@@ -159,9 +162,9 @@ impl ActiveRound {
         self.queue.len()
     }
 
-    /// Whether weights should be set now: everything is in the ledger, or there is no more time to wait.
+    /// Whether weights should be set now: everything is in the ledger and compared, or there is no more time to wait.
     pub fn should_submit(&self, block: BlockNumber) -> bool {
-        let settled = self.queue.is_empty() && self.outstanding == 0;
+        let settled = self.queue.is_empty() && self.outstanding == 0 && self.compared;
         !self.submitted
             && block >= self.timetable.submit_from
             && (settled || block.0 + 2 >= self.timetable.submit_until.0)

@@ -5,7 +5,7 @@
 //! fails on the validator's side is neutral for the miner.
 //!
 //! `rounds` begins a round, `asks` carries its asks, `closing` turns what was seen into records and weights by the pure
-//! function that anybody else can call too, and `weights` sets them. `users` tells the gateway whom it may ask.
+//! function that anybody else can call too, and `weights` sets them. `comparing` has new models held against earlier ones. `users` tells the gateway whom it may ask.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use std::{
 };
 
 use athanor_chain::{BlockRef, Client as Chain, WeightSetter};
-use athanor_model::{Checkpoint, Tokenizer};
+use athanor_model::{Checkpoint, DeviceChoice, Tokenizer};
 use athanor_net::{BlobStore, Client as Net, Identity, NetConfig, NetHandle, Whereabouts};
 use athanor_node::{
     Metrics,
@@ -24,7 +24,10 @@ use athanor_node::{
     metrics::Phase,
     specs::{self, SpecWatch},
 };
-use athanor_scoring::collusion::watched::SeenWeights;
+use athanor_scoring::{
+    collusion::watched::SeenWeights,
+    similarity::{copies::CopyTest, null::NullSample},
+};
 use athanor_spec::{Digest, Hotkey, Round, wire::NodeKind};
 use futures::StreamExt as _;
 use tokio::{
@@ -37,7 +40,7 @@ use crate::{
     archive::Archive,
     artifacts::{Artifacts, Requirements},
     audit::Auditor,
-    battery::Battery,
+    battery::{Battery, Bench},
     book::{Account, Book},
     config::{RunError, StartError, ValidatorConfig},
     control::{self, Desk},
@@ -55,6 +58,7 @@ use crate::{
 
 mod asks;
 mod closing;
+mod comparing;
 mod publish;
 mod rounds;
 mod spec;
@@ -139,7 +143,9 @@ struct Loop {
     pressure: Pressure,
     stalls: Stalls,
     auditor: Auditor,
-    battery: Battery,
+    /// `None` where the sample of siblings says nothing about this teacher's students.
+    battery: Option<Battery>,
+    comparing: Option<comparing::Comparing>,
     teacher: Teacher,
     book: Arc<Book>,
     in_flight: Arc<Semaphore>,
@@ -278,6 +284,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
             Some(gateway::start(settings, parts).await?)
         }
     };
+    let battery = bench(&teacher, &tokenizer, config.device);
     let teacher = Teacher::start(&teacher, ends, &config.spec, config.device)?;
     for it in probe::probe(&teacher, &tokenizer, &config.spec).await? {
         let (family, right, asked) = (it.family.name(), it.right, it.asked);
@@ -296,8 +303,8 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         config.netuid(),
         &config.data_dir.join("weights.json"),
     )?;
-    let battery = Battery::spawn(tokenizer.clone(), config.device, config.feed.clone())
-        .map_err(StartError::Thread)?;
+    let battery = battery.map(|bench| Battery::spawn(bench, config.feed.clone()));
+    let battery = battery.transpose().map_err(StartError::Thread)?;
     let cancel = CancellationToken::new();
     let genesis = chain.genesis();
     let (findings, incoming) = mpsc::channel(OUTCOME_QUEUE);
@@ -351,6 +358,7 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         stalls: Stalls::watch(cancel.clone()),
         auditor,
         battery,
+        comparing: None,
         teacher,
         book,
         findings,
@@ -372,6 +380,24 @@ pub async fn start(config: ValidatorConfig) -> Result<Validator, StartError> {
         metrics,
         cancel,
         task: tokio::spawn(state.run(incoming, joining)),
+    })
+}
+
+/// What models are compared with, if the sample of siblings that ships is one of this teacher's.
+fn bench(teacher: &Checkpoint, tokenizer: &Tokenizer, device: DeviceChoice) -> Option<Bench> {
+    let null = NullSample::shipped();
+    if !null.is_of(&Digest(teacher.manifest.tensors_digest())) {
+        tracing::warn!(
+            "how near independent students come to each other was measured for another teacher: no model is compared with \
+             another, and copies are known by equal tensors alone"
+        );
+        return None;
+    }
+    Some(Bench {
+        test: CopyTest::new(null, 1),
+        tokenizer: tokenizer.clone(),
+        device,
+        teacher: Digest(teacher.digest()),
     })
 }
 
@@ -492,6 +518,7 @@ impl Loop {
             .map(|active| active.due(block.number))
             .unwrap_or_default();
         self.dispatch_all(due);
+        self.compare(block.number).await?;
         if self
             .round
             .as_ref()

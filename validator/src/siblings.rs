@@ -11,7 +11,7 @@ use athanor_model::{
 use athanor_scoring::similarity::{
     behaviour,
     copies::{CopyTest, Resemblance},
-    null::{Kind, MIN_MODELS, NullSample, SiblingPair},
+    null::{Kind, MIN_MODELS, NullError, NullSample, SiblingPair},
     weights,
 };
 use athanor_spec::Digest;
@@ -32,12 +32,18 @@ pub struct SiblingsArgs {
     /// Directory of a student of the null, distilled independently of the others; give 21 or more for a tail.
     #[arg(long = "sibling", value_name = "DIR", required = true, num_args = 3..)]
     pub siblings: Vec<PathBuf>,
+    /// Directory of the teacher that they are students of.
+    #[arg(long, value_name = "DIR")]
+    pub teacher: PathBuf,
     /// Directory of an honest student that is not in the null, to measure false positives on.
     #[arg(long = "honest", value_name = "DIR", num_args = 1..)]
     pub honest: Vec<PathBuf>,
     /// A real copy and its original, both directories: what was trained on from a sibling.
     #[arg(long = "copy", value_name = "ORIGINAL COPY", num_args = 2)]
     pub copies: Vec<PathBuf>,
+    /// Null sample (JSON) to judge by [default: that of the siblings given]
+    #[arg(long, value_name = "FILE")]
+    pub null: Option<PathBuf>,
     /// Siblings that are disguised in every way, to measure the power on.
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub disguised: usize,
@@ -100,6 +106,22 @@ pub enum SiblingsError {
     /// Too little to compare on.
     #[error("{} says too little on the probe texts to be compared", .0.display())]
     Silent(PathBuf),
+    /// A null sample cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// A null sample is none.
+    #[error("{} is no null sample: {source}", path.display())]
+    Null {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        source: NullError,
+    },
     /// The result does not encode.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -148,6 +170,8 @@ struct Verdicts {
     behaviour: f64,
     /// Median distance of the weights to the same.
     weights: Option<f64>,
+    /// What a disguise costs on the probe texts, in nats a token, median.
+    loses: Option<f64>,
     /// Share judged similar or more, with its 95 % bounds (Clopper-Pearson over models).
     similar: (f64, f64, f64),
     /// Share judged of the same class, likewise.
@@ -182,7 +206,11 @@ pub fn run(args: &SiblingsArgs) -> Result<(), SiblingsError> {
             source,
         })?;
     }
-    let test = CopyTest::new(null.clone(), args.seed);
+    let by = match &args.null {
+        None => null.clone(),
+        Some(path) => read_null(path)?,
+    };
+    let test = CopyTest::new(by, args.seed);
     let mut verdicts = vec![left_out(&null, args.seed)];
     let honest = bench.open(&args.honest)?;
     if !honest.is_empty() {
@@ -296,15 +324,24 @@ impl Bench {
                 let copy = disguise.of(config, &tensors, seed);
                 let copy =
                     Likeness::of_tensors(config, &copy, self.device, &self.probes, self.seed);
-                Ok(distances(
-                    &copy.map_err(failed)?,
-                    &original.likeness,
-                    self.seed,
-                ))
+                let copy = copy.map_err(failed)?;
+                let lost = loss(&copy) - loss(&original.likeness);
+                Ok((distances(&copy, &original.likeness, self.seed), lost))
             })
             .collect::<Result<Vec<_>, SiblingsError>>()?;
-        Ok(judged(test, disguise.name(), &measured))
+        let (measured, lost): (Vec<_>, Vec<f64>) = measured.into_iter().unzip();
+        Ok(Verdicts {
+            loses: Some(quantile(lost, 0.5)),
+            ..judged(test, disguise.name(), &measured)
+        })
     }
+}
+
+/// Mean negative log-probability of the probe texts' tokens, in nats.
+fn loss(of: &Likeness) -> f64 {
+    let said = of.model().log_probabilities;
+    let finite = said.iter().copied().filter(|log| log.is_finite());
+    -finite.map(f64::from).sum::<f64>() / said.len().max(1) as f64
 }
 
 fn distances(later: &Likeness, earlier: &Likeness, seed: u64) -> (f64, Option<f64>) {
@@ -321,7 +358,22 @@ fn distances(later: &Likeness, earlier: &Likeness, seed: u64) -> (f64, Option<f6
     )
 }
 
+fn read_null(path: &Path) -> Result<NullSample, SiblingsError> {
+    let text = std::fs::read_to_string(path).map_err(|source| SiblingsError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    NullSample::from_json(&text).map_err(|source| SiblingsError::Null {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn null(args: &SiblingsArgs, siblings: &[Sibling]) -> Result<NullSample, SiblingsError> {
+    let teacher = Checkpoint::open(&args.teacher).map_err(|source| SiblingsError::Checkpoint {
+        path: args.teacher.clone(),
+        source,
+    })?;
     let mut pairs = Vec::new();
     for (b, later) in siblings.iter().enumerate() {
         for (a, earlier) in siblings[..b].iter().enumerate() {
@@ -348,8 +400,9 @@ fn null(args: &SiblingsArgs, siblings: &[Sibling]) -> Result<NullSample, Sibling
     }
     Ok(NullSample {
         source: args.source.clone(),
+        teacher: Digest(teacher.manifest.tensors_digest()).to_string(),
         command: format!(
-            "athanor-validator siblings --sibling .. --seed {} --out ..",
+            "athanor-validator siblings --teacher .. --sibling .. --seed {} --out ..",
             args.seed
         ),
         seed: args.seed,
@@ -412,6 +465,7 @@ fn summary(kind: String, seen: &[((f64, Option<f64>), Resemblance)]) -> Verdicts
             0.5,
         ),
         weights: (!weights.is_empty()).then(|| quantile(weights, 0.5)),
+        loses: None,
         similar: share(Resemblance::Similar),
         same_class: share(Resemblance::SameClass),
     }
@@ -501,18 +555,19 @@ fn print(study: &Study) {
         }
     }
     println!(
-        "\nverdicts in a population of 256                  behaviour  weights  similar or more       same class"
+        "\nverdicts in a population of 256                  behaviour  weights  loses  similar or more       same class"
     );
     for seen in &study.verdicts {
         let rate =
             |(rate, low, high): (f64, f64, f64)| format!("{rate:.2} ({low:.2} to {high:.2})");
         println!(
-            "{:44} {:>3}  {:>8.4}  {:>7}  {:>20}  {:>20}",
+            "{:44} {:>3}  {:>8.4}  {:>7}  {:>5}  {:>20}  {:>20}",
             seen.kind,
             seen.models,
             seen.behaviour,
             seen.weights
                 .map_or("-".into(), |weights| format!("{weights:.4}")),
+            seen.loses.map_or("-".into(), |nats| format!("{nats:.2}")),
             rate(seen.similar),
             rate(seen.same_class),
         );

@@ -1,8 +1,8 @@
 //! Check what a validator has published: anybody can, with the chain, the transcripts and the checkpoints.
 //!
 //! A transcript is checked from the outside in: its root against the chain, its seed against the VRF's proof, every prompt
-//! against the seed, every signature, the arithmetic of every verdict, and last the replays of student and teacher, which
-//! may differ by what honest hardware differs by. A receipt of a gateway is checked by its signatures and its replay.
+//! against the seed, every signature, the arithmetic of every verdict, and last the replays of student and teacher, and the
+//! models that are said to be of one class, which may differ by what honest hardware differs by. A receipt of a gateway is checked by its signatures and its replay.
 //! With the ledger before it, the weights of a round follow bit for bit.
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -29,12 +29,14 @@ use crate::{
 };
 
 mod claims;
+mod likenesses;
 mod replays;
 mod report;
 mod source;
 mod weights;
 
 pub use claims::Difference;
+pub use likenesses::LikenessReport;
 pub use report::{LeafReport, Report, RoundWeights};
 pub use weights::{Rederived, rederive};
 
@@ -346,6 +348,21 @@ pub async fn verify(args: &VerifyArgs) -> Result<Report, VerifyError> {
                     .push(LeafReport::of(index, leaf, found, replay));
                 if (done + 1) % 32 == 0 {
                     tracing::info!(checked = done + 1, of = indices.len(), "verifying");
+                }
+            }
+            if !args.no_replay && args.leaf.is_none() {
+                for verdict in likenesses::verdicts(&transcript) {
+                    let models = (
+                        source.checkpoint(verdict.checkpoint).await,
+                        source.checkpoint(verdict.like.manifest).await,
+                    );
+                    report.likenesses.push(likenesses::verdict(
+                        &transcript,
+                        &verdict,
+                        models,
+                        &grounds,
+                        args.device,
+                    ));
                 }
             }
             Ok(report)

@@ -1,7 +1,7 @@
 //! Fills the turns of challengers with new commitments, so that better ones wait.
 //!
-//! Expected: no fault, and the pay of untrained models on one card: who waited longest is first, and every further challenge
-//! of a registration must reach a higher threshold.
+//! Expected: the pay of untrained models on one card, and `copy` for all but the first, as all are variants of one: who waited
+//! longest is first, and every further challenge of a registration must reach a higher threshold.
 
 use super::{AttackError, Driver, Scene, Seat, Stage, card::Card, forge};
 

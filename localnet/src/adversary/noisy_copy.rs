@@ -1,7 +1,7 @@
 //! Republishes the best honest miner's checkpoint with a little noise on every weight.
 //!
-//! Expected: no fault, as the tensors are new and the answers their own draws; shown as `similar`. What it earns is what the
-//! copied model is worth to whoever is served by it.
+//! Expected: `copy`, because it is nearer to the author's model than independent students come, by what it says and by its
+//! weights, and the author's line of models is older.
 
 use athanor_miner::Behaviour as Conduct;
 
@@ -16,7 +16,7 @@ pub(super) const DRIVER: Driver = Driver {
     stage: Stage::Models,
     begins_after: 0,
     seats: &[Seat::Miner],
-    cannot_show: Some("what honest miners gain by training while the copy is being made, and what the copier saves by not training"),
+    cannot_show: None,
     act: |scene| Box::pin(act(scene)),
 };
 

@@ -1,6 +1,6 @@
 //! Republishes the best honest miner's checkpoint with its units rescaled, so that other tensors say the same.
 //!
-//! Expected: no fault, as for a noisy copy; shown as `same_class`, because the distance of the weights sees through scales.
+//! Expected: `copy`, as for a noisy copy, because the distance of the weights sees through scales.
 
 use athanor_miner::Behaviour as Conduct;
 
@@ -12,7 +12,7 @@ pub(super) const DRIVER: Driver = Driver {
     stage: Stage::Models,
     begins_after: 0,
     seats: &[Seat::Miner],
-    cannot_show: Some("what honest miners gain by training while the copy is being made, and what the copier saves by not training"),
+    cannot_show: None,
     act: |scene| Box::pin(act(scene)),
 };
 

@@ -1,6 +1,7 @@
 //! Registers several hotkeys with siblings of one model, all on one card.
 //!
-//! Expected: no fault; each is a class of its own with its part of the card's goodput.
+//! Expected: `copy` for all but the first: siblings that differ by so little noise are of one class. Noise that tells them
+//! apart costs each what it takes from the model.
 
 use super::{AttackError, Driver, Scene, Seat, Stage, card::Card, forge};
 

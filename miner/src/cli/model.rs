@@ -14,8 +14,9 @@ use super::{CliError, arguments::RunArgs};
 
 /// Layers of a student that is made on the spot: half of the bundled teacher's, so that it answers in half the time.
 const STUDENT_LAYERS: usize = 3;
-/// Noise that makes two such students differ, as a share of each tensor's deviation.
-const STUDENT_NOISE: f32 = 0.02;
+/// Noise that makes two such students differ, as a share of each tensor's deviation: that of the siblings that validators'
+/// test for copies knows (docs/similarity.md). Two students with less would be copies of each other until they are trained.
+const STUDENT_NOISE: f32 = 0.1;
 
 /// Teacher and student.
 pub(crate) struct Files {

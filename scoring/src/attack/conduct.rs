@@ -48,15 +48,28 @@ pub struct Scene {
     pub teacher: Skill,
 }
 
+/// Noise, as a share of each matrix's deviation, up to which validators take every copy for what it is ...
+pub const ALWAYS_FOUND: f64 = 0.115;
+/// ... and from which on they take none: its weights lie beyond the bound (docs/similarity.md).
+pub const NEVER_FOUND: f64 = 0.125;
+
+/// The probability that a copy with so much noise on its weights is found.
+pub fn found(noise: f64) -> f64 {
+    ((NEVER_FOUND - noise) / (NEVER_FOUND - ALWAYS_FOUND)).clamp(0.0, 1.0)
+}
+
 /// Whose tensors a commitment names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tensors {
     /// Its own, which change when it publishes a better checkpoint.
     Own,
     /// Its own, new in every epoch.
     Fresh,
     /// Made from those of the best honest miner, new whenever that one publishes.
-    Derived,
+    Derived {
+        /// Noise on every matrix, as a share of its deviation.
+        noise: f64,
+    },
     /// Those of all identities of the attacker together.
     Group,
     /// Those that the best honest miner committed to before.

@@ -1,6 +1,6 @@
 //! Republish another miner's checkpoint with weights rescaled or permuted so that the function stays the same.
 //!
-//! The tensors are new and every logit is the same: its worth is that of the copied model, one checkpoint later.
+//! The tensors are new and every logit is the same, and so is the class that validators find: it goes on with another's model.
 
 use super::{Attack, Conduct, Cost, Play, Scene, Tensors, HONEST};
 
@@ -17,7 +17,7 @@ pub(super) const ATTACK: Attack = Attack {
 
 fn play(scene: &Scene) -> Play {
     Play {
-        tensors: Tensors::Derived,
+        tensors: Tensors::Derived { noise: 0.0 },
         ..Play::honest(scene.best)
     }
 }

@@ -18,7 +18,7 @@ pub enum FaultKind {
     /// The answers were not sampled from the committed checkpoint.
     #[codec(index = 0)]
     WrongCheckpoint,
-    /// Another hotkey committed the same artifact earlier.
+    /// Another hotkey committed the same artifact earlier, or a model that it is a copy of in function.
     #[codec(index = 1)]
     Copy,
     /// Loops or empty answers.

@@ -33,10 +33,15 @@ impl Sight<'_> {
     pub(super) fn contender(&self) -> Contender {
         let presence = match &self.miner.artifact {
             _ if self.entry.faulty => Presence::Absent,
-            Artifact::Fetched { .. } if self.shown.answered => Presence::Served,
-            Artifact::Fetched { .. } if self.shown.asked => Presence::Absent,
             Artifact::Bad { .. } => Presence::Absent,
-            Artifact::Fetched { .. } | Artifact::Missing => Presence::Unknown,
+            Artifact::Missing => Presence::Unknown,
+            Artifact::Fetched { .. } | Artifact::Compared { .. } => {
+                match (self.shown.answered, self.shown.asked) {
+                    (true, _) => Presence::Served,
+                    (false, true) => Presence::Absent,
+                    (false, false) => Presence::Unknown,
+                }
+            }
         };
         Contender {
             class: self.entry.class,

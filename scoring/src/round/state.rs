@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use athanor_spec::{Account, Digest, Epoch, Round};
+use athanor_spec::{Account, BlockNumber, Digest, Epoch, Round};
 use codec::{Decode, DecodeAll as _, Encode};
 use thiserror::Error;
 
-use super::Claim;
+use super::{Chain, Claim, Past};
 use crate::{ledger::Record, rank::Crown};
 
 /// First byte of an encoded ledger; another value is another layout.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 /// Claims that are remembered. A full subnet that commits anew in every epoch makes this many in some seven weeks.
 const MAX_CLAIMS: usize = 1 << 18;
 
@@ -21,6 +21,7 @@ pub struct Ledger {
     last: Option<Round>,
     records: BTreeMap<Account, Record>,
     claims: BTreeMap<Digest, Claim>,
+    pasts: BTreeMap<Account, Past>,
     crown: Crown,
 }
 
@@ -47,14 +48,43 @@ impl Ledger {
         last: Option<Round>,
         records: BTreeMap<Account, Record>,
         claims: BTreeMap<Digest, Claim>,
+        pasts: BTreeMap<Account, Past>,
         crown: Crown,
     ) -> Self {
         Self {
             last,
             records,
             claims,
+            pasts,
             crown,
         }
+    }
+
+    /// What a ledger knows that was written before models were compared: whoever was the first to commit to the tensors that it
+    /// serves is taken for their author. What was not compared then cannot be compared now, as nobody knows who began first.
+    pub fn pasts_of_claims(
+        records: &BTreeMap<Account, Record>,
+        claims: &BTreeMap<Digest, Claim>,
+    ) -> BTreeMap<Account, Past> {
+        let serves = |claim: &Claim| {
+            let record = records.get(&claim.account);
+            record.and_then(Record::checkpoint) == Some(claim.manifest)
+        };
+        let own = claims.iter().filter(|(_, claim)| serves(claim));
+        own.map(|(tensors, claim)| {
+            let chain = Chain {
+                manifest: claim.manifest,
+                tensors: *tensors,
+                root: *claim,
+                like: None,
+            };
+            let past = Past {
+                chain: Some(chain),
+                missed: None,
+            };
+            (claim.account, past)
+        })
+        .collect()
     }
 
     /// The last round that was closed on it.
@@ -70,6 +100,27 @@ impl Ledger {
     /// Who committed first, by the digest of the tensors.
     pub fn claims(&self) -> &BTreeMap<Digest, Claim> {
         &self.claims
+    }
+
+    /// What is remembered of each registration's models.
+    pub fn pasts(&self) -> &BTreeMap<Account, Past> {
+        &self.pasts
+    }
+
+    /// The line of models of one registration.
+    pub fn chain(&self, account: &Account) -> Option<&Chain> {
+        self.pasts.get(account)?.chain.as_ref()
+    }
+
+    /// The first commitment since its last compared model whose checkpoint could not be had.
+    pub fn missed(&self, account: &Account) -> Option<BlockNumber> {
+        self.pasts.get(account)?.missed
+    }
+
+    /// Whether this round is the one after the last that was closed: nothing happened unseen between them.
+    pub fn leads_to(&self, round: Round) -> bool {
+        self.last
+            .is_some_and(|last| last.0.checked_add(1) == Some(round.0))
     }
 
     /// Who holds the crown, and the duels for it.
@@ -102,6 +153,7 @@ impl Ledger {
                 .ok()
                 .filter(|ledger| {
                     ledger.claims.len() <= MAX_CLAIMS
+                        && ledger.pasts.values().all(Past::is_bounded)
                         && Crown::from_bytes(&ledger.crown.to_bytes()).is_ok()
                         && ledger.records.values().all(Record::is_bounded)
                         && ledger.crown.is_bounded()
@@ -111,13 +163,15 @@ impl Ledger {
         }
     }
 
-    /// Registers a claim unless an earlier one is known. Of two in one block, the smaller account's counts.
-    pub(super) fn claim(&mut self, tensors: Digest, claim: Claim) {
-        let rank = |claim: &Claim| (claim.committed_at, claim.account);
+    /// Registers a claim unless an earlier one is known. Returns the one that stands, and whether it took the place of a later
+    /// one. Of two in one block, the smaller account's counts.
+    pub(super) fn claim(&mut self, tensors: Digest, claim: Claim) -> (Claim, bool) {
         let known = self.claims.entry(tensors).or_insert(claim);
-        if rank(&claim) < rank(known) {
+        let replaces = claim.rank() < known.rank();
+        if replaces {
             *known = claim;
         }
+        let stands = (*known, replaces);
         while self.claims.len() > MAX_CLAIMS {
             let oldest = self
                 .claims
@@ -128,19 +182,28 @@ impl Ledger {
                 self.claims.remove(&oldest);
             }
         }
+        stands
     }
 
-    /// The claims, and the record of an account, an empty one if it is seen for the first time.
-    pub(super) fn claims_and_record(
-        &mut self,
-        account: Account,
-        epoch: Epoch,
-    ) -> (&BTreeMap<Digest, Claim>, &mut Record) {
-        let record = self
-            .records
-            .entry(account)
-            .or_insert_with(|| Record::new(epoch));
-        (&self.claims, record)
+    /// Remembers what an account's models go back to.
+    pub(super) fn set_chain(&mut self, account: Account, chain: Chain) {
+        let past = Past {
+            chain: Some(chain),
+            missed: None,
+        };
+        self.pasts.insert(account, past);
+    }
+
+    /// Remembers that what an account committed to could not be had, unless something before it could not be had either.
+    pub(super) fn note_missed(&mut self, account: Account, committed_at: BlockNumber) {
+        let past = self.pasts.entry(account).or_default();
+        past.missed.get_or_insert(committed_at);
+    }
+
+    /// The record of an account, an empty one if it is seen for the first time.
+    pub(super) fn record_mut(&mut self, account: Account, epoch: Epoch) -> &mut Record {
+        let record = self.records.entry(account);
+        record.or_insert_with(|| Record::new(epoch))
     }
 
     /// The crown, to close a round on.

@@ -7,12 +7,14 @@
 //!
 //! "Similar" changes no pay: it says that siblings hardly come as near, or, with a null that is too small for a tail, that
 //! none of it did. "Same class" needs both distances beyond the bound of the fitted tail, so that neither a model of
-//! behaviour nor one of weights that is wrong in its tail merges anybody alone. Measured rates and power:
-//! `docs/similarity.md`.
+//! behaviour nor one of weights that is wrong in its tail merges anybody alone; or the weights alone beyond one that is a
+//! thousand times stricter, and nearer by a margin than any two siblings are: noise makes a model speak differently long
+//! before it makes its weights others'. Measured rates and power: `docs/similarity.md`.
 
 use serde::Serialize;
 
 use super::{
+    behaviour,
     nearest::{self, Nearest},
     null::{Kind, NullSample, Tail},
     weights::{self, Signature},
@@ -22,6 +24,13 @@ use super::{
 pub const ALPHA: f64 = 1e-3;
 /// Probability that any honest model of a population is called similar, as far as the tail of the behaviour holds.
 pub const SIMILAR: f64 = 0.05;
+
+/// The same where the weights alone are to decide.
+pub const ALPHA_WEIGHTS: f64 = ALPHA / 1000.0;
+/// The weights alone decide only below this share of the smallest distance of two siblings.
+pub const MARGIN: f64 = 0.8;
+/// Later models that the error rates of [`CopyTest::against`] are held for: a full subnet but one.
+pub const SUBNET: usize = 255;
 
 /// A model to compare.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +82,8 @@ pub struct CopyTest {
     null: NullSample,
     behaviour: Option<Tail>,
     weights: Option<Tail>,
+    /// Distance of the weights below which they alone may decide; 0 without a tail.
+    decisive: f64,
 }
 
 impl CopyTest {
@@ -80,10 +91,13 @@ impl CopyTest {
     pub fn new(null: NullSample, seed: u64) -> Self {
         let behaviour = null.tail(Kind::Behaviour, seed);
         let weights = null.tail(Kind::Weights, seed);
+        let smallest = null.nearest(Kind::Weights).into_iter().reduce(f64::min);
+        let decisive = smallest.filter(|_| weights.is_some()).unwrap_or(0.0) * MARGIN;
         Self {
             null,
             behaviour,
             weights,
+            decisive,
         }
     }
 
@@ -128,6 +142,39 @@ impl CopyTest {
             .collect()
     }
 
+    /// The verdict on a model and the nearest of others, by behaviour or by weights; `None` when it can be compared with none.
+    /// The errors are those of a full subnet, whoever is there, so that a verdict does not depend on who else was looked at.
+    pub fn against(&self, later: &Model<'_>, others: &[Model<'_>]) -> Option<Comparison> {
+        let mut scratch = Vec::new();
+        let mut distances = Vec::with_capacity(others.len());
+        for other in others {
+            let said = behaviour::distance(
+                later.log_probabilities,
+                other.log_probabilities,
+                &mut scratch,
+            );
+            let made = later.signature.zip(other.signature);
+            let made = made.and_then(|(a, b)| weights::distance(a, b, self.null.seed));
+            distances.push((said.map_or(f64::INFINITY, f64::from), made));
+        }
+        let nearest = |by: &dyn Fn(&(f64, Option<f64>)) -> f64| {
+            let indices = 0..distances.len();
+            indices.min_by(|a, b| by(&distances[*a]).total_cmp(&by(&distances[*b])))
+        };
+        let judge = |index: usize| {
+            let (said, made) = distances[index];
+            (said.is_finite() || made.is_some())
+                .then(|| self.judge(others.len(), index, said, made, others.len(), SUBNET))
+        };
+        let said = nearest(&|distances| distances.0).and_then(judge);
+        let made = nearest(&|distances| distances.1.unwrap_or(f64::INFINITY)).and_then(judge);
+        let of_class = |it: &Comparison| it.resemblance == Resemblance::SameClass;
+        said.clone()
+            .filter(of_class)
+            .or_else(|| made.filter(of_class))
+            .or(said)
+    }
+
     /// The verdict on two distances, for a later model that had `choice` earlier ones to be near to, one of `tests` such
     /// models.
     pub fn judge(
@@ -148,7 +195,9 @@ impl CopyTest {
             |p: Option<f64>, alpha: f64| p.is_some_and(|p| p <= alpha / tests.max(1) as f64);
         let nearer_than_all =
             p_behaviour.is_none() && p_conformal <= p_smallest && p_smallest < 1.0;
-        let resemblance = if beyond(p_behaviour, ALPHA) && beyond(p_weights, ALPHA) {
+        let decided =
+            beyond(p_weights, ALPHA_WEIGHTS) && weights.is_some_and(|it| it < self.decisive);
+        let resemblance = if decided || beyond(p_behaviour, ALPHA) && beyond(p_weights, ALPHA) {
             Resemblance::SameClass
         } else if beyond(p_behaviour, SIMILAR) || nearer_than_all {
             Resemblance::Similar

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use athanor_spec::Digest;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct SiblingPair {
 pub struct NullSample {
     /// How the siblings were made and measured.
     pub source: String,
+    /// Tensor digest of the teacher that they are students of. For students of another one the null says nothing.
+    pub teacher: String,
     /// The command that measured them.
     pub command: String,
     /// Seed of the weights' signatures: distances of weights compare with this null only when made with it.
@@ -123,6 +126,11 @@ impl NullSample {
     /// Writes it.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+
+    /// Whether it is about students of the teacher with this tensor digest.
+    pub fn is_of(&self, teacher: &Digest) -> bool {
+        self.teacher == teacher.to_string()
     }
 
     /// Number of siblings.

@@ -11,9 +11,9 @@ use super::{
     random::Draw,
 };
 use crate::{
-    attack::{Conduct, Play, Scene, Served, Skill, Tensors},
+    attack::{self, Conduct, Play, Scene, Served, Skill, Tensors},
     grade::{self, Timing},
-    round::{Artifact, SeenMiner},
+    round::{Artifact, Distances, Likeness, Lineage, SeenMiner},
 };
 
 /// Tokens of an ordinary answer, for its time.
@@ -208,7 +208,7 @@ impl World {
             let tensors = match play.tensors {
                 Tensors::Own => named(b"own", &(member.account, published)),
                 Tensors::Fresh => named(b"fresh", &(member.account, epoch)),
-                Tensors::Derived => named(b"derived", &(member.account, best.1)),
+                Tensors::Derived { .. } => named(b"derived", &(member.account, best.1)),
                 Tensors::Group => named(b"group", &(member.group as u64, published)),
                 Tensors::OfTheBest if self.best.is_some() => best.1,
                 Tensors::OfTheBest => named(b"own", &(member.account, published)),
@@ -224,7 +224,7 @@ impl World {
                     next_best = Some((play.skill, tensors));
                 }
             }
-            self.seen.push(member.seen(&play, self.blocks));
+            self.seen.push(member.seen(&play, best.1, self.blocks));
             self.acts[usize::from(member.uid)] = Some(Act {
                 play,
                 group: member.group,
@@ -332,10 +332,16 @@ impl Member {
         })
     }
 
-    fn seen(&self, play: &Play, blocks: u64) -> SeenMiner {
+    /// `best` are the tensors of the best honest miner, of which a copy is made.
+    fn seen(&self, play: &Play, best: Digest, blocks: u64) -> SeenMiner {
+        let tensors = self.tensors;
         let artifact = match play.artifact {
-            Served::Verified => Artifact::Fetched {
-                tensors: self.tensors,
+            Served::Verified => match play.tensors {
+                Tensors::Derived { noise } if is_found(&tensors, noise) => Artifact::Compared {
+                    tensors,
+                    lineage: Lineage::Alike(alike(best)),
+                },
+                _ => Artifact::Fetched { tensors },
             },
             Served::Missing => Artifact::Missing,
             Served::Bad => Artifact::Bad {
@@ -352,6 +358,29 @@ impl Member {
             asks: 0,
             artifact,
         }
+    }
+}
+
+/// Whether validators find a copy with so much noise: the same copy is found by all, or by none.
+fn is_found(copy: &Digest, noise: f64) -> bool {
+    let seed = copy
+        .0
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    Draw::of([seed, 0x11fe, 0, 0]).between((0.0, 1.0)) < attack::found(noise)
+}
+
+/// What is written down of a copy. The numbers decide nothing any more.
+fn alike(original: Digest) -> Likeness {
+    Likeness {
+        manifest: original,
+        tensors: original,
+        distances: Distances {
+            behaviour: 0.0,
+            weights: 0.0,
+            p_behaviour: 0.0,
+            p_weights: 0.0,
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     evidence::TokenObservation,
     fidelity::FidelitySums,
     ledger::{AskOutcome, FaultKind, Pace},
-    round::{Artifact, Purpose},
+    round::{Artifact, Distances, Likeness, Lineage, Purpose},
 };
 
 fn account(id: u8) -> Account {
@@ -245,10 +245,49 @@ fn the_bytes_and_the_root_are_fixed() {
     assert_eq!(
         found.map(|digest| digest.to_string()),
         [
-            "32e1b7f6105b4c5951ac40fc61eab3c030eb1f3483632006656b982b6a642251",
+            "843b30608f9ef27ef91d405cdea851917eba95f9e7abeeffc517e9dd842bc173",
             "3502955bdac95d45eb5ba224627b8c4085480718266d4002c6294fbe99686b67"
         ]
     );
+}
+
+#[test]
+fn a_transcript_of_the_layout_before_is_read() {
+    let transcript = Transcript::new(head(), leaves());
+    let mut bytes = transcript.to_bytes();
+    bytes[0] = 1;
+    let limits = SubnetSpec::local().limits;
+    assert_eq!(Transcript::from_bytes(&bytes, &limits), Ok(transcript));
+}
+
+#[test]
+fn what_was_compared_is_covered_and_bounded() {
+    let like = |behaviour| {
+        let distances = Distances {
+            behaviour,
+            weights: 0.01,
+            p_behaviour: 1e-30,
+            p_weights: 1e-40,
+        };
+        let lineage = Lineage::Alike(Likeness {
+            manifest: Digest([20; 32]),
+            tensors: Digest([21; 32]),
+            distances,
+        });
+        let mut head = head();
+        head.miners[1].artifact = Artifact::Compared {
+            tensors: Digest([6; 32]),
+            lineage,
+        };
+        Transcript::new(head, leaves())
+    };
+    let limits = SubnetSpec::local().limits;
+    let good = like(0.2);
+    assert_ne!(good.root(), like(0.25).root());
+    assert_eq!(Transcript::from_bytes(&good.to_bytes(), &limits), Ok(good));
+    let no_number = like(f64::NAN).to_bytes();
+    let refused = Err(DecodeTranscriptError::Head);
+    assert_eq!(Transcript::from_bytes(&no_number, &limits), refused);
 }
 
 #[test]
@@ -292,7 +331,7 @@ fn what_is_no_transcript_is_refused_by_name() {
         assert_eq!(Transcript::from_bytes(bytes, &limits), Err(error));
     };
     check(&[], Error::Layout);
-    check(&[2], Error::Layout);
+    check(&[3], Error::Layout);
     check(&bytes[..20], Error::Head);
     check(&bytes[..bytes.len() - 1], Error::Leaf { index: 3 });
     check(&[&bytes[..], &[0]].concat(), Error::Trailing);

@@ -8,6 +8,21 @@ use super::{
     range::Interval,
 };
 
+/// What follows when a model is found to be a copy of an earlier one whose bytes differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionalCopies {
+    /// It is a copy like any other, and unpaid.
+    Unpaid,
+    /// It is shown, and paid.
+    Shown,
+}
+
+impl FunctionalCopies {
+    /// The words for them in a file.
+    const WORDS: &'static [&'static str] = &["unpaid", "shown"];
+}
+
 section! {
     /// Grade of an audited answer.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,6 +141,15 @@ section! {
                 raised: "miners that were good and let go",
                 lowered: "miners that have just improved; pay varies more from epoch to epoch",
             },
+        }
+        /// What follows when a model is nearer to an earlier one than independent students come, though its bytes differ:
+        /// "unpaid", or "shown". Judged only where the teacher is the one that the sample of siblings was made of.
+        pub functional_copies: FunctionalCopies {
+            unit: "",
+            range: Range::Choice(FunctionalCopies::WORDS),
+            reason: "A copy with a little noise serves what another trained and costs a third of it (docs/similarity.md). Shown \
+                     is for a subnet whose miners begin from one published student.",
+            pay: Pay::Shifts("\"unpaid\" takes the pay of whoever serves another's model in disguise; \"shown\" leaves it."),
         }
     }
 }

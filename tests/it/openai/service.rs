@@ -137,7 +137,7 @@ impl Service {
         let chain = Chain::connect(&devnet.url()).await.unwrap();
         let (mut miners, mut checkpoints) = (Vec::new(), Vec::new());
         for (number, name) in names.iter().enumerate() {
-            let model = student(directory.path(), number as u64, 0.05 * number as f32);
+            let model = student(directory.path(), number as u64, 0.1 + 0.05 * number as f32);
             let config = MinerConfig {
                 chain: chain.clone(),
                 hotkey: development_pair(name).into(),

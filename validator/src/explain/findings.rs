@@ -104,7 +104,7 @@ fn of_held(held: &Held, spec: &SubnetSpec, say: &mut impl FnMut(&str, String, &s
     }
     if let Some(earlier) = held.earlier.filter(|_| held.fault.is_none()) {
         let reason = format!(
-            "{} committed to the same tensors in block {}: the earliest of a class is paid",
+            "{} committed in block {} to the same tensors, or to the model that they go on with: the earliest of a class is paid",
             earlier.hotkey, earlier.committed_at
         );
         say("same_class", reason, "commit to a checkpoint of its own");

@@ -13,7 +13,6 @@ use futures::future::Shared;
 
 use super::{Loop, asks};
 use crate::{
-    battery::{Battery, Member, Population},
     book::ClosedRound,
     config::{CloseError, RunError, Submission},
     status::Became,
@@ -135,32 +134,8 @@ impl Loop {
         };
         let (head, closed, row) = tokio::task::spawn_blocking(work).await??;
         tracing::info!(round = %head.round, root = %row.root, "round closed");
-        self.compare(&head);
         self.tell(&head, closed);
         Ok(row)
-    }
-
-    /// Has the round's models compared with each other, now and then and elsewhere.
-    fn compare(&self, head: &Head) {
-        if !Battery::is_due(head.round) {
-            return;
-        }
-        let members = head.miners.iter().filter_map(|miner| {
-            let fetched = self.fetched.get(&(miner.account, miner.checkpoint))?;
-            let checkpoint = fetched.peek()?.as_ref().ok()?.clone();
-            Some(Member {
-                hotkey: miner.account.hotkey,
-                uid: miner.uid,
-                committed_at: miner.committed_at,
-                checkpoint,
-            })
-        });
-        self.battery.observe(Population {
-            validator: self.signer.hotkey(),
-            round: head.round,
-            seed: head.seed,
-            members: members.collect(),
-        });
     }
 
     fn tell(&self, head: &Head, closed: Closed) {

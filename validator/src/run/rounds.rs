@@ -117,7 +117,12 @@ impl Loop {
         let committed = miners
             .iter()
             .flat_map(|miner| [Some(miner.checkpoint), miner.previous]);
-        self.artifacts.need(fetched.chain(committed.flatten()));
+        // What a miner's next model may have to be held against.
+        let compared = miners
+            .iter()
+            .filter_map(|miner| Some(past.ledger.chain(&miner.account)?.manifest));
+        self.artifacts
+            .need(fetched.chain(committed.flatten()).chain(compared));
         self.prune_artifacts().await;
         if closed.is_none() {
             for miner in &miners {

@@ -23,7 +23,7 @@ pub(super) enum Disguise {
 
 impl Disguise {
     /// What the study tries.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Permuted,
         Self::Rescaled,
         Self::Noise(0.003),
@@ -31,6 +31,9 @@ impl Disguise {
         Self::Noise(0.03),
         Self::Noise(0.06),
         Self::Noise(0.1),
+        Self::Noise(0.12),
+        Self::Noise(0.14),
+        Self::Noise(0.2),
         Self::Quantised(8),
         Self::Quantised(6),
         Self::Quantised(4),

@@ -132,6 +132,22 @@ pub enum Difference {
         /// In nats.
         margin: f32,
     },
+    /// A model is said to be like one with other tensors than the checkpoint of that name has.
+    #[error("the earlier model has other tensors than the record says")]
+    OtherModel,
+    /// Two models that were said to be of one class are not.
+    #[error("the two models are not of one class")]
+    NotAlike,
+    /// Two models are nearer to each other, or further apart, than was said.
+    #[error("the distance of {distance} is {found}, compared anew {compared}")]
+    Distance {
+        /// Of what.
+        distance: &'static str,
+        /// In the transcript.
+        found: f64,
+        /// Compared anew.
+        compared: f64,
+    },
     /// A transcript is missing between two, or one is of another line.
     #[error("round {round} does not follow the transcript before it")]
     Line {

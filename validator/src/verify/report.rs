@@ -6,7 +6,7 @@ use athanor_scoring::transcript::{Leaf, Sight, Transcript};
 use athanor_spec::{Digest, Hotkey, Receipt, Round, SigningContext, Uid};
 use serde::Serialize;
 
-use super::{Difference, Grounds, claims, replays::Replayed, weights::Rederived};
+use super::{Difference, Grounds, LikenessReport, claims, replays::Replayed, weights::Rederived};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -27,6 +27,8 @@ pub struct Report {
     pub planned: usize,
     /// What was found of each ask.
     pub leaves: Vec<LeafReport>,
+    /// What was found of models that are said to be of an earlier one's class.
+    pub likenesses: Vec<LikenessReport>,
     /// The weights of each round.
     pub weights: Vec<RoundWeights>,
     /// The round whose weights the chain holds.
@@ -183,6 +185,7 @@ impl Report {
                 .weights
                 .iter()
                 .all(|round| round.differences.is_empty())
+            && self.likenesses.iter().all(|it| it.differences.is_empty())
     }
 
     /// The report for scripts.
@@ -246,6 +249,26 @@ impl fmt::Display for Report {
                 (_, false) => writeln!(f)?,
             }
             for difference in &leaf.differences {
+                writeln!(f, "  WRONG: {difference}")?;
+            }
+        }
+        for it in &self.likenesses {
+            let (miner, earlier) = (it.miner, it.earlier.short());
+            write!(
+                f,
+                "model {}: {miner}, of the class of {earlier}",
+                it.checkpoint.short()
+            )?;
+            match (&it.compared, &it.not_compared) {
+                (Some(compared), _) => writeln!(
+                    f,
+                    ": {:.4} nats of behaviour, {:.5} of weights",
+                    compared.behaviour, compared.weights
+                )?,
+                (None, Some(reason)) => writeln!(f, ": not compared ({reason})")?,
+                (None, None) => writeln!(f)?,
+            }
+            for difference in &it.differences {
                 writeln!(f, "  WRONG: {difference}")?;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use athanor_scoring::{
     ledger::{AskOutcome, Measured},
-    round::{Artifact, Closed, Ledger, Purpose},
+    round::{Closed, Ledger, Purpose},
     transcript::{Leaf, Sight, Transcript},
 };
 use athanor_spec::{Account, Digest, Hotkey, Round, SubnetSpec, Uid, telemetry::FaultSummary};
@@ -121,13 +121,9 @@ impl Because {
         let graded = closed
             .as_ref()
             .and_then(|closed| closed.graded.iter().find(|it| it.account == account));
-        let standing = miner.zip(closed.as_ref()).map(|(miner, closed)| {
-            let class = match &miner.artifact {
-                Artifact::Fetched { tensors } => Some(*tensors),
-                Artifact::Missing | Artifact::Bad { .. } => None,
-            };
-            standing(closed, miner.uid, class)
-        });
+        let standing = miner
+            .zip(closed.as_ref())
+            .map(|(miner, closed)| standing(closed, miner.uid, miner.artifact.tensors()));
         let roots: Vec<Digest> = transcripts.iter().map(Transcript::root).collect();
         Some(Self {
             round: last.head.round,

@@ -23,6 +23,7 @@ pub(crate) fn sample(models: usize, seed: u64) -> NullSample {
     }
     NullSample {
         source: "points on a line".into(),
+        teacher: "nobody".into(),
         command: "none".into(),
         seed: 1,
         models: (0..models).map(|i| i.to_string()).collect(),

@@ -5,8 +5,8 @@ use redb::ReadableTableMetadata as _;
 
 use super::*;
 
-/// The tables as version 1 had them: outcomes were folded into records as they came.
-fn write_version_1(path: &Path, record: &[u8], claim: &Claim) {
+/// The tables as versions 1 and 2 had them. In version 1 outcomes were folded into records as they came.
+fn write_older(path: &Path, schema: u32, record: &[u8], claim: &Claim) {
     const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
     const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
     const OUTCOMES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("outcomes");
@@ -15,17 +15,19 @@ fn write_version_1(path: &Path, record: &[u8], claim: &Claim) {
     let transaction = database.begin_write().unwrap();
     {
         let mut meta = transaction.open_table(META).unwrap();
-        meta.insert("schema", 1).unwrap();
+        meta.insert("schema", schema).unwrap();
         let mut records = transaction.open_table(RECORDS).unwrap();
         let key = account(1).encode();
         records.insert(key.as_slice(), record).unwrap();
         let mut outcomes = transaction.open_table(OUTCOMES).unwrap();
-        let mut key = account(1).encode();
-        key.extend_from_slice(&7_u64.to_be_bytes());
-        key.extend_from_slice(&3_u32.to_be_bytes());
-        outcomes
-            .insert(key.as_slice(), [0xff; 7].as_slice())
-            .unwrap();
+        if schema == 1 {
+            let mut key = account(1).encode();
+            key.extend_from_slice(&7_u64.to_be_bytes());
+            key.extend_from_slice(&3_u32.to_be_bytes());
+            outcomes
+                .insert(key.as_slice(), [0xff; 7].as_slice())
+                .unwrap();
+        }
         let mut artifacts = transaction.open_table(ARTIFACTS).unwrap();
         artifacts
             .insert([5; 32].as_slice(), claim.encode().as_slice())
@@ -36,6 +38,15 @@ fn write_version_1(path: &Path, record: &[u8], claim: &Claim) {
 
 #[test]
 fn a_ledger_of_version_1_is_taken_over_whole() {
+    is_taken_over_whole(1);
+}
+
+#[test]
+fn a_ledger_of_version_2_is_taken_over_whole() {
+    is_taken_over_whole(2);
+}
+
+fn is_taken_over_whole(schema: u32) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     // A record of version 1, field by field: it had neither a goodput nor a number of checkpoints.
@@ -55,9 +66,9 @@ fn a_ledger_of_version_1_is_taken_over_whole() {
     let claim = Claim {
         account: account(1),
         committed_at: BlockNumber(4),
-        manifest: Digest([6; 32]),
+        manifest: Digest([4; 32]),
     };
-    write_version_1(&path, &bytes, &claim);
+    write_older(&path, schema, &bytes, &claim);
     // Twice: what is taken over stays so.
     for _ in 0..2 {
         let book = Book::open(&path).unwrap();
@@ -71,6 +82,9 @@ fn a_ledger_of_version_1_is_taken_over_whole() {
         assert_eq!(record.evidence().requests(), 3);
         assert_eq!(record.attempts(), 1);
         assert_eq!(ledger.claim_to(&Digest([5; 32])), Some(&claim));
+        // It serves what it was the first to commit to: that is its own from here on.
+        let chain = ledger.chain(&account(1)).unwrap();
+        assert_eq!((chain.tensors, chain.root), (Digest([5; 32]), claim));
         assert_eq!(ledger.last(), None);
         assert_eq!(book.outcomes().unwrap().len(), 0);
     }

@@ -4,7 +4,7 @@ use athanor_scoring::{
     allocate::ChainLimits,
     fidelity::FidelitySums,
     ledger::FaultKind,
-    round::SeenMiner,
+    round::{Artifact, SeenMiner},
     transcript::{Continuation, Failure, Head, Times},
 };
 use athanor_spec::{Ask, BlockNumber, Finish, NetUid, Signed, SigningContext};
