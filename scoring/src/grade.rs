@@ -233,7 +233,7 @@ fn beta_cdf(a: f64, b: f64, x: f64, density: f64) -> f64 {
         c = solid(1.0 + odd / c);
         let change = c * d;
         fraction *= change;
-        if (change - 1.0).abs() < 1e-11 {
+        if (change - 1.0).abs() < 1e-10 {
             break;
         }
     }

@@ -48,7 +48,10 @@ impl HotkeyEvidence {
             requests += count;
         }
         self.requests = self.requests.saturating_add(requests as u64);
-        self.peak_log = self.peak_log.max(self.log_mean());
+        // A mean is at most its largest part, which for an honest hotkey falls from the start.
+        if self.products.iter().any(|product| product.log > self.peak_log) {
+            self.peak_log = self.peak_log.max(self.log_mean());
+        }
     }
 
     /// The present value of W; 1 before the first request.
