@@ -221,7 +221,7 @@ fn keep_best(slots: &mut Vec<Slot<'_>>, k: u32) {
             .then_with(|| (first(left), left.class).cmp(&(first(right), right.class)))
     });
     slots.truncate(k as usize);
-    slots.sort_by(|left, right| left.class.cmp(&right.class));
+    slots.sort_by_key(|slot| slot.class);
 }
 
 /// Holds every share at `cap` and spreads the excess over the others in proportion. Where the cap cannot be kept

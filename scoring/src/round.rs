@@ -245,9 +245,24 @@ pub fn settle(
     let mut graded = Vec::with_capacity(miners.len());
     let mut entries = Vec::with_capacity(miners.len());
     let mut sights = Vec::with_capacity(miners.len());
+    // Both are ordered by account: one walk over the two finds every miner's record.
+    let mut records = ledger.take_records();
+    let mut known = records.iter_mut().peekable();
+    let mut newcomers = Vec::new();
     for (miner, root) in miners.into_iter().zip(&roots) {
+        while known
+            .next_if(|(account, _)| **account < miner.account)
+            .is_some()
+        {}
+        let record = match known.next_if(|(account, _)| **account == miner.account) {
+            Some((_, record)) => record,
+            None => {
+                newcomers.push((miner.account, Record::new(epoch)));
+                let last = newcomers.len() - 1;
+                &mut newcomers[last].1
+            }
+        };
         let copied = lineage::copied(&ledger, miner, root.as_ref(), spec.grade.functional_copies);
-        let record = ledger.record_mut(miner.account, epoch);
         record.decay_to(epoch, &spec.grade);
         let shown = observed.count(miner, record);
         let fault = standing_fault(miner, shown.misconduct.clone(), copied);
@@ -269,6 +284,8 @@ pub fn settle(
             grade,
         });
     }
+    records.extend(newcomers);
+    ledger.put_records(records);
     let first = contest::first_of_classes(&sights);
     let contenders: Vec<Contender> = first.iter().map(|sight| sight.contender()).collect();
     let holder = ledger.crown().holder();

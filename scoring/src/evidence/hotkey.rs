@@ -49,7 +49,11 @@ impl HotkeyEvidence {
         }
         self.requests = self.requests.saturating_add(requests as u64);
         // A mean is at most its largest part, which for an honest hotkey falls from the start.
-        if self.products.iter().any(|product| product.log > self.peak_log) {
+        if self
+            .products
+            .iter()
+            .any(|product| product.log > self.peak_log)
+        {
             self.peak_log = self.peak_log.max(self.log_mean());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use athanor_spec::{Account, BlockNumber, Digest, Epoch, Round};
+use athanor_spec::{Account, BlockNumber, Digest, Round};
 use codec::{Decode, DecodeAll as _, Encode};
 use thiserror::Error;
 
@@ -200,10 +200,14 @@ impl Ledger {
         past.missed.get_or_insert(committed_at);
     }
 
-    /// The record of an account, an empty one if it is seen for the first time.
-    pub(super) fn record_mut(&mut self, account: Account, epoch: Epoch) -> &mut Record {
-        let record = self.records.entry(account);
-        record.or_insert_with(|| Record::new(epoch))
+    /// Takes the records out, to walk over them and the miners together; they are to be put back.
+    pub(super) fn take_records(&mut self) -> BTreeMap<Account, Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// Puts them back.
+    pub(super) fn put_records(&mut self, records: BTreeMap<Account, Record>) {
+        self.records = records;
     }
 
     /// The crown, to close a round on.
