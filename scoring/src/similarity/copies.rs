@@ -157,7 +157,7 @@ impl CopyTest {
             let made = made.and_then(|(a, b)| weights::distance(a, b, self.null.seed));
             distances.push((said.map_or(f64::INFINITY, f64::from), made));
         }
-        let nearest = |by: &dyn Fn(&(f64, Option<f64>)) -> f64| {
+        let nearest = |by: fn(&(f64, Option<f64>)) -> f64| {
             let indices = 0..distances.len();
             indices.min_by(|a, b| by(&distances[*a]).total_cmp(&by(&distances[*b])))
         };
@@ -166,8 +166,8 @@ impl CopyTest {
             (said.is_finite() || made.is_some())
                 .then(|| self.judge(others.len(), index, said, made, others.len(), SUBNET))
         };
-        let said = nearest(&|distances| distances.0).and_then(judge);
-        let made = nearest(&|distances| distances.1.unwrap_or(f64::INFINITY)).and_then(judge);
+        let said = nearest(|distances| distances.0).and_then(judge);
+        let made = nearest(|distances| distances.1.unwrap_or(f64::INFINITY)).and_then(judge);
         let of_class = |it: &Comparison| it.resemblance == Resemblance::SameClass;
         said.clone()
             .filter(of_class)
