@@ -40,6 +40,10 @@ core="core-$$" router="router-$$" home="home-$$"
 finish() {
   local status=$?
   [ -z "${wire_in:-}" ] || exec {wire_in}>&-
+  # A chain that goes first would keep them waiting for it.
+  for daemon in "${miner:-}" "${validator:-}"; do
+    [ -z "$daemon" ] || { kill "$daemon" 2> /dev/null && wait "$daemon"; } || true
+  done
   jobs -p | xargs -r kill 2> /dev/null || true
   wait || true
   for namespace in "$core" "$router" "$home"; do ip netns delete "$namespace" 2> /dev/null || true; done

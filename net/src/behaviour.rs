@@ -45,7 +45,7 @@ pub(crate) struct Behaviour {
     identify: identify::Behaviour,
     pub(crate) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
     relay_client: relay::client::Behaviour,
-    dcutr: Toggle<dcutr::Behaviour>,
+    pub(crate) dcutr: Toggle<dcutr::Behaviour>,
     autonat: Toggle<autonat::v2::client::Behaviour>,
     relay: Toggle<relay::Behaviour>,
     autonat_server: Toggle<autonat::v2::server::Behaviour>,

@@ -13,7 +13,7 @@ use athanor_spec::{SigningContext, params::Limits};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, dcutr, identify, relay,
-    swarm::{ListenError, SwarmEvent},
+    swarm::{FromSwarm, ListenError, NetworkBehaviour, NewExternalAddrCandidate, SwarmEvent},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -165,6 +165,11 @@ impl EventLoop {
             Command::Open(open) => self.swarm.behaviour_mut().streams.open(open),
             Command::Announce(addr) => {
                 for address in transport::addresses(addr, self.quic) {
+                    // Nobody observes an address that is known already, and who punches holes hears of observed ones only.
+                    if let Some(dcutr) = self.swarm.behaviour_mut().dcutr.as_mut() {
+                        let candidate = NewExternalAddrCandidate { addr: &address };
+                        dcutr.on_swarm_event(FromSwarm::NewExternalAddrCandidate(candidate));
+                    }
                     self.swarm.add_external_address(address);
                 }
                 self.vouched.insert(addr);

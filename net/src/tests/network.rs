@@ -255,41 +255,48 @@ async fn an_answer_outlives_a_standstill_of_twelve_seconds() {
 
 #[tokio::test]
 async fn a_relayed_connection_becomes_a_direct_one() {
-    let relay = node_of(NetConfig {
-        relay_server: Some(RelayLimits::default()),
-        ..listening(131)
-    })
-    .await;
-    relay.handle.announce(relay.address.addr).await;
-    let behind = |seed| NetConfig {
-        relays: vec![multiaddr(&relay)],
-        ..listening(seed)
-    };
-    let (miner, validator) = (node_of(behind(132)).await, node_of(behind(133)).await);
-    serve(miner.inbound, echo_all);
-    // Nobody but the relay, which sees where they come from, knows where they listen.
-    for node in [&miner.handle, &validator.handle] {
-        let mut reachability = node.reachability();
-        let relayed = reachability.wait_for(|reached| !reached.relayed.is_empty());
-        timeout(ENOUGH, relayed).await.unwrap().unwrap();
-    }
-    let stale = PeerAddress {
-        addr: NOBODY,
-        ..miner.address
-    };
-    assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
-    let direct = async {
-        let peer = crate::peer_id(&miner.address.peer_key).unwrap();
-        loop {
-            let connections = validator.handle.connections().await;
-            if connections.iter().any(|c| c.peer == peer && !c.relayed) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    // Whether the validator's operator has said where it is, or only the relay sees where it comes from.
+    for (seed, told) in [(131, false), (146, true)] {
+        let relay = node_of(NetConfig {
+            relay_server: Some(RelayLimits::default()),
+            ..listening(seed)
+        })
+        .await;
+        relay.handle.announce(relay.address.addr).await;
+        let behind = |seed| NetConfig {
+            relays: vec![multiaddr(&relay)],
+            ..listening(seed)
+        };
+        let miner = node_of(behind(seed + 1)).await;
+        let validator = node_of(behind(seed + 2)).await;
+        if told {
+            validator.handle.announce(validator.address.addr).await;
         }
-    };
-    timeout(ENOUGH, direct).await.unwrap();
-    assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
+        serve(miner.inbound, echo_all);
+        // Nobody but the relay, which sees where they come from, knows where they listen.
+        for node in [&miner.handle, &validator.handle] {
+            let mut reachability = node.reachability();
+            let relayed = reachability.wait_for(|reached| !reached.relayed.is_empty());
+            timeout(ENOUGH, relayed).await.unwrap().unwrap();
+        }
+        let stale = PeerAddress {
+            addr: NOBODY,
+            ..miner.address
+        };
+        assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
+        let direct = async {
+            let peer = crate::peer_id(&miner.address.peer_key).unwrap();
+            loop {
+                let connections = validator.handle.connections().await;
+                if connections.iter().any(|c| c.peer == peer && !c.relayed) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(ENOUGH, direct).await.unwrap();
+        assert_eq!(answers(&validator, &stale).await, Ok(vec![3, 1]));
+    }
 }
 
 #[tokio::test]
