@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 
+use athanor_chain::TimelockedWeights;
 use athanor_distill::shard::Shard;
 use athanor_model::{
     Config, Manifest, Tensors, Tokenizer,
@@ -14,12 +15,13 @@ use athanor_scoring::{
     evidence::Calibration, ledger::Record, round::Ledger, transcript::Transcript,
 };
 use athanor_spec::{
-    Ask, Commitment, Receipt, Signed, SubnetSpec,
+    Ask, Commitment, Hotkey, NetUid, Receipt, Signed, SubnetSpec,
     wire::{
         AskFrame, BlobRequest, BlobResponse, SpecQuery, SpecResponse, StatusQuery, StatusResponse,
         TranscriptQuery, TranscriptResponse,
     },
 };
+use athanor_tui::{State, source::Lines};
 use codec::{Decode, Encode};
 use flate2::{Compression, write::ZlibEncoder};
 
@@ -27,12 +29,13 @@ use flate2::{Compression, write::ZlibEncoder};
 pub type Decoder = fn(&[u8]);
 
 /// Every decoder by the name of its target and of its part of the corpus.
-pub const DECODERS: [(&str, Decoder); 15] = [
+pub const DECODERS: [(&str, Decoder); 17] = [
     ("calibration", calibration),
     ("commitment", commitment),
     ("config", config),
     ("conversation", conversation),
     ("delta", delta),
+    ("feed", feed),
     ("manifest", manifest),
     ("message", message),
     ("receipt", receipt),
@@ -41,6 +44,7 @@ pub const DECODERS: [(&str, Decoder); 15] = [
     ("shard", shard),
     ("spec", spec),
     ("template", template),
+    ("timelock", timelock),
     ("tokenizer", tokenizer),
     ("transcript", transcript),
 ];
@@ -119,6 +123,29 @@ pub fn spec(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = SubnetSpec::from_toml(text);
     }
+}
+
+/// What a daemon, or somebody in its place, says to who watches it. However the stream is cut, it means the same, and a terminal
+/// shows it.
+pub fn feed(bytes: &[u8]) {
+    let whole = Lines::default().push(bytes);
+    let (begin, end) = bytes.split_at(bytes.len() / 2);
+    let mut cut = Lines::default();
+    let parts = cut.push(begin).and_then(|mut said| {
+        said.extend(cut.push(end)?);
+        Ok(said)
+    });
+    assert_eq!(whole, parts);
+    let mut state = State::new("fuzz".to_owned(), NetUid(1), Default::default(), None);
+    for said in whole.unwrap_or_default() {
+        state.update(said.update(), std::time::Duration::ZERO);
+    }
+}
+
+/// Weights that a validator has hidden, from the chain, and what its beacon said.
+pub fn timelock(bytes: &[u8]) {
+    let (ciphertext, signature) = bytes.split_at(bytes.len().saturating_sub(48));
+    let _ = TimelockedWeights::open(ciphertext, signature, &Hotkey([1; 32]));
 }
 
 /// `config.json` of a miner's checkpoint.

@@ -310,15 +310,18 @@ pub async fn read_feed(feed: Feed) -> Result<Vec<Event>, FeedError> {
 
 /// One thing that a feed says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Said {
+pub struct Said {
     /// What to name when coming back; empty if it stays what it was.
-    id: String,
-    name: String,
-    data: String,
+    pub id: String,
+    /// Which event it is.
+    pub name: String,
+    /// The event.
+    pub data: String,
 }
 
 impl Said {
-    fn update(&self) -> Update {
+    /// What it means for whoever watches, whatever it is.
+    pub fn update(&self) -> Update {
         if let Ok(event) = serde_json::from_str(&self.data) {
             return Update::Event(event);
         }
@@ -347,19 +350,21 @@ impl Said {
 }
 
 /// A line is longer than any of a feed.
-#[derive(Debug, PartialEq, Eq)]
-struct TooLong;
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a line of more than {MAX_LINE} bytes")]
+pub struct TooLong;
 
 /// Takes a stream of events apart, however it is cut.
-#[derive(Default)]
-struct Lines {
+#[derive(Debug, Default)]
+pub struct Lines {
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
     next: Said,
 }
 
 impl Lines {
-    fn push(&mut self, bytes: &[u8]) -> Result<Vec<Said>, TooLong> {
+    /// The bytes that follow; what is complete with them.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Said>, TooLong> {
         let mut found = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.partial.len() + piece.len() > MAX_LINE {

@@ -24,7 +24,7 @@ use tokio::{
 
 pub use chain::{SnapshotError, snapshot};
 pub use events::{ReadEventsError, read_events};
-pub use feed::{Feed, FeedError, ParseFeedError, read_feed};
+pub use feed::{Feed, FeedError, Lines, ParseFeedError, Said, TooLong, read_feed};
 use recording::{Heading, RecordingError, VERSION, Writer};
 
 use crate::state::{State, Update};
