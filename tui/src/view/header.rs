@@ -28,7 +28,8 @@ pub(super) fn render(
         Some(playing) => replayed(playing, palette),
         None => connection(state, palette),
     };
-    sides(frame, first, place(state, palette), right);
+    let room = usize::from(area.width).saturating_sub(right.width() + 1);
+    sides(frame, first, place(state, palette, room), right);
     let status = match state.connection() {
         Connection::Lost { reason, .. } if state.chain.is_some() => Line::styled(
             text::cut(
@@ -57,21 +58,17 @@ fn sides(frame: &mut Frame<'_>, area: Rect, left: Line<'_>, right: Line<'_>) {
     frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), end);
 }
 
-fn place(state: &State, palette: &Palette) -> Line<'static> {
-    let mut spans = vec![Span::styled(" ATHANOR ", palette.active)];
-    let network = text::cut(&state.network, 32);
-    match &state.chain {
-        None => spans.push(Span::raw(format!(" {network}  netuid {}", state.netuid))),
-        Some(chain) => {
-            let graph = &chain.metagraph;
-            let (block, epoch) = (graph.block, graph.schedule.epoch);
-            spans.push(Span::raw(format!(
-                " {network}  netuid {}  block {block}  epoch {epoch}",
-                state.netuid
-            )));
-        }
+/// The network, the subnet and the block in at most `room` columns: a long address is what is cut.
+fn place(state: &State, palette: &Palette, room: usize) -> Line<'static> {
+    let name = Span::styled(" ATHANOR ", palette.active);
+    let mut rest = format!("  netuid {}", state.netuid);
+    if let Some(chain) = &state.chain {
+        let graph = &chain.metagraph;
+        rest += &format!("  block {}  epoch {}", graph.block, graph.schedule.epoch);
     }
-    Line::from(spans)
+    let left = room.saturating_sub(name.width() + 1 + rest.len());
+    let network = text::cut(&state.network, left.clamp(8, 32));
+    Line::from(vec![name, Span::raw(format!(" {network}{rest}"))])
 }
 
 fn connection(state: &State, palette: &Palette) -> Line<'static> {

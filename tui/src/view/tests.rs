@@ -217,6 +217,38 @@ fn a_search_an_export_and_the_choice_of_columns_are_seen() {
 }
 
 #[test]
+fn a_replay_that_is_told_of_leaves_the_block_and_the_epoch_in_sight() {
+    let state = recorded();
+    let playing = Playing {
+        position: Duration::from_secs(3_000),
+        length: Duration::from_secs(100_000),
+        speed: 256.0,
+        paused: true,
+    };
+    let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).unwrap();
+    let screen = Screen::default();
+    terminal
+        .draw(|frame| {
+            drop(render(
+                frame,
+                &state,
+                &screen,
+                &Look::default(),
+                Some(playing),
+            ))
+        })
+        .unwrap();
+    let text = terminal.backend().to_string();
+    let first = text.lines().next().unwrap();
+    for said in [
+        "netuid 1  block 120  epoch 5 ",
+        "paused 3000 of 100000 s ×256",
+    ] {
+        assert!(first.contains(said), "{first}");
+    }
+}
+
+#[test]
 fn a_lost_feed_is_an_alarm() {
     let mut state = scene::normal();
     let lost = crate::Update::Feed {
