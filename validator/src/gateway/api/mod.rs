@@ -1,6 +1,7 @@
 //! OpenAI's API as far as it is spoken here: requests read, answers written, errors shaped.
 
 mod error;
+mod fields;
 mod reply;
 mod request;
 #[cfg(test)]
