@@ -8,8 +8,9 @@ use super::{Attack, Conduct, Cost, Play, Scene, Tensors, HONEST, NEVER_FOUND};
 
 /// Noise as a share of each matrix's deviation: the least with which no copy is found.
 const NOISE: f64 = NEVER_FOUND;
-/// What noise adds to the divergence, in nats per nat and squared share of noise (docs/similarity.md).
-const DIVERGENCE_OF_NOISE: f64 = 20.0;
+/// What noise adds to the divergence, in nats per nat of the teacher's doubt and squared share of noise: 15 nats a token on
+/// text (docs/similarity.md), of which the bundled teacher leaves 3.3.
+const DIVERGENCE_OF_NOISE: f64 = 15.0 / 3.3;
 
 /// See the module.
 pub(super) const ATTACK: Attack = Attack {
