@@ -181,7 +181,7 @@ impl Canvas<'_> {
             }) => format!(
                 "{} committed its model later{}. {} measured {:.4} nats between their log-probabilities{}. Null: \
                  independently distilled students, whose sample alone cannot give p below {} (what is below is the fitted \
-                 tail's). Shown, never paid by.",
+                 tail's). Who goes on with another's model is accused of a copy.",
                 self.state.name(later),
                 match self.state.peers.accused.contains(earlier) {
                     true => format!(

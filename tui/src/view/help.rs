@@ -54,7 +54,7 @@ fn meaning(view: View) -> &'static [&'static str] {
         View::Collusion => &[
             "same model, copy: equal checkpoints or tensors   near models: too alike",
             "weights: does a validator know anything of its own?",
-            "group: validators that lift the same miners. Nothing here moves pay",
+            "group: validators that lift the same miners. Copies alone move pay",
         ],
         View::Chain => &[
             "Turn a rule: the next epoch is computed anew by the chain's arithmetic",
