@@ -52,7 +52,7 @@ pub struct Settings {
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(100..=12_000))]
     pub block_time: u64,
 
-    /// Subnet spec to run [default: the spec that ships with this program].
+    /// Subnet spec to run [default: the one that ships, less what needs a machine for each miner].
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 

@@ -34,8 +34,8 @@ async fn a_stranger_derives_both_weight_vectors_anew_and_replays_every_ask_that_
     let cache = tempfile::tempdir().unwrap();
     // Not every ask is opened, as on a subnet whose verification has to be cheap.
     let spec = cache.path().join("subnet.toml");
-    let text = SubnetSpec::DEFAULT_TOML.replace("opening_share = 1.0", "opening_share = 0.6");
-    std::fs::write(&spec, text).unwrap();
+    let part = SubnetSpec::local().with("round.opening_share", "0.6");
+    std::fs::write(&spec, part.unwrap().to_toml()).unwrap();
     let spec = spec.to_str().unwrap();
     let words = "athanor-localnet --headless --port 0 --feed 0 --tempo 20 --seed 5 --spec";
     let settings = Settings::try_parse_from(words.split(' ').chain([spec])).unwrap();

@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
-    /// Subnet spec to attack [default: the spec that ships with this program, with 12 asks per miner and round].
+    /// Subnet spec to attack [default: that of a local subnet, with 12 asks per miner and round].
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 
