@@ -57,6 +57,7 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(SEED);
     let mut logged = BTreeSet::new();
     let mut restarts_with_records = 0;
+    let mut weights = Weights::default();
     for life in 0..=kills {
         let log = work.path().join(format!("life-{life}.log"));
         let mut child = start(&binary, &subnet, &ledger, &log);
@@ -78,6 +79,7 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
         logged.extend(recorded_in(&read(&log)));
         restarts_with_records += usize::from(logged.len() > before);
         assert_all_stored(&ledger, &logged);
+        weights.count(&subnet, &spare).await;
     }
     assert!(!logged.is_empty(), "the validator recorded nothing at all");
     assert!(
@@ -85,7 +87,7 @@ async fn a_killed_validator_loses_no_record_and_never_sets_weights_twice() {
         "the test needs records in several lives, found {restarts_with_records}"
     );
 
-    let per_epoch = weights_per_epoch(&subnet, &spare).await;
+    let per_epoch = weights.per_epoch;
     assert!(!per_epoch.is_empty(), "no weights were set at all");
     for (epoch, count) in &per_epoch {
         assert_eq!(
@@ -217,28 +219,32 @@ fn assert_all_stored(ledger: &Path, logged: &BTreeSet<Recorded>) {
     assert!(lost.is_empty(), "records were lost: {lost:?}");
 }
 
-/// Included weights extrinsics of `hotkey` per epoch, counted from the blocks, whether they succeeded or not.
-async fn weights_per_epoch(subnet: &Subnet, hotkey: &Hotkey) -> BTreeMap<Epoch, usize> {
-    let netuid = subnet.spec.subnet.netuid;
-    let last = subnet.client.finalized().await.unwrap().number;
-    let mut per_epoch = BTreeMap::new();
-    for number in 1..=last.0 {
-        let block = BlockNumber(number);
-        let extrinsics = subnet.client.extrinsics(block).await.unwrap();
-        let ours = extrinsics
-            .iter()
-            .filter(|e| e.signer == Some(*hotkey) && crate::chain::sets_weights(&e.call))
-            .count();
-        if ours > 0 {
-            let hash = subnet.client.block_hash(block).await.unwrap();
-            let epoch = subnet
-                .client
-                .schedule(netuid, Some(hash))
-                .await
-                .unwrap()
-                .epoch;
-            *per_epoch.entry(epoch).or_default() += ours;
+/// Included weights extrinsics per epoch, counted from the blocks, whether they succeeded or not.
+#[derive(Default)]
+struct Weights {
+    per_epoch: BTreeMap<Epoch, usize>,
+    /// The last block that was looked at.
+    seen: u32,
+}
+
+impl Weights {
+    /// Looks at the blocks since the last time: a chain forgets the states of old ones, by which they are read.
+    async fn count(&mut self, subnet: &Subnet, hotkey: &Hotkey) {
+        let netuid = subnet.spec.subnet.netuid;
+        let last = subnet.client.finalized().await.unwrap().number;
+        for number in self.seen + 1..=last.0 {
+            let block = BlockNumber(number);
+            let extrinsics = subnet.client.extrinsics(block).await.unwrap();
+            let ours = extrinsics
+                .iter()
+                .filter(|e| e.signer == Some(*hotkey) && crate::chain::sets_weights(&e.call))
+                .count();
+            if ours > 0 {
+                let hash = subnet.client.block_hash(block).await.unwrap();
+                let schedule = subnet.client.schedule(netuid, Some(hash)).await.unwrap();
+                *self.per_epoch.entry(schedule.epoch).or_default() += ours;
+            }
         }
+        self.seen = last.0;
     }
-    per_epoch
 }
