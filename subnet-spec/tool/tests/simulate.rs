@@ -165,7 +165,7 @@ fn an_attack_is_held_to_its_bound_by_the_exit_status() {
     assert_eq!(found[0]["exceeds"], false);
     assert_eq!(found[0]["false_accusations"], 0);
     assert!(found[0]["over_honest"]["mean"].as_f64().unwrap() < 0.1);
-    // Whoever republishes the best model without training earns more than who trains as little.
+    // Siblings on one card are paid for more than the card where goodput is worth its root.
     let output = run(
         folder.path(),
         &[
@@ -174,7 +174,9 @@ fn an_attack_is_held_to_its_bound_by_the_exit_status() {
             "--runs",
             "1",
             "--attack",
-            "rescaled_copy",
+            "sibling_flood",
+            "--sweep",
+            "allocation.goodput=concave",
         ],
     );
     let text = String::from_utf8(output.stdout).unwrap();
