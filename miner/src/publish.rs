@@ -22,6 +22,7 @@ use athanor_net::{Client as Net, PeerAddress, Specs, Whereabouts};
 use athanor_node::{
     Feed, Metrics,
     axon::Axon,
+    shutdown,
     specs::{self, SpecWatch},
 };
 use athanor_spec::{
@@ -117,7 +118,10 @@ impl Follower {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 block = next(&mut blocks) => match block {
-                    Some(Ok(block)) => self.on_block(block).await?,
+                    Some(Ok(block)) => match shutdown::finish(&stop, self.on_block(block)).await {
+                        Some(done) => done?,
+                        None => return Ok(()),
+                    },
                     Some(Err(error)) => return Err(RunError::Chain(error)),
                     None => blocks = self.chain.blocks(),
                 },

@@ -1,6 +1,6 @@
 //! Ends a daemon in order: one token tells every task, and a second signal ends the process at once.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,26 @@ pub fn signal() -> io::Result<CancellationToken> {
         std::process::exit(INTERRUPTED);
     });
     Ok(token)
+}
+
+/// How long what is in progress may take after a daemon was told to end: a chain that answers needs less, and one that does not
+/// is not waited for.
+const LAST: Duration = Duration::from_secs(5);
+
+/// What `work` comes to; `None` if it is still not done some seconds after `stop` was cancelled. It is dropped then, so it must
+/// bear that as it bears a kill.
+pub async fn finish<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST).await;
+        } => {
+            tracing::warn!("what is still in progress is left to the next start");
+            None
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -69,6 +89,16 @@ impl Signals {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_in_time_counts_and_what_hangs_is_dropped_once_told_to_end() {
+        let stop = CancellationToken::new();
+        let takes = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+        assert_eq!(finish(&stop, takes(3600)).await, Some(()));
+        stop.cancel();
+        assert_eq!(finish(&stop, takes(4)).await, Some(()));
+        assert_eq!(finish(&stop, std::future::pending::<()>()).await, None);
+    }
 
     #[tokio::test]
     async fn a_termination_signal_cancels_the_token() {

@@ -123,7 +123,7 @@ impl Bench {
         };
         let mut events = Vec::new();
         let (ledger, round) = (&population.ledger, population.round);
-        let lineages = newcomers::lineages(ledger, round, &present, |later, earlier| {
+        let lineages = newcomers::lineages(ledger, &present, |later, earlier| {
             let (compared, event) = sights.compare(later, earlier);
             events.extend(event);
             compared

@@ -22,6 +22,7 @@ use athanor_node::{
     axon::{Axon, told},
     control::Control,
     metrics::Phase,
+    shutdown,
     specs::{self, SpecWatch},
 };
 use athanor_scoring::{
@@ -446,17 +447,21 @@ impl Loop {
         let mut blocks = self.chain.blocks();
         self.restock().await;
         let mut batch = Vec::new();
+        let cancel = self.cancel.clone();
         loop {
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => break,
+                () = cancel.cancelled() => break,
                 taken = incoming.recv_many(&mut batch, OUTCOME_QUEUE) => {
                     if taken > 0 {
                         self.write_down(std::mem::take(&mut batch)).await?;
                     }
                 }
                 block = blocks.next() => match block {
-                    Some(block) => self.on_block(block?).await?,
+                    Some(block) => match shutdown::finish(&cancel, self.on_block(block?)).await {
+                        Some(done) => done?,
+                        None => break,
+                    },
                     None => break,
                 },
                 Some(organic) = joining.recv() => self.join_audit(organic),

@@ -24,6 +24,9 @@ use crate::{
     subnet::REPLAY_MEMORY,
 };
 
+/// Epochs until a round has seen the models that were there from the start.
+pub(super) const COPIED_AFTER: u64 = 1;
+
 /// What an attack is played with. Clones are the same attacker.
 #[derive(Clone)]
 pub struct Scene {
@@ -174,6 +177,13 @@ impl Scene {
             engine::spawn(model, config)?,
             model.stop_tokens()?,
         ))
+    }
+
+    /// Waits until a round has seen the model that is to be copied, as whoever copies must: before, only validators can have it.
+    /// Whether it came to that before the end.
+    pub async fn until_original_was_seen(&mut self) -> bool {
+        self.ready();
+        self.until_epoch(COPIED_AFTER).await
     }
 
     /// Waits until the chain has settled so many epochs since the subnet began; whether it came to that before the end.

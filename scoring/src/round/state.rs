@@ -117,12 +117,6 @@ impl Ledger {
         self.pasts.get(account)?.missed
     }
 
-    /// Whether this round is the one after the last that was closed: nothing happened unseen between them.
-    pub fn leads_to(&self, round: Round) -> bool {
-        self.last
-            .is_some_and(|last| last.0.checked_add(1) == Some(round.0))
-    }
-
     /// Who holds the crown, and the duels for it.
     pub fn crown(&self) -> &Crown {
         &self.crown

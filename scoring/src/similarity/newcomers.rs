@@ -11,16 +11,17 @@
 //! 4. What is like nobody's begins a chain.
 //!
 //! The order must be known before anybody is accused by it. It is not where somebody may have published before the other's
-//! first commitment without being seen: what it committed to then could not be had, or both are new to a validator that
-//! missed the rounds before, and the manifest says that it had a predecessor. Such a model begins a chain. That leaves a way
-//! for copies: to be there when a subnet, or a validator's ledger, begins, or to go unpaid since before the author began.
+//! first commitment without being seen: what it committed to then could not be had, or both chains are new in this round, and
+//! the manifest says that it had a predecessor, which it may have replaced within the epoch, or while the validator was off.
+//! Such a model begins a chain. That leaves a way for copies: to be made before any round has seen the original, whose
+//! artifact only validators can have until then, or to go unpaid since before the author began.
 //!
 //! A chain may be led from one model to another's in steps each of which is of one class. Each takes an epoch, and what
 //! is served on the way is worse than either end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use athanor_spec::{Account, BlockNumber, Digest, Round};
+use athanor_spec::{Account, BlockNumber, Digest};
 
 use crate::round::{Claim, Distances, Ledger, Likeness, Lineage};
 
@@ -77,7 +78,6 @@ struct Root {
 /// nothing is new, and for a model that goes on with its own only about the one before.
 pub fn lineages(
     ledger: &Ledger,
-    round: Round,
     present: &[Present],
     mut compare: impl FnMut(&Digest, &[Digest]) -> Compared,
 ) -> BTreeMap<Account, Lineage> {
@@ -156,7 +156,7 @@ pub fn lineages(
             Compared::Distinct => None,
             Compared::SameClass(index, distances) => earlier
                 .get(index)
-                .filter(|(_, root)| it.is_of(&root.claim) || !may_be_older(it, root, ledger, round))
+                .filter(|(_, root)| it.is_of(&root.claim) || !may_be_older(it, root, ledger))
                 .map(|(other, root)| (other, root, distances)),
         };
         let (lineage, root) = match like {
@@ -181,12 +181,12 @@ pub fn lineages(
 }
 
 /// Whether a registration may have published before the claim at a root, in a way that this ledger does not know of.
-fn may_be_older(it: &Present, root: &Root, ledger: &Ledger, round: Round) -> bool {
+fn may_be_older(it: &Present, root: &Root, ledger: &Ledger) -> bool {
     // Nobody commits to anything before it is registered.
     if it.account.registered_at >= root.claim.committed_at {
         return false;
     }
-    let unseen = !root.known_before && !ledger.leads_to(round) && it.has_parent;
+    let unseen = !root.known_before && it.has_parent;
     let missed = ledger.missed(&it.account);
     unseen || missed.is_some_and(|block| block < root.claim.committed_at)
 }
