@@ -1,6 +1,6 @@
 //! Whoever copies is accused for as long as it does, and no author ever is, in whichever order they publish and are seen.
 
-use athanor_spec::{Hotkey, SubnetSpec, Uid};
+use athanor_spec::{Hotkey, Round, SubnetSpec, Uid};
 use proptest::prelude::*;
 
 use super::*;
