@@ -66,20 +66,18 @@ impl Identity {
         let mut seed = seed;
         let secret = ed25519::SecretKey::try_from_bytes(&mut seed)
             .expect("any 32 bytes are an ed25519 secret");
-        let pair = ed25519::Keypair::from(secret);
-        let peer_key = Digest(pair.public().to_bytes());
-        Self {
-            keypair: pair.into(),
-            peer_key,
-        }
+        Self::of(ed25519::Keypair::from(secret))
     }
 
     /// A peer that nobody was before: for who only asks, and need not be known again.
     pub fn random() -> Self {
-        let keypair = ed25519::Keypair::generate();
-        let peer_key = Digest(keypair.public().to_bytes());
+        Self::of(ed25519::Keypair::generate())
+    }
+
+    fn of(pair: ed25519::Keypair) -> Self {
+        let peer_key = Digest(pair.public().to_bytes());
         Self {
-            keypair: keypair.into(),
+            keypair: pair.into(),
             peer_key,
         }
     }

@@ -57,6 +57,18 @@ impl Provider {
             && self.paused_until.is_none_or(|until| until <= now)
     }
 
+    fn new(peer: &PeerAddress) -> Self {
+        Self {
+            peer: *peer,
+            in_flight: 0,
+            window: 1,
+            fastest: None,
+            overloads: 0,
+            paused_until: None,
+            failed: None,
+        }
+    }
+
     /// A slice came. Of those in flight, the share of its time that the fastest one did not need is waiting (TCP Vegas, Brakmo
     /// and Peterson 1995, section 3.2).
     fn came(&mut self, took: Duration) {
@@ -124,21 +136,12 @@ impl<S: FnMut(Fetch) -> Signed<Fetch>> Transfer<S> {
         sign: S,
         partial: Partial,
     ) -> Self {
-        let provider = |peer: &PeerAddress| Provider {
-            peer: *peer,
-            in_flight: 0,
-            window: 1,
-            fastest: None,
-            overloads: 0,
-            paused_until: None,
-            failed: None,
-        };
         Self {
             client,
             sign,
             blob,
             max_bytes,
-            providers: providers.iter().map(provider).collect(),
+            providers: providers.iter().map(Provider::new).collect(),
             next: partial.len,
             partial,
             total: None,
@@ -347,18 +350,8 @@ mod tests {
 
     /// Slices that a line holds once the window has settled: `per_second` slices a second, each at least `delay` on its way.
     fn settled(per_second: f64, delay: Duration) -> usize {
-        let mut provider = Provider {
-            peer: PeerAddress {
-                peer_key: Digest([1; 32]),
-                addr: ([127, 0, 0, 1], 9).into(),
-            },
-            in_flight: 0,
-            window: 1,
-            fastest: None,
-            overloads: 0,
-            paused_until: None,
-            failed: None,
-        };
+        let address = (Digest([1; 32]), ([127, 0, 0, 1], 9).into());
+        let mut provider = Provider::new(&address.into());
         let alone = delay + Duration::from_secs_f64(1.0 / per_second);
         // One slice without company, which took a dial as well, and the first of several, before which nothing waits.
         provider.came(3 * alone);

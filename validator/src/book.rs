@@ -368,15 +368,8 @@ impl Book {
     pub fn ledger(&self) -> Result<Ledger, BookError> {
         let transaction = self.database.begin_read()?;
         let records = records_of(&transaction.open_table(RECORDS)?)?;
-        let claims = claims_of(&transaction.open_table(ARTIFACTS)?)?;
-        let mut pasts = BTreeMap::new();
-        for entry in transaction.open_table(PASTS)?.iter()? {
-            let (key, value) = entry?;
-            pasts.insert(
-                decode("pasts", key.value())?,
-                decode("pasts", value.value())?,
-            );
-        }
+        let claims = rows("artifacts", &transaction.open_table(ARTIFACTS)?)?;
+        let pasts = rows("pasts", &transaction.open_table(PASTS)?)?;
         let crown = match transaction.open_table(CROWN)?.get(CROWN_KEY)? {
             Some(bytes) => decode("crown", bytes.value())?,
             None => Crown::default(),
@@ -523,22 +516,23 @@ fn records_of(
     Ok(records)
 }
 
-fn claims_of(
+/// A whole table of encoded keys and values.
+fn rows<K: DecodeAll + Ord, V: DecodeAll>(
+    name: &'static str,
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-) -> Result<BTreeMap<Digest, Claim>, BookError> {
-    let mut claims = BTreeMap::new();
+) -> Result<BTreeMap<K, V>, BookError> {
+    let mut rows = BTreeMap::new();
     for entry in table.iter()? {
         let (key, value) = entry?;
-        let claim = decode("artifacts", value.value())?;
-        claims.insert(decode("artifacts", key.value())?, claim);
+        rows.insert(decode(name, key.value())?, decode(name, value.value())?);
     }
-    Ok(claims)
+    Ok(rows)
 }
 
 /// Fills the pasts of a ledger that had none.
 fn note_pasts(transaction: &WriteTransaction) -> Result<(), BookError> {
     let records = records_of(&transaction.open_table(RECORDS)?)?;
-    let claims = claims_of(&transaction.open_table(ARTIFACTS)?)?;
+    let claims = rows("artifacts", &transaction.open_table(ARTIFACTS)?)?;
     let mut pasts = transaction.open_table(PASTS)?;
     for (account, past) in Ledger::pasts_of_claims(&records, &claims) {
         pasts.insert(account.encode().as_slice(), past.encode().as_slice())?;

@@ -3,8 +3,8 @@
 //! Beside twenty honest miners and eight honest validators there are the attacker and its twin: an honest miner with the same
 //! abilities and as many GPU-seconds (those that serving leaves are its training), or an honest validator with the same stake.
 //! What the attacker earned over what its twin earned is divided by what it cost over what the twin cost, where that is more:
-//! further registrations and stake are no gift. The chain is set as `athanor-subnet hyperparameters` advises. Who has less than serving costs is compared with who just serves, for a place
-//! on the subnet is worth a miner.
+//! further registrations and stake are no gift. Who has less than serving costs is compared with who just serves, for a place
+//! on the subnet is worth a miner. The chain is set as `athanor-subnet hyperparameters` advises.
 
 use std::fmt::Write as _;
 
