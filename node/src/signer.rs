@@ -4,7 +4,8 @@
 //! a hotkey serves. Stake and coins cannot be moved through it, whoever has the token. HTTP is not encrypted, so a signer
 //! on another machine belongs behind a tunnel (WireGuard, `ssh -L`) or a proxy that speaks TLS.
 
-mod policy;
+pub mod policy;
+
 mod service;
 
 use std::{

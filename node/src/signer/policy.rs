@@ -42,37 +42,53 @@ const IMPLICIT: usize = 4 + 4 + 32 + 32 + 33;
 
 /// Why something is not signed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// The bytes are no message.
     #[error("this is no message of the subnet's protocol")]
     NotAMessage,
+    /// Daemons say no such message, or say it with another key.
     #[error("messages of this kind are not signed here")]
     Kind,
+    /// Its context is another one.
     #[error("it is for another chain, subnet or version of the protocol than this signer's")]
     Elsewhere,
+    /// It names another signer.
     #[error("it is signed by another hotkey than this signer's")]
     Signer,
+    /// Peers would refuse its times.
     #[error(
         "its time window is longer than peers accept, or not now: compare the clocks of both machines"
     )]
     Window,
+    /// The bytes are no extrinsic's payload.
     #[error("this is no extrinsic of the chain, or only its hash")]
     NotAnExtrinsic,
+    /// It calls what is no daemon's business.
     #[error("{call} is no call that a daemon needs")]
-    Call { call: String },
+    Call {
+        /// Pallet and call.
+        call: String,
+    },
+    /// It gives coins away.
     #[error("it tips {tip} rao, and a daemon needs no tip")]
-    Tip { tip: u128 },
+    Tip {
+        /// In rao.
+        tip: u128,
+    },
 }
 
 /// One hotkey on one subnet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
-    pub(super) hotkey: Hotkey,
-    pub(super) context: SigningContext,
+pub struct Policy {
+    /// Whose signatures these are.
+    pub hotkey: Hotkey,
+    /// The chain and the subnet.
+    pub context: SigningContext,
 }
 
 impl Policy {
     /// Whether a message to peers is signed; its domain.
-    pub(super) fn message(&self, bytes: &[u8], now_ms: u64) -> Result<&'static str, Refusal> {
+    pub fn message(&self, bytes: &[u8], now_ms: u64) -> Result<&'static str, Refusal> {
         let mut rest = bytes;
         let domain = domain(&mut rest)?;
         let (genesis, netuid, version) =
@@ -102,7 +118,7 @@ impl Policy {
 
     /// Whether an extrinsic's payload is signed; its call. `name` knows what the chain calls a pallet's call, and `tip` what
     /// the payload of an extrinsic tips.
-    pub(super) fn extrinsic(
+    pub fn extrinsic(
         &self,
         bytes: &[u8],
         name: impl FnOnce(u8, u8) -> Option<(String, String)>,

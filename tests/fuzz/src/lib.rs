@@ -2,7 +2,11 @@
 //!
 //! The fuzz targets call these, and so does the ordinary test that replays the corpus.
 
-use std::io::Write as _;
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use athanor_chain::TimelockedWeights;
 use athanor_distill::shard::Shard;
@@ -11,27 +15,41 @@ use athanor_model::{
     checkpoint::delta,
     text::{ChatTemplate, Conversation},
 };
+use athanor_node::{
+    SubnetArgs, WalletArgs,
+    backup::{BackupArgs, DataKind},
+    signer::policy::Policy,
+};
 use athanor_scoring::{
     evidence::Calibration, ledger::Record, round::Ledger, transcript::Transcript,
 };
 use athanor_spec::{
-    Ask, Commitment, Hotkey, NetUid, Receipt, Signed, SubnetSpec,
+    Ask, Commitment, Digest, Hotkey, NetUid, Receipt, Signed, SigningContext, SubnetSpec,
     wire::{
         AskFrame, BlobRequest, BlobResponse, SpecQuery, SpecResponse, StatusQuery, StatusResponse,
         TranscriptQuery, TranscriptResponse,
     },
 };
-use athanor_tui::{State, source::Lines};
+use athanor_tui::{
+    State,
+    source::{Lines, recording::Recording},
+};
+use athanor_validator::gateway::api::{MAX_CHOICES, Prompts, Request, Shape, Surface};
 use codec::{Decode, Encode};
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 
 /// Takes whatever bytes there are.
 pub type Decoder = fn(&[u8]);
 
 /// Every decoder by the name of its target and of its part of the corpus.
-pub const DECODERS: [(&str, Decoder); 17] = [
+pub const DECODERS: [(&str, Decoder); 21] = [
+    ("backup", backup),
     ("calibration", calibration),
     ("commitment", commitment),
+    ("completion", completion),
     ("config", config),
     ("conversation", conversation),
     ("delta", delta),
@@ -40,8 +58,10 @@ pub const DECODERS: [(&str, Decoder); 17] = [
     ("message", message),
     ("receipt", receipt),
     ("record", record),
+    ("recording", recording),
     ("safetensors", safetensors),
     ("shard", shard),
+    ("signing", signing),
     ("spec", spec),
     ("template", template),
     ("timelock", timelock),
@@ -220,4 +240,106 @@ pub fn template(bytes: &[u8]) {
     {
         let _ = template.render(&conversation, true, std::time::UNIX_EPOCH);
     }
+}
+
+/// A request to a gateway, before it is known who asks. What is taken keeps to the spec's limits.
+pub fn completion(bytes: &[u8]) {
+    let shape = Shape::of(&SubnetSpec::local());
+    for surface in [Surface::Chat, Surface::Completions] {
+        if let Ok(request) = Request::parse(surface, bytes, &shape) {
+            let prompts = match &request.prompts {
+                Prompts::Chat(_) => 1,
+                Prompts::Texts(texts) => texts.len(),
+            };
+            assert!((1..=MAX_CHOICES).contains(&(prompts * request.n)));
+            assert!((1..=shape.most_tokens).contains(&request.max_tokens));
+            assert!(
+                shape
+                    .temperatures_milli
+                    .contains(&request.temperature_milli)
+            );
+        }
+    }
+}
+
+/// Whose signer it is that [`signing`] asks.
+const POLICY: Policy = Policy {
+    hotkey: Hotkey([5; 32]),
+    context: SigningContext {
+        genesis: Digest([7; 32]),
+        netuid: NetUid(3),
+    },
+};
+
+/// What a daemon, or somebody who has its token, wants signed. Nothing is taken for a message and for an extrinsic both.
+pub fn signing(bytes: &[u8]) {
+    let message = POLICY.message(bytes, 1_700_000_000_000);
+    // The pallets' numbers are the chain's: any might be that of a call which is signed.
+    let name = |_, _| Some(("SubtensorModule".to_owned(), "set_weights".to_owned()));
+    let extrinsic = POLICY.extrinsic(bytes, name, |_| Some(0));
+    assert!(message.is_err() || extrinsic.is_err());
+}
+
+/// A recording that somebody was given, zipped or plain. A terminal shows it to its end.
+pub fn recording(bytes: &[u8]) {
+    let mut zipped = GzEncoder::new(Vec::new(), Compression::fast());
+    let zipped = zipped.write_all(bytes).and_then(|()| zipped.finish());
+    let parse = |bytes: &[u8]| Recording::parse(Path::new("fuzz"), bytes).ok();
+    let plain = parse(bytes);
+    // What begins like gzip is unzipped once.
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        let zipped = parse(zipped.as_deref().unwrap_or_default());
+        let entries = |it: &Option<Recording>| it.as_ref().map(|it| it.entries.clone());
+        assert_eq!(entries(&plain), entries(&zipped));
+    }
+    if let Some(recording) = plain {
+        recording.state_at(recording.length());
+    }
+}
+
+/// The name of the data directory that a backup is unpacked into.
+const RESTORED_TO: &str = "data";
+
+/// A backup that somebody has changed: unpacked whole, or nothing is left of it. The input is the archive inside the
+/// compression.
+pub fn backup(bytes: &[u8]) {
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let file = folder.path().join("backup.tar.gz");
+    let mut zipped = GzEncoder::new(Vec::new(), Compression::none());
+    let zipped = zipped.write_all(bytes).and_then(|()| zipped.finish());
+    if fs::write(&file, zipped.unwrap_or_default()).is_err() {
+        return;
+    }
+    let arguments = BackupArgs {
+        file,
+        wallet: WalletArgs {
+            name: "w".to_owned(),
+            hotkey: "h".to_owned(),
+            path: folder.path().join("wallets"),
+        },
+        subnet: SubnetArgs::default(),
+        data_dir: Some(folder.path().join(RESTORED_TO)),
+        with_hotkey: false,
+        force: false,
+        json: true,
+    };
+    let restored = arguments.restore(DataKind {
+        daemon: "miner",
+        caches: &[],
+        usual: |_, _| PathBuf::new(),
+    });
+    let mut left: Vec<_> = fs::read_dir(folder.path())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    left.sort();
+    let expected: &[&str] = match restored {
+        Ok(_) => &["backup.tar.gz", RESTORED_TO],
+        Err(_) => &["backup.tar.gz"],
+    };
+    assert_eq!(left, expected);
 }

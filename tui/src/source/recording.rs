@@ -192,15 +192,26 @@ pub struct Recording {
 impl Recording {
     /// Reads a recording. The end of one that was cut off in the middle of a line is left out.
     pub fn read(path: &Path) -> Result<Self, RecordingError> {
+        let file = File::open(path).map_err(|source| RecordingError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(path, BufReader::new(file))
+    }
+
+    /// Reads what `source` holds, plain or gzipped; errors name it by `path`.
+    pub fn parse(path: &Path, mut source: impl BufRead) -> Result<Self, RecordingError> {
         let failed = |source| RecordingError::Read {
             path: path.to_owned(),
             source,
         };
-        let mut file = BufReader::new(File::open(path).map_err(failed)?);
-        let zipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-        let mut lines: Box<dyn BufRead> = match zipped {
-            true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
-            false => Box::new(file),
+        let zipped = source
+            .fill_buf()
+            .map_err(failed)?
+            .starts_with(&[0x1f, 0x8b]);
+        let mut lines: Box<dyn BufRead + '_> = match zipped {
+            true => Box::new(BufReader::new(MultiGzDecoder::new(source))),
+            false => Box::new(source),
         };
         let mut number = 0;
         let mut heading: Option<Heading> = None;

@@ -11,8 +11,9 @@
 //! - *Failure ladder.* A miner that fails before its first token is followed by the next one; after it, a stream ends with an
 //!   error and a whole answer is asked for elsewhere. A receipt that cannot be kept is still in the answer.
 
+pub mod api;
+
 mod answer;
-mod api;
 mod command;
 mod door;
 mod draw;

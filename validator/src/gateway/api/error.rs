@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Why a request is not answered. The words are for the person who wrote the client.
 #[derive(Clone, Debug, PartialEq, Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     /// There is no key.
     #[error("you did not provide an API key: send it as `Authorization: Bearer KEY`")]
     NoKey,

@@ -7,6 +7,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::ApiError;
+pub use error::ApiError;
 pub(crate) use reply::{Ended, Shown, Usage, Writer};
-pub(crate) use request::{Prompt, Prompts, Reference, Request, Shape, Surface};
+pub use request::{MAX_CHOICES, Prompt, Prompts, Reference, Request, Shape, Surface};

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Answers to one request at most, over all its prompts.
-pub(crate) const MAX_CHOICES: usize = 16;
+pub const MAX_CHOICES: usize = 16;
 /// Likeliest tokens of a position that may be asked for.
 pub(crate) const MAX_TOP_LOGPROBS: u64 = 20;
 /// Stop strings of a request at most, and bytes of each.
@@ -23,7 +23,7 @@ const COMPLETION_TOKENS: u32 = 16;
 
 /// Which of the two ways to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Surface {
+pub enum Surface {
     /// `/v1/chat/completions`.
     Chat,
     /// `/v1/completions`.
@@ -32,22 +32,22 @@ pub(crate) enum Surface {
 
 /// What an ask of the subnet looks like: what audits use, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// Temperatures in thousandths.
-    pub(crate) temperatures_milli: Vec<u16>,
+    pub temperatures_milli: Vec<u16>,
     /// Tokens that are asked for at least; a user who wants fewer is shown fewer.
-    pub(crate) least_tokens: u32,
+    pub least_tokens: u32,
     /// Tokens that are asked for at most.
-    pub(crate) most_tokens: u32,
+    pub most_tokens: u32,
     /// Tokens of a prompt at most.
-    pub(crate) max_prompt_tokens: u32,
+    pub max_prompt_tokens: u32,
     /// Number of token ids.
-    pub(crate) vocab_size: u32,
+    pub vocab_size: u32,
 }
 
 impl Shape {
     /// The shape of a spec's audits.
-    pub(crate) fn of(spec: &SubnetSpec) -> Self {
+    pub fn of(spec: &SubnetSpec) -> Self {
         let (least_tokens, most_tokens) = spec.round.continuation_new_tokens;
         let mut temperatures_milli = spec.round.temperatures_milli.clone();
         temperatures_milli.sort_unstable();
@@ -94,7 +94,7 @@ impl Shape {
 
 /// A text to go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Prompt {
+pub enum Prompt {
     /// In words.
     Text(String),
     /// In the subnet's tokens.
@@ -103,7 +103,7 @@ pub(crate) enum Prompt {
 
 /// What is to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Prompts {
+pub enum Prompts {
     /// A conversation.
     Chat(Vec<Message>),
     /// Texts, each answered by itself.
@@ -112,7 +112,7 @@ pub(crate) enum Prompts {
 
 /// Whose log-probabilities are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Reference {
+pub enum Reference {
     /// Those of the checkpoint that drew the answer.
     #[default]
     Miner,
@@ -122,40 +122,40 @@ pub(crate) enum Reference {
 
 /// A request that keeps to the rules.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Request {
+pub struct Request {
     /// The model's name, not looked up yet.
-    pub(crate) model: String,
+    pub model: String,
     /// What is to be answered.
-    pub(crate) prompts: Prompts,
+    pub prompts: Prompts,
     /// Answers to each prompt.
-    pub(crate) n: usize,
+    pub n: usize,
     /// Tokens of an answer at most, as the user wants it.
-    pub(crate) max_tokens: u32,
+    pub max_tokens: u32,
     /// Temperature in thousandths.
-    pub(crate) temperature_milli: u16,
+    pub temperature_milli: u16,
     /// The same seed gives the same answers while the miner serves the same checkpoint.
-    pub(crate) seed: Option<i64>,
+    pub seed: Option<i64>,
     /// Texts that end an answer and are not part of it.
-    pub(crate) stop: Vec<String>,
+    pub stop: Vec<String>,
     /// Whether the answer is wanted as it comes.
-    pub(crate) stream: bool,
+    pub stream: bool,
     /// Whether a stream tells the tokens used.
-    pub(crate) include_usage: bool,
+    pub include_usage: bool,
     /// Likeliest tokens to tell of each position; `None` when no log-probabilities are wanted.
-    pub(crate) logprobs: Option<usize>,
+    pub logprobs: Option<usize>,
     /// Whether tokens are told by their ids rather than their text.
-    pub(crate) token_ids: bool,
+    pub token_ids: bool,
     /// Whose log-probabilities.
-    pub(crate) reference: Reference,
+    pub reference: Reference,
     /// Whether the answer may be used as evidence in audits; `None`: as the key says.
-    pub(crate) audit: Option<bool>,
+    pub audit: Option<bool>,
     /// Whether the receipt is kept for later.
-    pub(crate) keep: bool,
+    pub keep: bool,
 }
 
 impl Request {
     /// Reads the body of a request.
-    pub(crate) fn parse(surface: Surface, body: &[u8], shape: &Shape) -> Result<Self, ApiError> {
+    pub fn parse(surface: Surface, body: &[u8], shape: &Shape) -> Result<Self, ApiError> {
         let object = serde_json::from_slice(body).map_err(|error| ApiError::NotJson {
             what: error.to_string(),
         })?;
