@@ -2,10 +2,14 @@
 //!
 //! A transcript is checked from the outside in: its root against the chain, its seed against the VRF's proof, every prompt
 //! against the seed, every signature, the arithmetic of every verdict, and last the replays of student and teacher, and the
-//! models that are said to be of one class, which may differ by what honest hardware differs by. A receipt of a gateway is checked by its signatures and its replay.
+//! models that are said to be of one class, which may differ by what honest hardware differs by, and those that are said to be of none.
+//! A receipt of a gateway is checked by its signatures and its replay.
 //! With the ledger before it, the weights of a round follow bit for bit.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use athanor_chain::{Client as Chain, ConnectError, ReadError};
 use athanor_model::{
@@ -30,6 +34,7 @@ use crate::{
 
 mod claims;
 mod likenesses;
+mod lineages;
 mod replays;
 mod report;
 mod source;
@@ -37,6 +42,7 @@ mod weights;
 
 pub use claims::Difference;
 pub use likenesses::LikenessReport;
+pub use lineages::LineageReport;
 pub use report::{LeafReport, Report, RoundWeights};
 pub use weights::{Rederived, rederive};
 
@@ -364,19 +370,50 @@ pub async fn verify(args: &VerifyArgs) -> Result<Report, VerifyError> {
                         args.device,
                     ));
                 }
+                report.lineages = lineages(&mut source, args, &transcript, &grounds).await?;
             }
             Ok(report)
         }
     }
 }
 
-fn open_replayer(args: &VerifyArgs, grounds: &Grounds) -> Result<Replayer, VerifyError> {
-    let teacher = Checkpoint::open(&args.teacher).map_err(|source| VerifyError::Checkpoint {
+/// Looks for the ledger and the checkpoints by which it follows whose models are like nobody's.
+async fn lineages(
+    source: &mut source::Source,
+    args: &VerifyArgs,
+    transcript: &Transcript,
+    grounds: &Grounds,
+) -> Result<Vec<LineageReport>, VerifyError> {
+    if lineages::beginners(transcript).is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(ledger) = source.ledger_of(args, transcript, grounds).await else {
+        let reason = "the ledger on which the round was closed is not at hand";
+        return Ok(lineages::not_compared(transcript, reason));
+    };
+    let mut at_hand = HashMap::new();
+    for digest in lineages::needed(transcript, &ledger) {
+        if let Some(checkpoint) = source.checkpoint(digest).await {
+            at_hand.insert(digest, checkpoint);
+        }
+    }
+    let teacher = Digest(open_teacher(args)?.digest());
+    let on = (teacher, args.device);
+    Ok(lineages::decide_anew(
+        transcript, &ledger, &at_hand, grounds, on,
+    ))
+}
+
+fn open_teacher(args: &VerifyArgs) -> Result<Checkpoint, VerifyError> {
+    Checkpoint::open(&args.teacher).map_err(|source| VerifyError::Checkpoint {
         path: args.teacher.clone(),
         source,
-    })?;
+    })
+}
+
+fn open_replayer(args: &VerifyArgs, grounds: &Grounds) -> Result<Replayer, VerifyError> {
     Ok(Replayer::new(
-        &teacher,
+        &open_teacher(args)?,
         grounds.tokenizer.clone(),
         (args.device, REPLAY_MEMORY),
         grounds.spec.clone(),

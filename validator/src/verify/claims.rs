@@ -138,6 +138,12 @@ pub enum Difference {
     /// Two models that were said to be of one class are not.
     #[error("the two models are not of one class")]
     NotAlike,
+    /// A model that was said to be like nobody's is of an earlier one's class.
+    #[error("the model is of the class of {}, which was there before it", earlier.short())]
+    Alike {
+        /// Digest of the manifest of the earlier one.
+        earlier: Digest,
+    },
     /// Two models are nearer to each other, or further apart, than was said.
     #[error("the distance of {distance} is {found}, compared anew {compared}")]
     Distance {

@@ -6,7 +6,10 @@ use athanor_scoring::transcript::{Leaf, Sight, Transcript};
 use athanor_spec::{Digest, Hotkey, Receipt, Round, SigningContext, Uid};
 use serde::Serialize;
 
-use super::{Difference, Grounds, LikenessReport, claims, replays::Replayed, weights::Rederived};
+use super::{
+    Difference, Grounds, LikenessReport, LineageReport, claims, replays::Replayed,
+    weights::Rederived,
+};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -29,6 +32,8 @@ pub struct Report {
     pub leaves: Vec<LeafReport>,
     /// What was found of models that are said to be of an earlier one's class.
     pub likenesses: Vec<LikenessReport>,
+    /// What was found of models that are said to be like nobody's.
+    pub lineages: Vec<LineageReport>,
     /// The weights of each round.
     pub weights: Vec<RoundWeights>,
     /// The round whose weights the chain holds.
@@ -186,6 +191,7 @@ impl Report {
                 .iter()
                 .all(|round| round.differences.is_empty())
             && self.likenesses.iter().all(|it| it.differences.is_empty())
+            && self.lineages.iter().all(|it| it.differences.is_empty())
     }
 
     /// The report for scripts.
@@ -267,6 +273,31 @@ impl fmt::Display for Report {
                 )?,
                 (None, Some(reason)) => writeln!(f, ": not compared ({reason})")?,
                 (None, None) => writeln!(f)?,
+            }
+            for difference in &it.differences {
+                writeln!(f, "  WRONG: {difference}")?;
+            }
+        }
+        for it in &self.lineages {
+            let (miner, checkpoint) = (it.miner, it.checkpoint.short());
+            write!(f, "model {checkpoint}: {miner}, like nobody's")?;
+            match (&it.not_compared, &it.nearest) {
+                (Some(reason), _) => writeln!(f, ": not compared ({reason})")?,
+                (None, nearest) => {
+                    let (compared, earlier) = (it.compared, it.earlier);
+                    write!(f, ": held against {compared} of {earlier} earlier models")?;
+                    if let Some(nearest) = nearest {
+                        let at = nearest.distances;
+                        write!(
+                            f,
+                            ", the nearest {} by {:.4} nats of behaviour, {:.5} of weights",
+                            nearest.checkpoint.short(),
+                            at.behaviour,
+                            at.weights
+                        )?;
+                    }
+                    writeln!(f)?;
+                }
             }
             for difference in &it.differences {
                 writeln!(f, "  WRONG: {difference}")?;

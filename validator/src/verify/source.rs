@@ -222,6 +222,35 @@ impl Source {
         Ok(report)
     }
 
+    /// The ledger on which a round was closed, as its transcript names it; `None` if it is not at hand and does not follow
+    /// from what is.
+    pub(super) async fn ledger_of(
+        &mut self,
+        args: &VerifyArgs,
+        transcript: &Transcript,
+        grounds: &Grounds,
+    ) -> Option<Ledger> {
+        let head = &transcript.head;
+        if Ledger::default().digest() == head.ledger {
+            return Some(Ledger::default());
+        }
+        let mut lines = Vec::new();
+        // A bare name has an empty parent.
+        let dir = args.file.as_ref().and_then(|file| file.parent());
+        if let Some(dir) = dir.filter(|dir| !dir.as_os_str().is_empty()) {
+            lines.push(self.line_in(dir));
+        }
+        if self.remote.is_some() {
+            lines.push(self.fetch_line(Some(head.round)).await);
+        }
+        // What leads to another ledger, a line of another spec among it, says nothing of this round.
+        lines.into_iter().flatten().find_map(|(first, line)| {
+            let before = line.iter().filter(|of| of.head.round < head.round);
+            let ledger = before.fold(first, |ledger, of| of.close(ledger, &grounds.spec).ledger);
+            (ledger.digest() == head.ledger).then_some(ledger)
+        })
+    }
+
     /// The transcripts in a directory, from the oldest that has its ledger beside it, and that ledger.
     fn line_in(&self, dir: &Path) -> Result<(Ledger, Vec<Transcript>), VerifyError> {
         let archive = Archive::open(dir.to_owned()).map_err(|error| VerifyError::File {
