@@ -20,11 +20,15 @@ use athanor_scoring::{
     transcript::{Leaf, Sight, Transcript},
 };
 use athanor_spec::{Receipt, SubnetSpec};
-use athanor_validator::{archive::Archive, book::Book, gateway::KeyLimits};
+use athanor_validator::{
+    archive::Archive,
+    book::Book,
+    gateway::{HedgeParams, KeyLimits},
+};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use service::{ENDLESS, MODEL, Response, Service, merge};
+use service::{ENDLESS, MODEL, Response, Service, Terms, merge};
 
 impl Service {
     async fn chat(&self, more: Value) -> Response {
@@ -93,7 +97,15 @@ fn said(events: &[Value]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_served_by_miners_and_every_answer_can_be_checked() {
     let _alone = crate::ONE_SUBNET.lock().await;
-    let service = Service::start(2).await;
+    // Without hedges, which would outrun the word that a miner is gone where a machine is slow to give it.
+    let terms = Terms {
+        hedge: Some(HedgeParams {
+            quantile: 0.95,
+            share: 0.0,
+        }),
+        ..Terms::default()
+    };
+    let service = Service::start_on(2, terms).await;
     who_has_no_business_is_told_so(&service).await;
     answers_come_whole_and_in_pieces_and_prove_themselves(&service).await;
     log_probabilities_are_the_checkpoint_s_own(&service).await;
@@ -121,14 +133,23 @@ async fn users_are_served_by_miners_and_every_answer_can_be_checked() {
         .into_iter()
         .filter(|leaf| leaf.purpose == Purpose::Organic)
         .collect();
-    assert!(!organic.is_empty());
+    let mut judged = 0;
     for leaf in &organic {
-        let Sight::Answered {
-            receipt, outcome, ..
-        } = &leaf.sight
-        else {
-            panic!("not replayed: {leaf:?}");
+        let (receipt, outcome) = match &leaf.sight {
+            Sight::Answered {
+                receipt, outcome, ..
+            } => (receipt, outcome),
+            // A round ended before its replay.
+            Sight::OwnTrouble {
+                reason,
+                receipt: Some(receipt),
+            } if reason.starts_with("not judged") => {
+                assert!(consented.contains(&hex::encode(receipt.to_bytes())));
+                continue;
+            }
+            _ => panic!("not replayed: {leaf:?}"),
         };
+        judged += 1;
         assert!(consented.contains(&hex::encode(receipt.to_bytes())));
         let AskOutcome::Answered { e_value, .. } = outcome else {
             panic!("not answered: {outcome:?}");
@@ -138,6 +159,7 @@ async fn users_are_served_by_miners_and_every_answer_can_be_checked() {
             "an honest miner: {e_value:?}"
         );
     }
+    assert!(judged > 0, "{organic:?}");
 }
 
 async fn who_has_no_business_is_told_so(service: &Service) {
@@ -488,17 +510,11 @@ async fn users_do_not_notice_a_miner_that_is_gone(mut service: Service) -> tempf
     for name in [
         "athanor_gateway_requests_total{endpoint=\"chat\",status=\"200\"}",
         "athanor_gateway_asks_total{decision=\"first\"}",
+        "athanor_gateway_asks_total{decision=\"fallback\"}",
         "athanor_gateway_first_token_seconds_bucket",
         "athanor_gateway_requests_in_flight 0",
     ] {
         assert!(text.contains(name), "no {name} in\n{text}");
     }
-    // Whichever came first: word that the miner is gone, or the time after which another one is asked beside it.
-    let elsewhere = ["fallback", "hedge_won"]
-        .map(|decision| format!("athanor_gateway_asks_total{{decision=\"{decision}\"}}"));
-    assert!(
-        elsewhere.iter().any(|name| text.contains(name)),
-        "no {elsewhere:?} in\n{text}"
-    );
     Arc::into_inner(service).unwrap().end().await
 }

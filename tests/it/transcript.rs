@@ -83,8 +83,8 @@ async fn a_stranger_derives_both_weight_vectors_anew_and_replays_every_ask_that_
         assert!(opened.holds(), "{opened}");
         assert_eq!(opened.anchored, Some(true), "{opened}");
         assert!(opened.planned >= 100, "{opened}");
-        // A machine with much else to do does not get through all of them before the round is closed.
-        assert!(opened.leaves.len() * 2 >= opened.planned, "{opened}");
+        // A machine with much else to do does not come to all of them; what was answered is there all the same.
+        assert!(opened.leaves.len() * 10 >= opened.planned * 9, "{opened}");
         let answered = opened.leaves.iter().filter(|leaf| leaf.sight == "answered");
         let replayed = answered.clone().filter(|leaf| leaf.not_replayed.is_none());
         assert_eq!(replayed.count(), answered.clone().count(), "{opened}");

@@ -166,6 +166,9 @@ fn work(replayer: &mut Replayer, waiting: Vec<Job>) {
     let (mut replays, mut replies) = (Vec::new(), Vec::new());
     for job in waiting {
         match job {
+            // Of a round that has ended since.
+            Job::Replay(_, reply) if reply.is_closed() => {}
+            Job::Missing(_, _, reply) if reply.is_closed() => {}
             Job::Replay(replay, reply) => {
                 replays.push(*replay);
                 replies.push(reply);

@@ -1,6 +1,6 @@
 //! One ask from the question to the finding: asked, answered, and, if it is one of those that are opened, replayed.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use athanor_model::Checkpoint;
 use athanor_net::Client as Net;
@@ -11,6 +11,7 @@ use athanor_scoring::{
 use athanor_spec::{Digest, Receipt, Round, params::ServiceParams, telemetry::Event};
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     artifacts::ArtifactError,
@@ -33,7 +34,8 @@ pub(crate) type SharedArtifact = Shared<BoxFuture<'static, ArtifactResult>>;
 /// What came of one ask, on its way into the ledger.
 pub(crate) struct Finding {
     pub(crate) round: Round,
-    pub(crate) leaf: Leaf,
+    /// `None` if the round ended before the miner was asked.
+    pub(crate) leaf: Option<Leaf>,
 }
 
 /// What one ask needs.
@@ -51,13 +53,20 @@ pub(crate) struct AskContext {
     pub(crate) round: Round,
     pub(crate) miner: RoundMiner,
     pub(crate) accepted: Vec<(Digest, SharedArtifact)>,
+    /// When the round takes no more: whatever is under way then is written down as it stands.
+    pub(crate) over: CancellationToken,
 }
 
 impl AskContext {
     /// Asks, waits for the answer, and audits it if the ask is opened. Whatever fails on this side is neutral for the miner.
     pub(crate) async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
         let (index, shared) = (planned.index, planned.shared);
-        let sight = self.look(planned, &notify).await;
+        let Some(sight) = self.look(planned, &notify).await else {
+            return Finding {
+                round: self.round,
+                leaf: None,
+            };
+        };
         let (validator, miner) = (self.signer.hotkey(), self.miner.account.hotkey);
         let (round, count) = (self.round, |tokens: usize| {
             u32::try_from(tokens).unwrap_or(u32::MAX)
@@ -85,13 +94,13 @@ impl AskContext {
         }
         Finding {
             round: self.round,
-            leaf: Leaf {
+            leaf: Some(Leaf {
                 account: self.miner.account,
                 purpose: Purpose::Audit,
                 index,
                 shared,
                 sight,
-            },
+            }),
         }
     }
 
@@ -113,35 +122,47 @@ impl AskContext {
             ask,
             content: Content::Continuation,
         };
-        let reference = match self.in_flight.acquire().await {
-            Ok(_permit) => self.teacher.continuation(&planned).await,
-            Err(_) => None,
+        let continuation = async {
+            let _permit = self.in_flight.acquire().await.ok()?;
+            self.teacher.continuation(&planned).await
         };
+        let reference = self.in_time(continuation).await;
         let sight = match reference {
-            Some(reference) => self.audit(planned, receipt, times, reference).await,
-            None => own_trouble("the teacher did not continue the prompt", Some(receipt)),
+            Some(Some(reference)) => self.audit(planned, receipt, times, reference).await,
+            Some(None) => own_trouble(NO_CONTINUATION, Some(receipt)),
+            None => own_trouble(NOT_JUDGED, Some(receipt)),
         };
         Finding {
             round: self.round,
-            leaf: Leaf {
+            leaf: Some(Leaf {
                 account: self.miner.account,
                 purpose: Purpose::Organic,
                 index,
                 shared: None,
                 sight,
-            },
+            }),
         }
     }
 
-    async fn look(&self, planned: PlannedAsk, notify: &impl Fn(Event)) -> Sight {
+    /// What comes of something, if it comes before the round is over.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.over.cancelled() => None,
+        }
+    }
+
+    /// `None` if the round ended before the miner was asked.
+    async fn look(&self, planned: PlannedAsk, notify: &impl Fn(Event)) -> Option<Sight> {
         // The asks of a load probe go out together, whatever else is under way.
         let permit = match planned.load {
-            Some(_) => Ok(None),
-            None => self.in_flight.acquire().await.map(Some),
+            Some(_) => None,
+            None => Some(self.in_time(self.in_flight.acquire()).await?.ok()?),
         };
-        let Ok(permit) = permit else {
-            return own_trouble("this validator shuts down", None);
-        };
+        if self.over.is_cancelled() {
+            return None;
+        }
         let (validator, miner) = (self.signer.hotkey(), self.miner.account.hotkey);
         let (round, index) = (self.round, planned.index);
         notify(Event::Asked {
@@ -159,21 +180,26 @@ impl AskContext {
                 false => None,
             }
         };
-        let (observation, reference) = tokio::join!(
-            ask::ask(
-                &self.net,
-                &self.signer,
-                &self.miner,
-                &accepted,
-                &planned,
-                ask::Bounds {
-                    vocab_size: self.vocab_size,
-                    deadline: self.deadline,
-                    stalls: &self.stalls,
-                },
-            ),
-            continuation,
+        let asked = ask::ask(
+            &self.net,
+            &self.signer,
+            &self.miner,
+            &accepted,
+            &planned,
+            ask::Bounds {
+                vocab_size: self.vocab_size,
+                deadline: self.deadline,
+                stalls: &self.stalls,
+            },
         );
+        let (observation, reference) =
+            tokio::join!(self.in_time(asked), self.in_time(continuation));
+        // Others are asked while this one waits for its replay: what a miner is asked, and when, must not hang on how fast
+        // this machine replays, and what waits together is replayed together.
+        drop(permit);
+        let Some(observation) = observation else {
+            return Some(own_trouble(NOT_ANSWERED, None));
+        };
         if let (Observation::Answered { times, .. }, None) = (&observation, planned.load) {
             exchange.first_token(Duration::from_millis(times.first_token_ms.into()));
         }
@@ -198,36 +224,46 @@ impl AskContext {
             });
         }
         if !planned.opened {
-            return self.leave_closed(observation, planned.load);
+            return Some(self.leave_closed(observation, planned.load));
         }
-        let Some(reference) = reference else {
-            return own_trouble("the teacher did not continue the prompt", None);
+        let reference = match reference {
+            Some(Some(reference)) => Ok(reference),
+            Some(None) => Err(NO_CONTINUATION),
+            None => Err(NOT_JUDGED),
         };
-        match observation {
-            Observation::Answered { receipt, times } => {
-                // Whoever gives its checkpoint slowly keeps nobody else from being asked.
-                let waits = |(_, artifact): &(Digest, SharedArtifact)| artifact.peek().is_none();
-                if self.accepted.iter().any(waits) {
-                    drop(permit);
-                }
+        Some(match (observation, reference) {
+            (Observation::Answered { receipt, times }, Ok(reference)) => {
                 self.audit(planned, receipt, times, reference).await
             }
-            Observation::Failed {
-                ask,
-                failure,
-                times,
-            } => match self.auditor.missing(planned, reference.clone()).await {
-                Ok(outcome) => Sight::Failed {
+            (
+                Observation::Failed {
                     ask,
                     failure,
                     times,
-                    reference,
-                    outcome,
                 },
-                Err(error) => own_trouble(&error.to_string(), None),
-            },
-            Observation::OwnTrouble { reason } => own_trouble(&reason, None),
-        }
+                Ok(reference),
+            ) => {
+                let missing = self.auditor.missing(planned, reference.clone());
+                match self.in_time(missing).await {
+                    Some(Ok(outcome)) => Sight::Failed {
+                        ask,
+                        failure,
+                        times,
+                        reference,
+                        outcome,
+                    },
+                    Some(Err(error)) => own_trouble(&error.to_string(), None),
+                    None => own_trouble(NOT_JUDGED, None),
+                }
+            }
+            (Observation::OwnTrouble { reason }, Ok(_)) => own_trouble(&reason, None),
+            (Observation::Answered { receipt, .. }, Err(reason)) => {
+                own_trouble(reason, Some(receipt))
+            }
+            (Observation::Failed { .. } | Observation::OwnTrouble { .. }, Err(reason)) => {
+                own_trouble(reason, None)
+            }
+        })
     }
 
     /// What an ask shows that is not opened: its form, which was checked, and its time.
@@ -272,10 +308,14 @@ impl AskContext {
                 Some(receipt),
             );
         };
-        let checkpoint = match artifact.clone().await {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => {
+        let checkpoint = match self.in_time(artifact.clone()).await {
+            Some(Ok(checkpoint)) => checkpoint,
+            Some(Err(error)) => {
                 let reason = format!("{NO_CHECKPOINT}: {error}");
+                return own_trouble(&reason, Some(receipt));
+            }
+            None => {
+                let reason = format!("{NO_CHECKPOINT}: its transfer took too long");
                 return own_trouble(&reason, Some(receipt));
             }
         };
@@ -286,18 +326,27 @@ impl AskContext {
             checkpoint,
             reference: reference.clone(),
         };
-        match self.auditor.replay(replay).await {
-            Ok(Replayed { outcome, tokens }) => Sight::Answered {
+        match self.in_time(self.auditor.replay(replay)).await {
+            Some(Ok(Replayed { outcome, tokens })) => Sight::Answered {
                 receipt,
                 times,
                 reference,
                 tokens,
                 outcome,
             },
-            Err(error) => own_trouble(&error.to_string(), Some(receipt)),
+            Some(Err(error)) => own_trouble(&error.to_string(), Some(receipt)),
+            None => own_trouble(NOT_JUDGED, Some(receipt)),
         }
     }
 }
+
+/// Why an ask counts for nothing whose answer came in time.
+const NOT_JUDGED: &str =
+    "not judged: this validator did not come to its replay before the end of the round";
+/// Why an ask counts for nothing that was under way at the end.
+const NOT_ANSWERED: &str = "the round ended before the answer came";
+/// Why an opened ask counts for nothing without the teacher's text.
+const NO_CONTINUATION: &str = "the teacher did not continue the prompt";
 
 /// How the reason begins why an answer without its checkpoint counts for nothing: neutral, but no trouble of this machine.
 const NO_CHECKPOINT: &str = "the checkpoint is not at hand";
@@ -305,12 +354,16 @@ const NO_CHECKPOINT: &str = "the checkpoint is not at hand";
 impl Finding {
     /// Whether the ask was lost for something that this validator's operator can mend.
     pub(crate) fn is_own_trouble(&self) -> bool {
-        match &self.leaf.sight {
-            Sight::OwnTrouble { reason, .. } => !reason.starts_with(NO_CHECKPOINT),
-            Sight::Failed { .. }
-            | Sight::Answered { .. }
-            | Sight::Unopened { .. }
-            | Sight::FailedUnopened { .. } => false,
+        match self.leaf.as_ref().map(|leaf| &leaf.sight) {
+            Some(Sight::OwnTrouble { reason, .. }) => !reason.starts_with(NO_CHECKPOINT),
+            // Never asked, for want of time.
+            None => true,
+            Some(
+                Sight::Failed { .. }
+                | Sight::Answered { .. }
+                | Sight::Unopened { .. }
+                | Sight::FailedUnopened { .. },
+            ) => false,
         }
     }
 }

@@ -9,6 +9,7 @@ use athanor_scoring::{
     transcript::Head,
 };
 use athanor_spec::{Account, BlockNumber, Digest, Hotkey, Round, SubnetSpec, Uid};
+use tokio_util::sync::CancellationToken;
 
 use crate::{book::ClosedRound, plan::PlannedAsk};
 
@@ -115,6 +116,8 @@ pub struct ActiveRound {
     pub submitted: bool,
     /// Whether its root is on chain, or cannot come there any more.
     pub published: bool,
+    /// Cancelled when it takes no more: what is under way then is written down as it stands.
+    pub over: CancellationToken,
     queue: VecDeque<PlannedAsk>,
 }
 
@@ -138,6 +141,7 @@ impl ActiveRound {
             compared: false,
             submitted: false,
             published: false,
+            over: CancellationToken::new(),
             queue: plan.into(),
         }
     }
@@ -165,9 +169,30 @@ impl ActiveRound {
     /// Whether weights should be set now: everything is in the ledger and compared, or there is no more time to wait.
     pub fn should_submit(&self, block: BlockNumber) -> bool {
         let settled = self.queue.is_empty() && self.outstanding == 0 && self.compared;
-        !self.submitted
-            && block >= self.timetable.submit_from
-            && (settled || block.0 + 2 >= self.timetable.submit_until.0)
+        !self.submitted && (settled || self.ends_within(2, block)) && self.may_submit(block)
+    }
+
+    /// Takes no more if weights must be set with the next block: what was answered by then is written down in between,
+    /// judged or not.
+    pub fn end_in_time(&self, block: BlockNumber) {
+        if self.ends_within(3, block) && self.may_submit(block) {
+            self.over.cancel();
+        }
+    }
+
+    /// Takes no more; whether anything that is under way is still to be written down.
+    pub fn end(&self) -> bool {
+        let first = !self.over.is_cancelled();
+        self.over.cancel();
+        first && self.outstanding > 0
+    }
+
+    fn may_submit(&self, block: BlockNumber) -> bool {
+        block >= self.timetable.submit_from
+    }
+
+    fn ends_within(&self, blocks: u32, block: BlockNumber) -> bool {
+        block.0 + blocks >= self.timetable.submit_until.0
     }
 
     /// The miner with this hotkey.
@@ -218,6 +243,32 @@ mod tests {
                 "length {length}: {table:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_under_way_is_written_down_in_the_block_before_weights_must_be_set() {
+        let timetable = Timetable::of(&schedule(100, 121), &SubnetSpec::local());
+        let head = crate::book::tests::head(3);
+        let mut round = ActiveRound::new(timetable, head, Vec::new(), Vec::new(), None);
+        round.outstanding = 2;
+        let last = timetable.submit_until.0;
+        let at = |round: &ActiveRound, block: u32| {
+            round.end_in_time(BlockNumber(block));
+            (
+                round.over.is_cancelled(),
+                round.should_submit(BlockNumber(block)),
+            )
+        };
+        assert_eq!(at(&round, last - 4), (false, false));
+        assert_eq!(at(&round, last - 3), (true, false));
+        assert!(!round.end(), "it was over before");
+        // Both were written down.
+        round.outstanding = 0;
+        round.compared = true;
+        assert_eq!(at(&round, last - 3), (true, true));
+        // Or one of them was not.
+        round.outstanding = 1;
+        assert_eq!(at(&round, last - 2), (true, true));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The validator's one loop: blocks come in, asks go out, outcomes are written down, weights are set.
 //!
-//! The loop owns the round and the ledger. Each ask is a task of its own under one semaphore; replays happen on the
-//! auditor's thread. When a queue is full the ask waits: a validator slows down, it never drops an outcome. Whatever
-//! fails on the validator's side is neutral for the miner.
+//! The loop owns the round and the ledger. Each ask is a task of its own, under one semaphore until it is answered; replays
+//! happen on the auditor's thread. When a queue is full the ask waits. A round that takes no more has what is under way
+//! written down as it stands: an answer that nobody came to replay is in the transcript as not judged. Whatever fails on the
+//! validator's side is neutral for the miner.
 //!
 //! `rounds` begins a round, `asks` carries its asks, `closing` turns what was seen into records and weights by the pure
 //! function that anybody else can call too, and `weights` sets them. `comparing` has new models held against earlier ones. `users` tells the gateway whom it may ask.
@@ -504,6 +505,10 @@ impl Loop {
             .as_ref()
             .is_none_or(|active| active.round != round)
         {
+            // What was answered is still to be written down: with the next block.
+            if self.round.as_ref().is_some_and(ActiveRound::end) {
+                return Ok(());
+            }
             let timetable = Timetable::of(&schedule, &self.config.spec);
             if self.comes_too_late(round, &timetable, &block)? {
                 return Ok(());
@@ -523,6 +528,9 @@ impl Loop {
             .map(|active| active.due(block.number))
             .unwrap_or_default();
         self.dispatch_all(due);
+        if let Some(active) = &self.round {
+            active.end_in_time(block.number);
+        }
         self.compare(block.number).await?;
         if self
             .round

@@ -98,19 +98,6 @@ impl Response {
 }
 
 impl Service {
-    pub(crate) async fn start(count: usize) -> Self {
-        Self::start_with(count, Allowance::default()).await
-    }
-
-    /// With miners that serve one validator that much.
-    pub(crate) async fn start_with(count: usize, allowance: Allowance) -> Self {
-        let terms = Terms {
-            allowance,
-            ..Terms::default()
-        };
-        Self::start_on(count, terms).await
-    }
-
     /// With miners and a gateway on these terms.
     pub(crate) async fn start_on(count: usize, terms: Terms) -> Self {
         let directory = tempfile::tempdir().unwrap();

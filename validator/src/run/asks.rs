@@ -11,6 +11,7 @@ use athanor_scoring::{
 };
 use athanor_spec::{Digest, Hotkey, Round};
 use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
 
 use super::Loop;
 use crate::{
@@ -84,8 +85,8 @@ impl Loop {
         };
         active.outstanding += 1;
         self.board.sent();
-        let round = active.round;
-        let context = self.context(round, miner);
+        let (round, over) = (active.round, active.over.clone());
+        let context = self.context(round, miner, over);
         let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
         tokio::spawn(async move {
             let finding = context.conduct(planned, |event| feed.send(event)).await;
@@ -95,7 +96,12 @@ impl Loop {
     }
 
     /// What an ask of a miner needs.
-    pub(super) fn context(&mut self, round: Round, miner: RoundMiner) -> AskContext {
+    pub(super) fn context(
+        &mut self,
+        round: Round,
+        miner: RoundMiner,
+        over: CancellationToken,
+    ) -> AskContext {
         let accepted = self.accepted(&miner);
         AskContext {
             net: self.net.clone(),
@@ -111,6 +117,7 @@ impl Loop {
             round,
             miner,
             accepted,
+            over,
         }
     }
 
@@ -129,14 +136,16 @@ impl Loop {
         let (mut settled, mut own_trouble) = (0, 0);
         for finding in findings {
             let active = self.round.as_ref().map(|active| active.round);
-            if active == Some(finding.round) && finding.leaf.purpose == Purpose::Audit {
+            let leaf = finding.leaf.as_ref();
+            // What a user asked is not among the asks that a round waits for.
+            let audit = leaf.is_none_or(|leaf| leaf.purpose == Purpose::Audit);
+            if active == Some(finding.round) && audit {
                 settled += 1;
                 own_trouble += u32::from(finding.is_own_trouble());
             }
-            by_round
-                .entry(finding.round)
-                .or_default()
-                .push(finding.leaf);
+            if let Some(leaf) = finding.leaf {
+                by_round.entry(finding.round).or_default().push(leaf);
+            }
         }
         let book = self.book.clone();
         tokio::task::spawn_blocking(move || {

@@ -49,7 +49,7 @@ impl Loop {
         let Some(active) = self.round.as_ref() else {
             return;
         };
-        let (round, account) = (active.round, organic.account);
+        let (round, account, over) = (active.round, organic.account, active.over.clone());
         let request = &organic.receipt.answer.payload.request;
         let opened = plan::opens(&active.head.seed, request, &self.config.spec.round);
         let miner = active.miner(&account.hotkey).cloned();
@@ -60,11 +60,11 @@ impl Loop {
         let first_token = std::time::Duration::from_millis(organic.times.first_token_ms.into());
         self.pressure.begin(account.hotkey).first_token(first_token);
         let joined = self.joined.entry(account).or_default();
-        if !opened || *joined >= most {
+        if !opened || *joined >= most || over.is_cancelled() {
             return;
         }
         *joined += 1;
-        let (context, findings) = (self.context(round, miner), self.findings.clone());
+        let (context, findings) = (self.context(round, miner, over), self.findings.clone());
         tokio::spawn(async move {
             let finding = context.recheck(organic.receipt, organic.times).await;
             // Nobody waits for it when the validator shuts down.
