@@ -23,6 +23,16 @@ pub struct Observed {
     pub first_token: Duration,
     /// From the first byte of the ask to the last byte of the answer.
     pub elapsed: Duration,
+    /// When tokens of the answer came, and how many were here with them; the last are all of the answer's.
+    pub arrivals: Vec<(Instant, u32)>,
+}
+
+impl Observed {
+    /// Tokens of the answer that were here at that moment.
+    pub fn arrived_by(&self, moment: Instant) -> u32 {
+        let here = self.arrivals.iter().take_while(|(at, _)| *at <= moment);
+        here.last().map_or(0, |(_, tokens)| *tokens)
+    }
 }
 
 /// An answer on its way. Dropping it cancels the ask.
@@ -110,17 +120,19 @@ impl Client {
         let bound = wire::max_ask_frame_bytes(&self.limits);
         let malformed = Err(AskError::Malformed(CodecError::OtherTokens));
         let mut streamed = Vec::new();
-        let mut first = None;
+        let mut arrivals = Vec::new();
+        // No more than the ask's limit, which is a u16.
+        let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         loop {
             let frame = begun.read(bound).await?;
-            let elapsed = Instant::now().saturating_duration_since(begun.sent);
+            let now = Instant::now();
             match frame {
                 AskFrame::Tokens(piece) => {
                     if piece.is_empty() || streamed.len() + piece.len() > max_tokens {
                         return malformed;
                     }
-                    first.get_or_insert(elapsed);
                     streamed.extend_from_slice(&piece);
+                    arrivals.push((now, count(streamed.len())));
                     let _ = tokens.try_send(piece);
                 }
                 AskFrame::Done(answer) => {
@@ -128,10 +140,13 @@ impl Client {
                         return malformed;
                     }
                     self.hear_clock(peer, answer.issued_ms);
+                    arrivals.push((now, count(answer.payload.tokens.len())));
+                    let since = |at: Instant| at.saturating_duration_since(begun.sent);
                     return Ok(Observed {
                         answer,
-                        first_token: first.unwrap_or(elapsed),
-                        elapsed,
+                        first_token: arrivals.first().map_or(since(now), |(at, _)| since(*at)),
+                        elapsed: since(now),
+                        arrivals,
                     });
                 }
                 AskFrame::Refused(refusal) => return Err(self.refused(peer, refusal)),

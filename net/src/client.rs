@@ -31,8 +31,9 @@ use crate::{
     transport,
 };
 
-/// Requests of this node in flight at once, over all peers; the rest wait for their turn.
-const MAX_OUTBOUND: usize = 1024;
+/// Requests of this node in flight at once, over all peers; the rest wait for their turn. Enough for a load probe that sends
+/// sixteen asks to each miner of a full subnet.
+const MAX_OUTBOUND: usize = 4096;
 /// Of them, with one peer: somewhat fewer than a peer serves, as it hears later than this node that one has ended.
 const MAX_OUTBOUND_PER_PEER: usize = MAX_STREAMS_PER_PEER - 16;
 /// How often a stream is opened before a connection that ends each time is told, and the pause before the next time.

@@ -1,18 +1,20 @@
 //! Measure how many tokens per second a miner serves within the objective, while all miners are loaded at once.
 //!
-//! A load probe sends a miner several asks at once. Its joint goodput is the sum of the tokens of the answers, each
-//! weighed by the worth of its time, over the time until the last of them was there. Of a round's probes one loads all miners
-//! together ([`is_joint`]), and that one is paid for: all hotkeys of a card are loaded in it, so what they reach adds up to what
-//! the card gives. The others load random halves, which tells who shares a machine (the regression needs both states) and pays
-//! nobody: hotkeys that are loaded without their siblings would each be measured at more than their part, and k of them at
-//! 2 - 2^(1-k) cards.
+//! A load probe sends a miner several asks at once. Of a round's probes one loads all miners together ([`is_joint`]), and that
+//! one is paid for: its joint goodput ([`of_joint`]) is the tokens of usable answers that are there by one moment
+//! ([`window_ms`] after the asks left), the same for all miners, each weighed by the worth of its answer's time, over the time
+//! until that moment. A card gives so many tokens by then, whoever they are for and in whatever order: what its hotkeys
+//! measure adds up to what it gives and to no more. Tokens over each miner's own time would not: of hotkeys that a card serves
+//! one after the other the j-th would reach a j-th of it, and all of them 1 + 1/2 + ... + 1/m cards.
+//!
+//! The others load random halves, which tells who shares a machine (the regression needs both states) and pays nobody:
+//! hotkeys that are loaded without their siblings would each be measured at more than their part, and k of them at
+//! 2 - 2^(1-k) cards. What they show ([`of_probe`]) is in the miner's own time.
 //!
 //! Measured at one moment for all, goodput also does not depend on who was loaded when the validator's machine or its line
 //! was busy.
-//!
-//! What a card that serves its hotkeys one after the other gains is bounded by the objective alone: the j-th of them reaches a
-//! j-th of the card, in times that are out of the band as soon as the bursts before it fill the time to a first token.
 
+use athanor_spec::SubnetSpec;
 use codec::{Decode, Encode};
 
 use crate::ledger::{AskOutcome, Pace};
@@ -100,8 +102,58 @@ pub(crate) fn of_answer(service: f64, pace: &Pace) -> f64 {
     service * f64::from(pace.tokens) / seconds(pace.elapsed_ms)
 }
 
-/// Tokens per second over all streams of one load probe of one miner; `None` without any outcome. Streams that the
-/// validator's own trouble lost are taken to have been like the others: `streams` were sent.
+/// How long after its asks left the joint probe's moment comes, in milliseconds: when a machine of the reference class has drawn
+/// as many tokens for each stream as the shortest continuation has,
+/// `load_streams * continuation_new_tokens[0] / goodput_tokens_per_second`, and never beyond the deadline of an answer.
+///
+/// Until then such a machine has something left to draw, so all that it gives is seen. A slower one has given less by then in
+/// proportion. One that is faster than the asks last measures what it was asked for and no more; bunching tokens at the end, or
+/// after it, gains nothing.
+pub fn window_ms(spec: &SubnetSpec) -> u32 {
+    let shortest = f64::from(spec.round.continuation_new_tokens.0);
+    let tokens = f64::from(spec.service.load_streams) * shortest;
+    let seconds = tokens / spec.service.goodput_tokens_per_second;
+    // Between a millisecond and the deadline, which is a u32.
+    (1_000.0 * seconds).clamp(1.0, f64::from(spec.round.deadline_ms.max(1))) as u32
+}
+
+/// Worth of its time and how fast it came, of a usable answer.
+fn usable(outcome: &AskOutcome) -> Option<(f64, &Pace)> {
+    match outcome {
+        AskOutcome::Answered { service, pace, .. }
+        | AskOutcome::Unopened {
+            service: Some(service),
+            pace,
+        } => Some((*service, pace)),
+        AskOutcome::Unopened { service: None, .. } | AskOutcome::Failed { .. } => None,
+    }
+}
+
+/// Tokens per second that were there by the moment of a probe of all miners, over all streams of one miner; `None` without any
+/// outcome, and where the validator's own trouble lost more than half of its `streams`. Fewer that it lost are taken to have
+/// been like the others.
+///
+/// A probe of a transcript from before tokens were counted is what it was then: [`of_probe`].
+pub fn of_joint<'a>(
+    outcomes: impl IntoIterator<Item = &'a AskOutcome>,
+    streams: u32,
+    window_ms: u32,
+) -> Option<f64> {
+    let outcomes: Vec<&AskOutcome> = outcomes.into_iter().collect();
+    let answers = || outcomes.iter().copied().filter_map(usable);
+    let seen = outcomes.len() as u32;
+    if answers().any(|(_, pace)| pace.load.arrived().is_none()) {
+        return of_probe(outcomes, streams);
+    }
+    let arrived =
+        |(service, pace): (f64, &Pace)| service * f64::from(pace.load.arrived().unwrap_or(0));
+    let tokens: f64 = answers().map(arrived).sum();
+    let scale = f64::from(streams.max(seen)) / f64::from(seen);
+    (seen > 0 && 2 * seen >= streams).then(|| scale * tokens / seconds(window_ms))
+}
+
+/// Tokens per second over all streams of one load probe of one miner, until the last of them was there; `None` without any
+/// outcome. Streams that the validator's own trouble lost are taken to have been like the others: `streams` were sent.
 pub fn of_probe<'a>(
     outcomes: impl IntoIterator<Item = &'a AskOutcome>,
     streams: u32,
@@ -109,16 +161,10 @@ pub fn of_probe<'a>(
     let (mut tokens, mut longest, mut seen) = (0.0, 0, 0_u32);
     for outcome in outcomes {
         seen += 1;
-        let (service, pace) = match outcome {
-            AskOutcome::Answered { service, pace, .. } => (*service, pace),
-            AskOutcome::Unopened {
-                service: Some(service),
-                pace,
-            } => (*service, pace),
-            AskOutcome::Unopened { service: None, .. } | AskOutcome::Failed { .. } => continue,
-        };
-        tokens += service * f64::from(pace.tokens);
-        longest = longest.max(pace.elapsed_ms);
+        if let Some((service, pace)) = usable(outcome) {
+            tokens += service * f64::from(pace.tokens);
+            longest = longest.max(pace.elapsed_ms);
+        }
     }
     let scale = f64::from(streams.max(seen)) / f64::from(seen);
     (seen > 0).then(|| scale * tokens / seconds(longest))
@@ -149,74 +195,4 @@ fn seconds(elapsed_ms: u32) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fidelity::FidelitySums;
-
-    fn answer(tokens: u32, elapsed_ms: u32, service: f64) -> AskOutcome {
-        AskOutcome::Answered {
-            e_value: None,
-            fidelity: FidelitySums::default(),
-            credit: None,
-            liveliness: 1.0,
-            service,
-            pace: Pace {
-                tokens,
-                elapsed_ms,
-                load: Some(0),
-            },
-        }
-    }
-
-    const LOST: AskOutcome = AskOutcome::Failed {
-        fidelity: FidelitySums::ZERO,
-        checkable: false,
-        load: Some(0),
-    };
-
-    #[test]
-    fn a_probe_is_the_tokens_of_all_streams_over_the_longest_time() {
-        // Four streams one after the other on a card of 20 tokens per second: not 20 + 10 + 6.7 + 5.
-        let queued = [1, 2, 3, 4].map(|turn| answer(20, 1_000 * turn, 1.0));
-        assert_eq!(of_probe(&queued, 4), Some(20.0));
-        assert_eq!(
-            of_probe(&[answer(20, 1_000, 0.5), answer(20, 1_000, 1.0)], 2),
-            Some(30.0)
-        );
-        assert_eq!(of_probe(&[answer(20, 1_000, 1.0), LOST], 2), Some(20.0));
-        assert_eq!(of_probe(&[LOST, LOST], 2), Some(0.0));
-    }
-
-    #[test]
-    fn what_the_validator_lost_itself_lowers_nothing() {
-        assert_eq!(of_probe(&[answer(20, 1_000, 1.0)], 2), Some(40.0));
-        assert_eq!(of_probe(&[], 2), None);
-    }
-
-    #[test]
-    fn who_is_too_slow_for_a_probe_is_measured_by_its_single_asks_and_who_is_busy_is_not() {
-        let (slow, fast) = (answer(20, 4_000, 0.8), answer(20, 1_000, 1.0));
-        assert_eq!(of_waived(&[slow, slow]), Some(4.0));
-        assert_eq!(
-            of_waived(&[slow, slow, fast]),
-            Some((4.0 + 4.0 + 20.0) / 3.0)
-        );
-        assert_eq!(of_waived(&[LOST, slow]), Some(2.0));
-        assert_eq!(of_waived(&[slow, fast]), None);
-        assert_eq!(of_waived(&[]), None);
-    }
-
-    #[test]
-    fn load_counts_before_single_asks_and_nothing_is_nothing() {
-        let mut goodput = Goodput::default();
-        assert_eq!(goodput.tokens_per_second(), 0.0);
-        goodput.alone_sum(50.0, 1.0);
-        assert_eq!(goodput.tokens_per_second(), 50.0);
-        goodput.loaded(30.0);
-        goodput.loaded(f64::NAN);
-        goodput.decay(0.5);
-        assert_eq!(goodput.tokens_per_second(), 15.0);
-        goodput.loaded(f64::INFINITY);
-        assert!(goodput.is_bounded());
-    }
-}
+mod tests;

@@ -89,8 +89,60 @@ pub struct Pace {
     pub tokens: u32,
     /// From the first byte of the ask to the last byte of the answer, in milliseconds, less what the validator was busy.
     pub elapsed_ms: u32,
-    /// Which load probe of the round it belonged to; `None` for an ask by itself.
-    pub load: Option<u32>,
+    /// What else the miner was asked at the same time.
+    pub load: Load,
+}
+
+/// Whether an ask belonged to a load probe, and to which of the round's. In bytes the first two are what an `Option<u32>`
+/// was before there was the third.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Load {
+    /// An ask by itself.
+    #[default]
+    #[codec(index = 0)]
+    Alone,
+    /// In a probe at whose common moment no tokens were counted: it loads a random half of all miners, or is of a time before
+    /// there was such a moment.
+    #[codec(index = 1)]
+    Probe {
+        /// Number of the probe in the round.
+        probe: u32,
+    },
+    /// In the probe that loads all miners.
+    #[codec(index = 2)]
+    Counted {
+        /// Number of the probe in the round.
+        probe: u32,
+        /// Tokens of the answer that were there by the probe's common moment ([`crate::goodput::window_ms`]).
+        arrived: u32,
+    },
+}
+
+impl Load {
+    /// The probe's number; `None` for an ask by itself.
+    pub fn probe(self) -> Option<u32> {
+        match self {
+            Self::Alone => None,
+            Self::Probe { probe } | Self::Counted { probe, .. } => Some(probe),
+        }
+    }
+
+    /// Tokens that were there by the probe's common moment, where they were counted.
+    pub fn arrived(self) -> Option<u32> {
+        match self {
+            Self::Alone | Self::Probe { .. } => None,
+            Self::Counted { arrived, .. } => Some(arrived),
+        }
+    }
+}
+
+impl Pace {
+    /// No more tokens can have been there by any moment than the answer has.
+    fn is_bounded(&self) -> bool {
+        self.load
+            .arrived()
+            .is_none_or(|arrived| arrived <= self.tokens)
+    }
 }
 
 impl AskOutcome {
@@ -104,16 +156,17 @@ impl AskOutcome {
                 credit,
                 liveliness,
                 service,
-                pace: _,
+                pace,
             } => {
-                e_value.is_none_or(|e| (0.0..=MAX_OF_ASK).contains(&e))
+                pace.is_bounded()
+                    && e_value.is_none_or(|e| (0.0..=MAX_OF_ASK).contains(&e))
                     && fidelity.is_within(MAX_OF_ASK)
                     && credit.is_none_or(unit)
                     && unit(*liveliness)
                     && unit(*service)
             }
             Self::Failed { fidelity, .. } => fidelity.is_within(MAX_OF_ASK),
-            Self::Unopened { service, pace: _ } => service.is_none_or(unit),
+            Self::Unopened { service, pace } => service.is_none_or(unit) && pace.is_bounded(),
         }
     }
 
@@ -129,7 +182,7 @@ impl AskOutcome {
     /// The load probe that the ask belonged to.
     pub fn load(&self) -> Option<u32> {
         match self {
-            Self::Answered { pace, .. } | Self::Unopened { pace, .. } => pace.load,
+            Self::Answered { pace, .. } | Self::Unopened { pace, .. } => pace.load.probe(),
             Self::Failed { load, .. } => *load,
         }
     }

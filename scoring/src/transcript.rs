@@ -26,8 +26,10 @@ mod wandering;
 pub use leaf::{Continuation, Failure, Leaf, LeafKey, Sight, Times};
 
 /// First byte of an encoded transcript; another value is another layout.
-const LAYOUT: u8 = 2;
-/// The layout before, in which no artifact was compared with others; every head of it is one of this layout too.
+const LAYOUT: u8 = 3;
+/// The layout before, in which no tokens were counted at a load probe's moment; every leaf of it is one of this layout too.
+const UNCOUNTED: u8 = 2;
+/// The one before that, in which no artifact was compared with others; every head of it is one of the later layouts too.
 const UNCOMPARED: u8 = 1;
 /// Longest head in bytes: some 4,000 miners with evidence against each.
 const MAX_HEAD_BYTES: usize = 4 << 20;
@@ -86,7 +88,7 @@ pub struct Transcript {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeTranscriptError {
     /// Of another layout, or empty.
-    #[error("not a transcript of layout {UNCOMPARED} or {LAYOUT}")]
+    #[error("not a transcript of layout {UNCOMPARED} to {LAYOUT}")]
     Layout,
     /// Longer than any transcript.
     #[error(
@@ -221,7 +223,7 @@ impl Transcript {
             return Err(Error::TooLong { len: bytes.len() });
         }
         let (layout, mut rest) = bytes.split_first().ok_or(Error::Layout)?;
-        if ![UNCOMPARED, LAYOUT].contains(layout) {
+        if ![UNCOMPARED, UNCOUNTED, LAYOUT].contains(layout) {
             return Err(Error::Layout);
         }
         let head_bytes = part(&mut rest, MAX_HEAD_BYTES).ok_or(Error::Head)?;

@@ -162,10 +162,12 @@ impl SubnetSpec {
     ///
     /// Its miners share a few cores. What one of them reaches under load is then mostly what the scheduler gave it, which
     /// shall not be paid in proportion; and eight streams to each at once are more than the cores draw in time. The asks that
-    /// this leaves carry shared prompts, so that the teacher, on the same cores, reads fewer.
+    /// this leaves carry shared prompts, so that the teacher, on the same cores, reads fewer. The
+    /// reference is what each of nine miners gets of such cores.
     const LOCAL: &'static [(&'static str, &'static str)] = &[
         ("allocation.goodput", "concave"),
         ("service.load_streams", "2"),
+        ("service.goodput_tokens_per_second", "2.0"),
         ("round.shared_share", "0.5"),
     ];
 

@@ -11,7 +11,7 @@ use athanor_scoring::{
     allocate::ChainLimits,
     evidence::TokenObservation,
     fidelity::FidelitySums,
-    ledger::{AskOutcome, FaultKind, Pace, Record},
+    ledger::{AskOutcome, FaultKind, Load, Pace, Record},
     round::{Artifact, Ledger, Purpose, SeenMiner},
     transcript::{Continuation, Failure, Head, Leaf, Sight, Times, Transcript},
 };
@@ -251,7 +251,10 @@ fn transcript(receipt: Receipt) -> Transcript {
                 pace: Pace {
                     tokens: 12,
                     elapsed_ms: 40,
-                    load: Some(0),
+                    load: Load::Counted {
+                        probe: 0,
+                        arrived: 12,
+                    },
                 },
             },
         },

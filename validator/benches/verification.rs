@@ -12,7 +12,7 @@ use athanor_model::{
     checkpoint::Provenance,
     engine::{self, Engine, EngineConfig, GenerateRequest},
 };
-use athanor_scoring::{evidence::Calibration, transcript::Times};
+use athanor_scoring::{evidence::Calibration, ledger::Load, transcript::Times};
 use athanor_spec::{Answer, Ask, Digest, Finish, Hotkey, SubnetSpec, Uid};
 use athanor_validator::{
     audit::{Replay, Replayer, TeacherText},
@@ -266,6 +266,7 @@ impl Stage {
                         elapsed_ms: 10,
                         own_ms: 0,
                     },
+                    load: Load::Alone,
                     checkpoint: self.students[miner].clone(),
                     reference: TeacherText {
                         tokens: reference,

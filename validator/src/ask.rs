@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use athanor_net::Client;
+use athanor_net::{Client, Observed};
 use athanor_scoring::{
-    ledger::FaultKind,
+    ledger::{FaultKind, Load},
     transcript::{Failure, Leaf, Times},
 };
 use athanor_spec::{
@@ -13,6 +13,7 @@ use athanor_spec::{
 use thiserror::Error;
 
 use crate::{
+    moment::Moment,
     plan::PlannedAsk,
     round::RoundMiner,
     signer::{Signer, now_ms},
@@ -31,6 +32,8 @@ pub enum Observation {
         receipt: Receipt,
         /// By this validator's socket.
         times: Times,
+        /// What else the miner was asked at the same time, and what was there by the probe's moment.
+        load: Load,
     },
     /// The miner is to blame: no answer, a refusal, or an answer that breaks the protocol.
     Failed {
@@ -57,6 +60,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) deadline: Duration,
     /// What of that time this validator lost itself.
     pub(crate) stalls: &'a Stalls,
+    /// The moment of the load probe that loads all miners, if the ask belongs to it.
+    pub(crate) moment: Option<&'a Moment>,
 }
 
 /// What is wrong with an answer, as far as that can be told without a model.
@@ -138,6 +143,7 @@ pub(crate) async fn ask(
         vocab_size,
         deadline,
         stalls,
+        moment,
     } = bounds;
     let request = signer.sign(planned.ask.clone());
     let (begun, lost) = (Instant::now(), stalls.lost());
@@ -168,6 +174,7 @@ pub(crate) async fn ask(
             };
             match check(&expected, &planned.ask, &observed.answer, now_ms()) {
                 Ok(()) => Observation::Answered {
+                    load: load(planned.load, moment, &observed).await,
                     times: times(observed.first_token, observed.elapsed),
                     receipt: Receipt {
                         ask: request,
@@ -190,6 +197,18 @@ pub(crate) async fn ask(
             ),
         },
         Err(error) => failed(&error.to_string(), None, None),
+    }
+}
+
+/// What an answer came under: in the probe of all miners, how much of it was there by their common moment.
+async fn load(probe: Option<u32>, moment: Option<&Moment>, observed: &Observed) -> Load {
+    match (probe, moment) {
+        (None, _) => Load::Alone,
+        (Some(probe), None) => Load::Probe { probe },
+        (Some(probe), Some(moment)) => Load::Counted {
+            probe,
+            arrived: moment.arrived(observed).await,
+        },
     }
 }
 

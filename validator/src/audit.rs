@@ -15,7 +15,7 @@ use athanor_model::{
 };
 use athanor_scoring::{
     evidence::{Calibration, TokenObservation},
-    ledger::AskOutcome,
+    ledger::{AskOutcome, Load},
     transcript::Times,
 };
 use athanor_spec::{Answer, SubnetSpec};
@@ -54,6 +54,8 @@ pub struct Replay {
     pub answer: Answer,
     /// By this validator's socket.
     pub times: Times,
+    /// What else the miner was asked at the same time.
+    pub load: Load,
     /// The checkpoint that the answer names.
     pub checkpoint: Arc<Checkpoint>,
     /// The teacher's continuation of the same prompt.

@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use athanor_model::Checkpoint;
 use athanor_net::Client as Net;
 use athanor_scoring::{
+    ledger::Load,
     round::Purpose,
     transcript::{Leaf, Sight, Times},
 };
@@ -17,6 +18,7 @@ use crate::{
     artifacts::ArtifactError,
     ask::{self, Observation},
     audit::{Auditor, Replay, Replayed, TeacherText},
+    moment::Moment,
     plan::{Content, PlannedAsk},
     pressure::Pressure,
     round::RoundMiner,
@@ -59,9 +61,15 @@ pub(crate) struct AskContext {
 
 impl AskContext {
     /// Asks, waits for the answer, and audits it if the ask is opened. Whatever fails on this side is neutral for the miner.
-    pub(crate) async fn conduct(self, planned: PlannedAsk, notify: impl Fn(Event)) -> Finding {
+    /// `moment` is that of the load probe of all miners, if the ask belongs to it.
+    pub(crate) async fn conduct(
+        self,
+        planned: PlannedAsk,
+        moment: Option<Moment>,
+        notify: impl Fn(Event),
+    ) -> Finding {
         let (index, shared) = (planned.index, planned.shared);
-        let Some(sight) = self.look(planned, &notify).await else {
+        let Some(sight) = self.look(planned, moment.as_ref(), &notify).await else {
             return Finding {
                 round: self.round,
                 leaf: None,
@@ -128,7 +136,10 @@ impl AskContext {
         };
         let reference = self.in_time(continuation).await;
         let sight = match reference {
-            Some(Some(reference)) => self.audit(planned, receipt, times, reference).await,
+            Some(Some(reference)) => {
+                self.audit(planned, receipt, (times, Load::Alone), reference)
+                    .await
+            }
             Some(None) => own_trouble(NO_CONTINUATION, Some(receipt)),
             None => own_trouble(NOT_JUDGED, Some(receipt)),
         };
@@ -154,7 +165,12 @@ impl AskContext {
     }
 
     /// `None` if the round ended before the miner was asked.
-    async fn look(&self, planned: PlannedAsk, notify: &impl Fn(Event)) -> Option<Sight> {
+    async fn look(
+        &self,
+        planned: PlannedAsk,
+        moment: Option<&Moment>,
+        notify: &impl Fn(Event),
+    ) -> Option<Sight> {
         // The asks of a load probe go out together, whatever else is under way.
         let permit = match planned.load {
             Some(_) => None,
@@ -190,6 +206,7 @@ impl AskContext {
                 vocab_size: self.vocab_size,
                 deadline: self.deadline,
                 stalls: &self.stalls,
+                moment,
             },
         );
         let (observation, reference) =
@@ -204,7 +221,7 @@ impl AskContext {
             exchange.first_token(Duration::from_millis(times.first_token_ms.into()));
         }
         drop(exchange);
-        if let Observation::Answered { times, receipt } = &observation {
+        if let Observation::Answered { times, receipt, .. } = &observation {
             notify(Event::Answered {
                 validator,
                 miner,
@@ -232,9 +249,14 @@ impl AskContext {
             None => Err(NOT_JUDGED),
         };
         Some(match (observation, reference) {
-            (Observation::Answered { receipt, times }, Ok(reference)) => {
-                self.audit(planned, receipt, times, reference).await
-            }
+            (
+                Observation::Answered {
+                    receipt,
+                    times,
+                    load,
+                },
+                Ok(reference),
+            ) => self.audit(planned, receipt, (times, load), reference).await,
             (
                 Observation::Failed {
                     ask,
@@ -267,9 +289,13 @@ impl AskContext {
     }
 
     /// What an ask shows that is not opened: its form, which was checked, and its time.
-    fn leave_closed(&self, observation: Observation, load: Option<u32>) -> Sight {
+    fn leave_closed(&self, observation: Observation, probe: Option<u32>) -> Sight {
         match observation {
-            Observation::Answered { receipt, times } => Sight::Unopened {
+            Observation::Answered {
+                receipt,
+                times,
+                load,
+            } => Sight::Unopened {
                 outcome: verdict::unopened(
                     Some(&receipt.answer.payload),
                     &times,
@@ -284,7 +310,7 @@ impl AskContext {
                 failure,
                 times,
             } => Sight::FailedUnopened {
-                outcome: verdict::unopened(None, &times, load, &self.service),
+                outcome: verdict::unopened(None, &times, missed(probe), &self.service),
                 ask,
                 failure,
                 times,
@@ -297,7 +323,7 @@ impl AskContext {
         &self,
         planned: PlannedAsk,
         receipt: Receipt,
-        times: Times,
+        (times, load): (Times, Load),
         reference: TeacherText,
     ) -> Sight {
         let answer = receipt.answer.payload.clone();
@@ -323,6 +349,7 @@ impl AskContext {
             planned,
             answer,
             times,
+            load,
             checkpoint,
             reference: reference.clone(),
         };
@@ -366,6 +393,11 @@ impl Finding {
             ) => false,
         }
     }
+}
+
+/// What an ask came under to which no usable answer came: nothing was there at any moment.
+fn missed(probe: Option<u32>) -> Load {
+    probe.map_or(Load::Alone, |probe| Load::Probe { probe })
 }
 
 fn own_trouble(reason: &str, receipt: Option<Receipt>) -> Sight {

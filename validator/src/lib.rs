@@ -19,6 +19,7 @@ pub mod export;
 mod finding;
 pub mod gateway;
 pub mod likeness;
+mod moment;
 pub mod plan;
 pub mod power;
 pub mod pressure;

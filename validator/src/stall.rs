@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 const BEAT: Duration = Duration::from_millis(10);
 /// What a timer and an idle machine's scheduler may add to a beat.
 const GRACE: Duration = Duration::from_millis(5);
+/// Whoever sleeps so long finds added what was lost before.
+pub(crate) const TOLD_AFTER: Duration = Duration::from_millis(20);
 
 /// A running total of the time that was lost. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +43,7 @@ impl Stalls {
         stalls
     }
 
-    fn add(&self, lost: Duration) {
+    pub(crate) fn add(&self, lost: Duration) {
         let micros = u64::try_from(lost.as_micros()).unwrap_or(u64::MAX);
         self.lost_micros.fetch_add(micros, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 use athanor_model::Tokenizer;
 use athanor_scoring::{
     grade::{self, Text},
-    ledger::AskOutcome,
+    ledger::{AskOutcome, Load},
     task,
     transcript::{Continuation, Times},
 };
@@ -24,7 +24,7 @@ pub(crate) struct Plain {
 pub(crate) fn unopened(
     answer: Option<&Answer>,
     times: &Times,
-    load: Option<u32>,
+    load: Load,
     params: &ServiceParams,
 ) -> AskOutcome {
     let tokens = answer.map(|answer| u32::try_from(answer.tokens.len()).unwrap_or(u32::MAX));

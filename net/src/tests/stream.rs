@@ -44,6 +44,13 @@ async fn tokens_arrive_before_the_answer_is_whole() {
     let observed = stream.finish().await.unwrap();
     assert_eq!(observed.answer.payload.tokens, [4, 5, 6, 7]);
     assert!(observed.first_token + pause <= observed.elapsed);
+    let arrivals = &observed.arrivals;
+    let counts: Vec<u32> = arrivals.iter().map(|(_, tokens)| *tokens).collect();
+    assert_eq!(counts, [1, 3, 4]);
+    assert_eq!(observed.arrived_by(arrivals[0].0 - pause), 0);
+    assert_eq!(observed.arrived_by(arrivals[1].0), 3);
+    assert_eq!(observed.arrived_by(arrivals[2].0 - pause / 2), 3);
+    assert_eq!(observed.arrived_by(arrivals[2].0), 4);
 }
 
 #[tokio::test]

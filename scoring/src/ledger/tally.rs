@@ -2,7 +2,7 @@
 //!
 //! One ask is a tally of one, so a record that takes a round ask by ask and one that takes sums are kept by the same code.
 
-use super::{AskOutcome, Mean};
+use super::{AskOutcome, Load, Mean};
 use crate::{fidelity::FidelitySums, goodput};
 
 /// Sums over some asks of one miner.
@@ -37,7 +37,7 @@ impl Tally {
                 e_value: _,
             } => {
                 tally.answered = 1.0;
-                if pace.load.is_none() {
+                if pace.load == Load::Alone {
                     tally.alone = rate(goodput::of_answer(*service, pace));
                 }
                 tally.fidelity = *fidelity;
@@ -62,7 +62,7 @@ impl Tally {
             }
             AskOutcome::Unopened { service, pace } => {
                 tally.opened = 0.0;
-                if pace.load.is_none() {
+                if pace.load == Load::Alone {
                     let worth = service.unwrap_or(0.0);
                     tally.alone = rate(goodput::of_answer(worth, pace));
                 }

@@ -31,7 +31,7 @@ fn answered(credit: f64, e_value: f64) -> AskOutcome {
         pace: Pace {
             tokens: 8,
             elapsed_ms: 500,
-            load: None,
+            load: Load::Alone,
         },
     }
 }
@@ -147,7 +147,7 @@ fn unopened(service: Option<f64>) -> AskOutcome {
         pace: Pace {
             tokens: 8,
             elapsed_ms: 500,
-            load: None,
+            load: Load::Alone,
         },
     }
 }
@@ -334,4 +334,33 @@ fn the_fullest_record_fits_its_bound() {
         evidence: "x".repeat(512),
     }));
     assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+}
+
+#[test]
+fn a_load_is_written_as_the_number_of_the_probe_was_and_what_was_counted_comes_on_top() {
+    for (load, before) in [(Load::Alone, None), (Load::Probe { probe: 7 }, Some(7_u32))] {
+        assert_eq!(load.encode(), before.encode());
+        assert_eq!(load.probe(), before);
+        assert_eq!(Load::decode(&mut &*before.encode()), Ok(load));
+    }
+    let counted = Load::Counted {
+        probe: 7,
+        arrived: 258,
+    };
+    assert_eq!(counted.encode(), [2, 7, 0, 0, 0, 2, 1, 0, 0]);
+    assert_eq!((counted.probe(), counted.arrived()), (Some(7), Some(258)));
+}
+
+#[test]
+fn no_more_tokens_can_have_arrived_than_an_answer_has() {
+    let with = |tokens, arrived| AskOutcome::Unopened {
+        service: Some(1.0),
+        pace: Pace {
+            tokens,
+            elapsed_ms: 500,
+            load: Load::Counted { probe: 0, arrived },
+        },
+    };
+    assert!(with(8, 8).is_bounded());
+    assert!(!with(8, 9).is_bounded());
 }

@@ -95,6 +95,7 @@ fn count(record: &mut Record, round: Round, results: &[&AskResult], spec: &Subne
             (Purpose::Organic, _) => {}
         }
     }
+    let window_ms = goodput::window_ms(spec);
     let probes = (0..spec.service.load_probes).filter(|probe| goodput::is_joint(*probe));
     for probe in probes {
         let streams = spec.service.load_streams;
@@ -111,7 +112,8 @@ fn count(record: &mut Record, round: Round, results: &[&AskResult], spec: &Subne
             .filter(|result| (first..first + streams).contains(&result.index))
             .map(|result| &result.outcome)
             .filter(|outcome| outcome.load().is_none());
-        let reached = goodput::of_probe(made, streams).or_else(|| goodput::of_waived(alone));
+        let reached =
+            goodput::of_joint(made, streams, window_ms).or_else(|| goodput::of_waived(alone));
         if let Some(tokens_per_second) = reached {
             record.load_probe(tokens_per_second);
         }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     fidelity::{Ending, FidelitySums, TokenDivergence},
-    ledger::Pace,
+    goodput,
+    ledger::{Load, Pace},
 };
 
 /// The local spec with a crown, and with the half-life by which the ledger was settled whose bits are held below.
@@ -51,7 +52,7 @@ fn answered(kl: f64, e_value: f64) -> AskOutcome {
         pace: Pace {
             tokens: 12,
             elapsed_ms: 600,
-            load: None,
+            load: Load::Alone,
         },
     }
 }
@@ -309,36 +310,39 @@ fn answers_from_the_checkpoint_before_are_no_evidence_for_this_one() {
 }
 
 #[test]
-fn goodput_under_load_is_that_of_all_streams_together() {
-    let streams = spec().service.load_streams;
-    let loaded = |index: u32, tokens, elapsed_ms| {
+fn goodput_is_what_all_streams_together_had_by_the_probe_s_moment() {
+    let service = spec().service;
+    let streams = service.load_streams;
+    let loaded = |index: u32, load: Load| {
         let mut result = result(1, index, answered(0.01, 0.5));
         if let AskOutcome::Answered { pace, service, .. } = &mut result.outcome {
             *service = 1.0;
             *pace = Pace {
-                tokens,
-                elapsed_ms,
-                load: Some(0),
+                tokens: 6,
+                elapsed_ms: 1_000 * (index + 1),
+                load,
             };
         }
         result
     };
-    let results: Vec<AskResult> = (0..streams)
-        .map(|stream| loaded(stream, 6, 1_000 * (stream + 1)))
-        .collect();
-    let closed = closed(Ledger::default(), 1, &[miner(1)], &results);
-    // Six tokens a second, one stream after the other.
-    let expected = 6.0 / spec().service.goodput_tokens_per_second;
-    assert!((closed.entries[0].goodput - expected).abs() < 1e-12);
+    let goodput = |load: &dyn Fn(u32) -> Load| {
+        let results: Vec<AskResult> = (0..streams).map(|it| loaded(it, load(it))).collect();
+        let closed = closed(Ledger::default(), 1, &[miner(1)], &results);
+        closed.entries[0].goodput * service.goodput_tokens_per_second
+    };
+    // All of the first stream was there by then, half of every other.
+    let arrived = |stream| if stream == 0 { 6 } else { 3 };
+    let counted = goodput(&|stream| Load::Counted {
+        probe: 0,
+        arrived: arrived(stream),
+    });
+    let seconds = f64::from(goodput::window_ms(&spec())) / 1_000.0;
+    let tokens: u32 = (0..streams).map(arrived).sum();
+    assert!((counted - f64::from(tokens) / seconds).abs() < 1e-9);
+    // In a transcript from before there was a moment: six tokens a second, one stream after the other.
+    assert!((goodput(&|_| Load::Probe { probe: 0 }) - 6.0).abs() < 1e-9);
     // What a random half of all miners was loaded with pays nobody.
-    let mut halves = results.clone();
-    for result in &mut halves {
-        if let AskOutcome::Answered { pace, .. } = &mut result.outcome {
-            pace.load = Some(1);
-        }
-    }
-    let closed = self::closed(Ledger::default(), 1, &[miner(1)], &halves);
-    assert_eq!(closed.entries[0].goodput, 0.0);
+    assert_eq!(goodput(&|_| Load::Probe { probe: 1 }), 0.0);
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl Default for SkillRange {
             ttft_ms: (300.0, 2_000.0),
             per_token_ms: (20.0, 70.0),
             jitter: 0.3,
-            tokens_per_second: (2.0, 6.0),
+            tokens_per_second: (14.0, 42.0),
             answered: (0.98, 1.0),
         }
     }

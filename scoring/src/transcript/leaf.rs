@@ -6,7 +6,7 @@ use codec::{Decode, Encode};
 use crate::{
     evidence::TokenObservation,
     grade::Timing,
-    ledger::{AskOutcome, Fault, FaultKind, Pace},
+    ledger::{AskOutcome, Fault, FaultKind, Load, Pace},
     round::{AskResult, Purpose},
 };
 
@@ -121,8 +121,8 @@ impl Times {
         }
     }
 
-    /// How fast an answer of so many tokens came, in the load probe `load`.
-    pub fn pace(&self, tokens: u32, load: Option<u32>) -> Pace {
+    /// How fast an answer of so many tokens came, and under which load.
+    pub fn pace(&self, tokens: u32, load: Load) -> Pace {
         Pace {
             tokens,
             elapsed_ms: self.elapsed_ms.saturating_sub(self.own_ms),

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     evidence::TokenObservation,
     fidelity::FidelitySums,
-    ledger::{AskOutcome, FaultKind, Pace},
+    ledger::{AskOutcome, FaultKind, Load, Pace},
     round::{Artifact, Distances, Likeness, Lineage, Purpose},
 };
 
@@ -167,7 +167,7 @@ fn unopened() -> Vec<Leaf> {
         times,
         outcome: AskOutcome::Unopened {
             service: Some(1.0),
-            pace: times.pace(2, None),
+            pace: times.pace(2, Load::Alone),
         },
     };
     let failed = Sight::FailedUnopened {
@@ -180,7 +180,7 @@ fn unopened() -> Vec<Leaf> {
         times,
         outcome: AskOutcome::Unopened {
             service: None,
-            pace: times.pace(0, Some(0)),
+            pace: times.pace(0, Load::Probe { probe: 0 }),
         },
     };
     let leaf = |index, sight| Leaf {
@@ -245,19 +245,69 @@ fn the_bytes_and_the_root_are_fixed() {
     assert_eq!(
         found.map(|digest| digest.to_string()),
         [
-            "843b30608f9ef27ef91d405cdea851917eba95f9e7abeeffc517e9dd842bc173",
+            "555763adcc2f6c740c3d5d45426577640ab08e5ff0f91bbc1af3bae36241dc66",
             "3502955bdac95d45eb5ba224627b8c4085480718266d4002c6294fbe99686b67"
         ]
     );
 }
 
 #[test]
-fn a_transcript_of_the_layout_before_is_read() {
-    let transcript = Transcript::new(head(), leaves());
-    let mut bytes = transcript.to_bytes();
-    bytes[0] = 1;
+fn what_was_there_by_a_probe_s_moment_round_trips() {
     let limits = SubnetSpec::local().limits;
-    assert_eq!(Transcript::from_bytes(&bytes, &limits), Ok(transcript));
+    let mut leaves = unopened();
+    let Sight::Unopened {
+        outcome: AskOutcome::Unopened { pace, .. },
+        ..
+    } = &mut leaves[0].sight
+    else {
+        panic!("{:?}", leaves[0]);
+    };
+    pace.load = Load::Counted {
+        probe: 0,
+        arrived: 1,
+    };
+    let transcript = Transcript::new(head(), leaves);
+    assert_eq!(
+        Transcript::from_bytes(&transcript.to_bytes(), &limits),
+        Ok(transcript.clone())
+    );
+    let found = [Digest::of(&transcript.to_bytes()), transcript.root()];
+    assert_eq!(
+        found.map(|digest| digest.to_string()),
+        [
+            "6b804cb2ea3dcdec1e816593951b88e82db535ab54dbee387f375f13575fe008",
+            "5e1e0bc37f6c27b67e059d07619328fd61bb8dfa5b7c37eb1c0587c41e96a90c"
+        ]
+    );
+    let mut too_many = transcript;
+    if let Sight::Unopened {
+        outcome: AskOutcome::Unopened { pace, .. },
+        ..
+    } = &mut too_many.leaves[0].sight
+    {
+        pace.load = Load::Counted {
+            probe: 0,
+            arrived: pace.tokens + 1,
+        };
+    }
+    assert_eq!(
+        Transcript::from_bytes(&too_many.to_bytes(), &limits),
+        Err(DecodeTranscriptError::Leaf { index: 0 })
+    );
+}
+
+#[test]
+fn a_transcript_of_the_layouts_before_is_read() {
+    let transcript = Transcript::new(head(), leaves());
+    let limits = SubnetSpec::local().limits;
+    for layout in [1, 2] {
+        let mut bytes = transcript.to_bytes();
+        bytes[0] = layout;
+        assert_eq!(
+            Transcript::from_bytes(&bytes, &limits).as_ref(),
+            Ok(&transcript)
+        );
+    }
 }
 
 #[test]
@@ -331,7 +381,7 @@ fn what_is_no_transcript_is_refused_by_name() {
         assert_eq!(Transcript::from_bytes(bytes, &limits), Err(error));
     };
     check(&[], Error::Layout);
-    check(&[3], Error::Layout);
+    check(&[4], Error::Layout);
     check(&bytes[..20], Error::Head);
     check(&bytes[..bytes.len() - 1], Error::Leaf { index: 3 });
     check(&[&bytes[..], &[0]].concat(), Error::Trailing);

@@ -46,14 +46,19 @@ section! {
                 lowered: "miners that keep it",
             },
         }
-        /// The reference that goodput is measured in: tokens within the objective, over all streams of a load probe.
+        /// The reference that goodput is measured in: tokens within the objective, over all streams of a load probe. It also says
+        /// up to which moment the tokens of the probe count that loads all miners: until such a machine has drawn as many for
+        /// each stream as the shortest continuation has (`round.continuation_new_tokens`), and no longer than `round.deadline_ms`.
         pub goodput_tokens_per_second: f64 {
             unit: "tokens per second",
             range: Range::Number(Interval::above(0.0, 1e9)),
-            reason: "What one machine of the class that the subnet wants gives under load. With `allocation.goodput` \
-                     \"concave\", more than this is not paid.",
+            reason: "What the fastest machine of the class that the subnet wants gives under load. One that is faster has drawn all \
+                     that it was asked for before the moment, and is paid for that, or for more hotkeys: raise this, and \
+                     `load_streams` with it, so that the moment stays near `ttft_ms`. Much later, and machines are idle in the \
+                     probe; much earlier, and who begins in time has nothing to show. With `allocation.goodput` \"concave\", \
+                     more than this is not paid.",
             pay: Pay::Moves {
-                raised: "miners with much hardware",
+                raised: "miners with much hardware, that begin to answer soon",
                 lowered: "miners with little: they reach the reference too",
             },
         }
@@ -65,8 +70,8 @@ section! {
             unit: "probes per round",
             range: Range::whole(0, 1024),
             reason: "One card that serves several hotkeys is seen only when all of them are loaded at once: then what they reach \
-                     adds up to the card. With random halves alone, many hotkeys on a card add up to two cards. 1 does without \
-                     the display of shared machines, 0 pays for single asks.",
+                     by one moment adds up to the card. With random halves alone, many hotkeys on a card add up to two cards. 1 \
+                     does without the display of shared machines, 0 pays for single asks.",
             pay: Pay::Moves {
                 raised: "nobody beyond the first; from 0 to 1, miners with a card for each hotkey",
                 lowered: "nobody down to 1; from 1 to 0, miners that share a card among hotkeys",

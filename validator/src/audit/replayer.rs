@@ -261,8 +261,9 @@ impl Replayer {
             planned,
             answer,
             times,
+            load,
             reference,
-            ..
+            checkpoint: _,
         } = replay;
         let ask = &planned.ask;
         let tokens = match ask.temperature_milli {
@@ -323,7 +324,7 @@ impl Replayer {
             credit,
             liveliness,
             service,
-            pace: times.pace(count, planned.load),
+            pace: times.pace(count, *load),
         };
         Replayed { outcome, tokens }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use athanor_scoring::{
+    goodput,
     round::{Artifact, Purpose},
     transcript::Leaf,
 };
@@ -18,6 +19,7 @@ use crate::{
     book::{Account, BookError},
     config::RunError,
     finding::{ArtifactResult, AskContext, Finding, SharedArtifact},
+    moment::Moment,
     plan::PlannedAsk,
     round::RoundMiner,
 };
@@ -56,7 +58,8 @@ impl Loop {
         });
     }
 
-    /// Sends the asks that are due. A load probe that its miner cannot bear now is not made: its asks go out one by one.
+    /// Sends the asks that are due. A load probe that its miner cannot bear now is not made: its asks go out one by one. The
+    /// one of all miners has one moment at which their tokens are counted.
     pub(super) fn dispatch_all(&mut self, mut due: Vec<PlannedAsk>) {
         let params = &self.config.spec.service;
         let loaded: BTreeSet<Hotkey> = due
@@ -70,13 +73,20 @@ impl Loop {
                 planned.load = None;
             }
         }
+        let is_joint = |planned: &PlannedAsk| planned.load.is_some_and(goodput::is_joint);
+        let window = Duration::from_millis(goodput::window_ms(&self.config.spec).into());
+        let moment = due
+            .iter()
+            .any(is_joint)
+            .then(|| Moment::after(window, &self.stalls));
         for planned in due {
-            self.dispatch(planned);
+            let moment = moment.clone().filter(|_| is_joint(&planned));
+            self.dispatch(planned, moment);
         }
     }
 
     /// Sends an ask.
-    fn dispatch(&mut self, planned: PlannedAsk) {
+    fn dispatch(&mut self, planned: PlannedAsk, moment: Option<Moment>) {
         let Some(active) = self.round.as_mut() else {
             return;
         };
@@ -89,7 +99,9 @@ impl Loop {
         let context = self.context(round, miner, over);
         let (findings, feed) = (self.findings.clone(), self.config.feed.clone());
         tokio::spawn(async move {
-            let finding = context.conduct(planned, |event| feed.send(event)).await;
+            let finding = context
+                .conduct(planned, moment, |event| feed.send(event))
+                .await;
             // The loop ends before its channel only when the validator shuts down: the ask is then asked again.
             let _ = findings.send(finding).await;
         });

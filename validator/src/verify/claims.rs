@@ -1,7 +1,8 @@
 //! What a transcript claims and anybody can check without a model.
 
 use athanor_scoring::{
-    ledger::AskOutcome,
+    goodput,
+    ledger::{AskOutcome, Load},
     round::Purpose,
     transcript::{Failure, Head, Leaf, Sight, Times, Transcript},
 };
@@ -263,6 +264,7 @@ pub(super) fn leaf(
             outcome,
         } => {
             found.extend(answered(&expected, receipt, times));
+            found.extend(counted(outcome, receipt, times, grounds));
             let answer = Some(&receipt.answer.payload);
             found.extend(unopened(outcome, answer, times, planned, grounds));
         }
@@ -283,6 +285,7 @@ pub(super) fn leaf(
             outcome,
         } => {
             found.extend(answered(&expected, receipt, times));
+            found.extend(counted(outcome, receipt, times, grounds));
             let AskOutcome::Answered {
                 e_value,
                 credit,
@@ -328,7 +331,7 @@ pub(super) fn leaf(
             ));
             found.extend(same("service", Some(*service), Some(plain.service)));
             let count = u32::try_from(receipt.answer.payload.tokens.len()).unwrap_or(u32::MAX);
-            let expected = times.pace(count, probe(pace.load, planned));
+            let expected = times.pace(count, load(pace.load, planned));
             if *pace != expected {
                 let (found_, expected) = (format!("{pace:?}"), format!("{expected:?}"));
                 found.push(verdict_difference("pace", found_, expected));
@@ -403,6 +406,40 @@ fn plausible(ask: &Signed<Ask>, answer: &Signed<Answer>, times: &Times) -> bool 
         && times.own_ms <= times.elapsed_ms
 }
 
+/// Busy time of a validator that the clock of one ask may not have seen, while the moment of its load probe waited for it.
+const UNSEEN_MS: u32 = 1_000;
+
+/// What is wrong with the number of tokens that were there by the moment of a load probe: more than the answer has, or some
+/// where the first came later. That fewer came is the validator's word, as all times are.
+fn counted(
+    outcome: &AskOutcome,
+    receipt: &Receipt,
+    times: &Times,
+    grounds: &Grounds,
+) -> Option<Difference> {
+    let arrived = match outcome {
+        AskOutcome::Answered { pace, .. } | AskOutcome::Unopened { pace, .. } => {
+            pace.load.arrived()?
+        }
+        AskOutcome::Failed { .. } => return None,
+    };
+    let moment = goodput::window_ms(&grounds.spec)
+        .saturating_add(times.own_ms)
+        .saturating_add(UNSEEN_MS);
+    let is_possible = arrived as usize <= receipt.answer.payload.tokens.len()
+        && (arrived == 0 || times.first_token_ms <= moment);
+    (!is_possible).then_some(Difference::Times)
+}
+
+/// What an ask may say that it came under: the planned load probe, unless the validator did not make it.
+fn load(said: Load, planned: Option<&PlannedAsk>) -> Load {
+    match probe(said.probe(), planned) {
+        Some(probe) if goodput::is_joint(probe) => said,
+        Some(probe) => Load::Probe { probe },
+        None => Load::Alone,
+    }
+}
+
 /// The load probe that an ask may say it belonged to: the planned one, unless the validator did not make it.
 fn probe(said: Option<u32>, planned: Option<&PlannedAsk>) -> Option<u32> {
     said.filter(|_| said == planned.and_then(|planned| planned.load))
@@ -438,7 +475,11 @@ fn unopened(
     planned: Option<&PlannedAsk>,
     grounds: &Grounds,
 ) -> Option<Difference> {
-    let load = probe(outcome.load(), planned);
+    let said = match outcome {
+        AskOutcome::Unopened { pace, .. } => pace.load,
+        AskOutcome::Answered { .. } | AskOutcome::Failed { .. } => Load::Alone,
+    };
+    let load = load(said, planned);
     let expected = verdict::unopened(answer, times, load, &grounds.spec.service);
     (*outcome != expected).then(|| {
         let (found, expected) = (format!("{outcome:?}"), format!("{expected:?}"));

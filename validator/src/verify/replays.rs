@@ -5,7 +5,7 @@ use std::sync::Arc;
 use athanor_model::Checkpoint;
 use athanor_scoring::{
     evidence::TokenObservation,
-    ledger::AskOutcome,
+    ledger::{AskOutcome, Load},
     round::Purpose,
     transcript::{Continuation, Leaf, Sight, Times},
 };
@@ -113,6 +113,8 @@ pub(super) fn leaf(
                 planned,
                 answer: receipt.answer.payload.clone(),
                 times: *times,
+                // How fast it came is held against what was recorded by itself.
+                load: Load::Alone,
                 checkpoint,
                 reference: reference.clone(),
             };
@@ -153,6 +155,7 @@ pub(super) fn receipt(
         planned: bare(ask, receipt.answer.signer),
         answer: answer.clone(),
         times: Times::default(),
+        load: Load::Alone,
         checkpoint,
         // Only the draws matter here: the answer stands for the reference.
         reference: Continuation {

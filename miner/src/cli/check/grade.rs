@@ -15,7 +15,7 @@ use athanor_scoring::{
     evidence::{Calibration, TokenObservation},
     fidelity::{self, Ending, FidelitySums, Reference, TokenDivergence},
     grade::{self, Text, Timing},
-    ledger::{AskId, AskOutcome, Pace, Record},
+    ledger::{AskId, AskOutcome, Load, Pace, Record},
     task::{self, Deck, Item},
 };
 use athanor_spec::{Answer, Ask, Epoch, Finish, Round, SubnetSpec, telemetry::GradeSummary};
@@ -199,7 +199,7 @@ pub(super) fn replay(
                     pace: Pace {
                         tokens: timing.tokens,
                         elapsed_ms: u32::try_from(timing.elapsed_ms).unwrap_or(u32::MAX),
-                        load: None,
+                        load: Load::Alone,
                     },
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use athanor_scoring::transcript::Times;
+use athanor_scoring::{ledger::Load, transcript::Times};
 use athanor_spec::{Answer, Ask, Digest, Hotkey, Uid};
 
 use super::*;
@@ -76,6 +76,7 @@ fn replay(models: &Models, student: usize, prompt: usize) -> Replay {
             elapsed_ms: 20,
             own_ms: 0,
         },
+        load: Load::Alone,
         checkpoint,
         reference: TeacherText {
             tokens: tokens(4 + prompt, 9 + prompt),
