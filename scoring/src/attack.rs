@@ -134,6 +134,7 @@ catalogue! {
     empty_first_chunk,
     sybils_on_one_gpu,
     sibling_flood,
+    sequenced_siblings,
     challenger_flood,
     victim_loading,
     identity_thief,

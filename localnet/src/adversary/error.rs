@@ -16,6 +16,9 @@ pub enum AttackError {
     /// A model cannot be made or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A student cannot be cut out of the teacher.
+    #[error(transparent)]
+    Student(#[from] athanor_distill::init::StudentError),
     /// A manifest cannot be made.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

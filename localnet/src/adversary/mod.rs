@@ -22,7 +22,7 @@ use futures::future::BoxFuture;
 
 pub use answers::UNTRUE;
 pub use artifacts::{MALFORMED, MakeMisfit, OVERSIZED};
-pub(crate) use card::Card;
+pub(crate) use card::{Card, TOKENS_PER_SECOND};
 pub use error::AttackError;
 pub use impostor::{Impostor, Misfit, Workshop};
 pub use scene::Scene;
@@ -134,6 +134,7 @@ drivers! {
     empty_first_chunk,
     sybils_on_one_gpu,
     sibling_flood,
+    sequenced_siblings,
     challenger_flood,
     victim_loading,
     identity_thief,

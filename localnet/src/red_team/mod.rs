@@ -21,6 +21,7 @@ pub use arguments::Arguments;
 pub use outcome::{Accusations, Finding, Outcome, Verdict};
 
 use crate::{
+    adversary,
     chain::Rules,
     error::LocalnetError,
     ground::{self, Ground},
@@ -110,11 +111,13 @@ fn spec() -> SubnetSpec {
     spec
 }
 
-/// Where everybody has a card, capacity is paid for as the spec that ships says: in proportion, under more streams than two.
+/// Where everybody has a card, capacity is paid for as the spec that ships says: in proportion, under more streams than two, and
+/// up to the moment by which such a card has drawn the shortest of each.
 fn on_cards(spec: &SubnetSpec) -> SubnetSpec {
     let mut spec = spec.clone();
     spec.allocation.goodput = SubnetSpec::shipped().allocation.goodput;
     (spec.service.load_probes, spec.service.load_streams) = (1, CARD_STREAMS);
+    spec.service.goodput_tokens_per_second = adversary::TOKENS_PER_SECOND;
     spec
 }
 
