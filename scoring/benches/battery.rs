@@ -62,6 +62,8 @@ fn views(models: &[Vec<f32>]) -> Vec<Model<'_>> {
         .map(|model| Model {
             log_probabilities: model,
             signature: None,
+            innovation: None,
+            is_copy: false,
         })
         .collect()
 }

@@ -25,7 +25,7 @@ mod contest;
 mod lineage;
 mod state;
 
-pub use lineage::{Chain, Distances, Likeness, Lineage, Past};
+pub use lineage::{Chain, Distances, Likeness, Lineage, Past, SharedInnovation};
 pub use state::{DecodeLedgerError, Ledger};
 
 /// The first account that was seen to commit to certain tensors.

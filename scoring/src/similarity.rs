@@ -8,6 +8,7 @@
 pub mod behaviour;
 pub mod copies;
 pub mod exact;
+pub mod innovation;
 pub mod nearest;
 pub mod newcomers;
 pub mod null;

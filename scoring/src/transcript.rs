@@ -27,7 +27,8 @@ pub use leaf::{Continuation, Failure, Leaf, LeafKey, Sight, Times};
 
 /// First byte of an encoded transcript; another value is another layout.
 const LAYOUT: u8 = 3;
-/// The layout before, in which no tokens were counted at a load probe's moment; every leaf of it is one of this layout too.
+/// The layout before, in which no tokens were counted at a load probe's moment, and nothing was known of what models share
+/// beside their teacher; every leaf and head of it is one of this layout too.
 const UNCOUNTED: u8 = 2;
 /// The one before that, in which no artifact was compared with others; every head of it is one of the later layouts too.
 const UNCOMPARED: u8 = 1;

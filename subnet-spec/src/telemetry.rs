@@ -48,12 +48,14 @@ pub enum Event {
         uid: Uid,
         /// The miner that committed earlier.
         earlier: Hotkey,
-        /// Stable name: `similar` (hardly any sibling comes as near), `same_class` (beyond that, in its weights too).
+        /// Stable name: `similar` (hardly any sibling comes as near), `same_class` (beyond that, in its weights or its innovation too).
         verdict: String,
         /// Median absolute difference of log-probabilities where there was a decision to make, nats.
         behaviour: f64,
         /// Distance of the weights, in [0, 1], where they can be compared.
         weights: Option<f64>,
+        /// Share of what each has of its own beside the teacher that both have, in [-1, 1], where it can be told.
+        shared: Option<f64>,
         /// Upper bound of the probability that a sibling's behaviour is as near to any earlier one, by the fitted tail.
         p_bound: Option<f64>,
         /// The smallest p-value that the null's sample itself can give.

@@ -7,19 +7,19 @@
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
-use athanor_model::{Checkpoint, DeviceChoice, Tokenizer};
+use athanor_model::{Checkpoint, Tokenizer};
 use athanor_node::Feed;
 use athanor_scoring::{
-    round::{Artifact, Distances, Ledger},
+    round::{Artifact, Distances, Ledger, SharedInnovation},
     similarity::{
-        copies::{Comparison, CopyTest, Resemblance},
-        newcomers::{self, Compared, Present},
+        copies::{Comparison, CopyTest, Model, Resemblance},
+        newcomers::{self, Compared, Earlier, Present},
     },
 };
 use athanor_spec::{Account, BlockNumber, Digest, Hotkey, Round, Uid, telemetry::Event};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::likeness::{self, Likeness};
+use crate::likeness::{self, Lens, Likeness};
 
 /// The models of a round.
 pub(crate) struct Population {
@@ -48,7 +48,7 @@ pub(crate) struct Member {
 pub(crate) struct Bench {
     pub(crate) test: CopyTest,
     pub(crate) tokenizer: Tokenizer,
-    pub(crate) device: DeviceChoice,
+    pub(crate) lens: Lens,
     /// Digest of the teacher's manifest: no model before a student's first.
     pub(crate) teacher: Digest,
 }
@@ -88,12 +88,13 @@ fn tell(event: &Event) {
         verdict,
         behaviour,
         weights,
+        shared,
         p_smallest,
         ..
     } = event
     {
         tracing::info!(
-            %miner, %earlier, verdict, behaviour, weights, p_smallest,
+            %miner, %earlier, verdict, behaviour, weights, shared, p_smallest,
             "a model is nearer to an earlier one than siblings come"
         );
     }
@@ -156,20 +157,24 @@ impl Bench {
 
 impl Sights<'_> {
     /// Compares a model with earlier ones; with what is to be shown of it.
-    fn compare(&mut self, later: &Digest, earlier: &[Digest]) -> (Compared, Option<Event>) {
+    fn compare(&mut self, later: &Digest, earlier: &[Earlier]) -> (Compared, Option<Event>) {
         if !self.look_at(later) {
             return (Compared::Unknown, None);
         }
         let at_hand: Vec<usize> = (0..earlier.len())
-            .filter(|index| self.look_at(&earlier[*index]))
+            .filter(|index| self.look_at(&earlier[*index].manifest))
             .collect();
         let Some(of_later) = self.sight(later) else {
             return (Compared::Unknown, None);
         };
-        let others = at_hand
-            .iter()
-            .filter_map(|index| self.sight(&earlier[*index]));
-        let others: Vec<_> = others.map(Likeness::model).collect();
+        let others = at_hand.iter().filter_map(|index| {
+            let earlier = &earlier[*index];
+            Some(Model {
+                is_copy: earlier.is_copy,
+                ..self.sight(&earlier.manifest)?.model()
+            })
+        });
+        let others: Vec<Model<'_>> = others.collect();
         if others.is_empty() {
             return (Compared::Unknown, None);
         }
@@ -177,7 +182,7 @@ impl Sights<'_> {
             return (Compared::Distinct, None);
         };
         let index = at_hand[found.earlier];
-        let event = self.shown(later, &earlier[index], &found);
+        let event = self.shown(later, &earlier[index].manifest, &found);
         match found.resemblance {
             Resemblance::Distinct | Resemblance::Similar => (Compared::Distinct, event),
             Resemblance::SameClass => (Compared::SameClass(index, distances(&found)), event),
@@ -197,11 +202,10 @@ impl Sights<'_> {
             return false;
         }
         let seen = self.open(manifest).and_then(|checkpoint| {
-            let (device, seed) = (self.bench.device, self.bench.test.null().seed);
             if self.probes.is_empty() {
                 self.probes = likeness::probes(self.population.seed, &self.bench.tokenizer);
             }
-            match Likeness::of(&checkpoint, device, &self.probes, seed) {
+            match Likeness::of(&checkpoint, &self.bench.lens, &self.probes) {
                 Ok(likeness) => Some(likeness),
                 Err(error) => {
                     tracing::debug!(%manifest, %error, "a model is not compared");
@@ -249,8 +253,9 @@ impl Sights<'_> {
             uid: later.uid,
             earlier: earlier.account.hotkey,
             verdict: verdict.to_owned(),
-            behaviour: found.behaviour,
-            weights: found.weights,
+            behaviour: found.measured.behaviour,
+            weights: found.measured.weights,
+            shared: found.measured.shared,
             p_bound: found.p_behaviour,
             p_smallest: found.p_smallest,
         })
@@ -261,10 +266,15 @@ impl Sights<'_> {
 pub(crate) fn distances(found: &Comparison) -> Distances {
     let unknown = 1.0;
     Distances {
-        behaviour: found.behaviour,
-        weights: found.weights.unwrap_or(unknown),
+        behaviour: found.measured.behaviour,
+        weights: found.measured.weights.unwrap_or(unknown),
         p_behaviour: found.p_behaviour.unwrap_or(unknown),
         p_weights: found.p_weights.unwrap_or(unknown),
+        innovation: found.measured.shared.map(|share| SharedInnovation {
+            share,
+            expected: found.measured.expected,
+            p: found.p_shared.unwrap_or(unknown),
+        }),
     }
     .bounded()
 }

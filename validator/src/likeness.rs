@@ -10,6 +10,7 @@ use athanor_scoring::{
     corpus, fidelity,
     similarity::{
         copies::Model,
+        innovation::{Innovation, Reference},
         weights::{FeedForward, Matrix, ModelWeights, Signature},
     },
 };
@@ -41,6 +42,35 @@ pub enum LikenessError {
 pub struct Likeness {
     log_probabilities: Vec<f32>,
     signature: Option<Signature>,
+    innovation: Option<Innovation>,
+}
+
+/// What all models that are compared must be looked at with alike.
+#[derive(Clone, Debug)]
+pub struct Lens {
+    /// Where they run.
+    pub device: DeviceChoice,
+    /// Seed of the signatures of their weights.
+    pub seed: u64,
+    /// Their teacher; without it nothing is known of what they have of their own.
+    pub reference: Option<Reference>,
+}
+
+impl Lens {
+    /// A lens for the students of a teacher. `seed` is the null's.
+    pub fn new(
+        teacher: &Checkpoint,
+        device: DeviceChoice,
+        seed: u64,
+    ) -> Result<Self, CheckpointError> {
+        let tensors = teacher.tensors()?;
+        let weights = weights(&teacher.config, &tensors);
+        Ok(Self {
+            device,
+            seed,
+            reference: weights.and_then(|weights| Reference::of(&weights, seed)),
+        })
+    }
 }
 
 /// Probe texts, drawn from the corpus by a seed that miners do not know yet; each with at least two tokens.
@@ -61,31 +91,23 @@ pub fn probes(seed: [u8; 32], tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
 }
 
 impl Likeness {
-    /// Replays the probes on a checkpoint, and reads its weights. `seed` must be the same for all that are compared.
+    /// Replays the probes on a checkpoint, and reads its weights.
     pub fn of(
         checkpoint: &Checkpoint,
-        device: DeviceChoice,
+        lens: &Lens,
         probes: &[Vec<u32>],
-        seed: u64,
     ) -> Result<Self, LikenessError> {
-        Self::of_tensors(
-            &checkpoint.config,
-            &checkpoint.tensors()?,
-            device,
-            probes,
-            seed,
-        )
+        Self::of_tensors(&checkpoint.config, &checkpoint.tensors()?, lens, probes)
     }
 
     /// The same of weights that lie in memory.
     pub fn of_tensors(
         config: &Config,
         tensors: &Tensors,
-        device: DeviceChoice,
+        lens: &Lens,
         probes: &[Vec<u32>],
-        seed: u64,
     ) -> Result<Self, LikenessError> {
-        let scorer = Scorer::from_tensors(config, tensors, device)?;
+        let scorer = Scorer::from_tensors(config, tensors, lens.device)?;
         let mut log_probabilities = Vec::new();
         for probe in probes {
             let logits = scorer.logits(probe, 1)?;
@@ -94,22 +116,28 @@ impl Likeness {
                 log_probabilities.push(probability.ln() as f32);
             }
         }
+        let weights = weights(config, tensors);
+        let reference = lens.reference.as_ref();
         Ok(Self {
             log_probabilities,
-            signature: signature(config, tensors, seed),
+            signature: weights.as_ref().and_then(|it| Signature::of(it, lens.seed)),
+            innovation: weights.as_ref().and_then(|it| reference?.innovation(it)),
         })
     }
 
-    /// The model as the copy test takes it.
+    /// The model as the copy test takes it, as nobody else's.
     pub fn model(&self) -> Model<'_> {
         Model {
             log_probabilities: &self.log_probabilities,
             signature: self.signature.as_ref(),
+            innovation: self.innovation.as_ref(),
+            is_copy: false,
         }
     }
 }
 
-fn signature(config: &Config, tensors: &Tensors, seed: u64) -> Option<Signature> {
+/// What the copy test reads of a model; `None` when a tensor is missing.
+fn weights<'a>(config: &Config, tensors: &'a Tensors) -> Option<ModelWeights<'a>> {
     let matrix = |name: &str| {
         let tensor = tensors.get(name)?;
         let [rows, columns] = tensor.shape[..] else {
@@ -134,7 +162,7 @@ fn signature(config: &Config, tensors: &Tensors, seed: u64) -> Option<Signature>
             })
         })
         .collect::<Option<Vec<_>>>()?;
-    let model = ModelWeights {
+    Some(ModelWeights {
         embedding,
         head: if config.tie_word_embeddings {
             embedding
@@ -143,6 +171,5 @@ fn signature(config: &Config, tensors: &Tensors, seed: u64) -> Option<Signature>
         },
         final_gain: gain(FINAL_NORM)?,
         layers,
-    };
-    Signature::of(&model, seed)
+    })
 }

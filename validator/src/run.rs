@@ -48,6 +48,7 @@ use crate::{
     control::{self, Desk},
     finding::{Finding, SharedArtifact},
     gateway::{self, Gateway, Organic},
+    likeness::Lens,
     pressure::Pressure,
     probe,
     round::{ActiveRound, Timetable},
@@ -395,10 +396,17 @@ fn bench(teacher: &Checkpoint, tokenizer: &Tokenizer, device: DeviceChoice) -> O
         );
         return None;
     }
+    let lens = match Lens::new(teacher, device, null.seed) {
+        Ok(lens) => lens,
+        Err(error) => {
+            tracing::warn!(%error, "the teacher's weights cannot be read: no model is compared with another");
+            return None;
+        }
+    };
     Some(Bench {
         test: CopyTest::new(null, 1),
         tokenizer: tokenizer.clone(),
-        device,
+        lens,
         teacher: Digest(teacher.digest()),
     })
 }

@@ -6,13 +6,12 @@ mod disguise;
 use std::path::{Path, PathBuf};
 
 use athanor_model::{
-    Checkpoint, DeviceChoice, Tokenizer, checkpoint::CheckpointError, tokenizer::TokenizerError,
+    Checkpoint, DeviceChoice, Tensors, Tokenizer, checkpoint::CheckpointError,
+    tokenizer::TokenizerError,
 };
 use athanor_scoring::similarity::{
-    behaviour,
-    copies::{CopyTest, Resemblance},
+    copies::{ALPHA, ALPHA_ALONE, CopyTest, Measured, Resemblance},
     null::{Kind, MIN_MODELS, NullError, NullSample, SiblingPair},
-    weights,
 };
 use athanor_spec::Digest;
 use clap::Args;
@@ -20,11 +19,22 @@ use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF};
 use thiserror::Error;
 
-use crate::likeness::{self, Likeness, LikenessError};
+use crate::likeness::{self, Lens, Likeness, LikenessError};
 use disguise::Disguise;
 
 /// Later models, each with as many earlier ones, in the population that verdicts are corrected for.
 const POPULATION: usize = 255;
+
+/// Means of siblings that a copier may publish: of how many, and with how much noise on each matrix.
+const SOUPS: [(usize, f32); 7] = [
+    (2, 0.0),
+    (2, 0.1),
+    (4, 0.0),
+    (4, 0.1),
+    (8, 0.0),
+    (8, 0.1),
+    (16, 0.1),
+];
 
 /// Settings of `siblings`.
 #[derive(Clone, Debug, Args)]
@@ -170,6 +180,8 @@ struct Verdicts {
     behaviour: f64,
     /// Median distance of the weights to the same.
     weights: Option<f64>,
+    /// Share of its innovation that the same has as well: median and largest.
+    shared: Option<(f64, f64)>,
     /// What a disguise costs on the probe texts, in nats a token, median.
     loses: Option<f64>,
     /// Share judged similar or more, with its 95 % bounds (Clopper-Pearson over models).
@@ -193,13 +205,21 @@ pub fn run(args: &SiblingsArgs) -> Result<(), SiblingsError> {
     })?;
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&args.seed.to_le_bytes());
+    let teacher = Checkpoint::open(&args.teacher).map_err(|source| SiblingsError::Checkpoint {
+        path: args.teacher.clone(),
+        source,
+    })?;
+    let failed = |source| SiblingsError::Likeness {
+        path: args.teacher.clone(),
+        source,
+    };
     let bench = Bench {
         probes: likeness::probes(seed, &tokenizer),
-        device: args.device,
-        seed: args.seed,
+        lens: Lens::new(&teacher, args.device, args.seed)
+            .map_err(|source| failed(source.into()))?,
     };
     let siblings = bench.open(&args.siblings)?;
-    let null = null(args, &siblings)?;
+    let null = null(args, &teacher, &siblings)?;
     if let Some(path) = &args.out {
         std::fs::write(path, null.to_json()?).map_err(|source| SiblingsError::Write {
             path: path.clone(),
@@ -216,17 +236,22 @@ pub fn run(args: &SiblingsArgs) -> Result<(), SiblingsError> {
     if !honest.is_empty() {
         verdicts.push(bench.honest(&test, &siblings, &honest));
     }
+    let from = teacher.tensors().map_err(|source| failed(source.into()))?;
     for disguise in Disguise::ALL {
-        verdicts.push(bench.disguised(&test, &siblings, disguise, args.disguised)?);
+        verdicts.push(bench.disguised(&test, &siblings, &from, disguise, args.disguised)?);
+    }
+    for (of, noise) in SOUPS {
+        if let Some(of) = siblings.get(..of) {
+            verdicts.push(bench.soup(&test, of, noise, args.seed)?);
+        }
     }
     let mut trained = Vec::new();
     for pair in args.copies.chunks_exact(2) {
         let opened = bench.open(pair)?;
-        trained.push(distances(
-            &opened[1].likeness,
-            &opened[0].likeness,
-            args.seed,
-        ));
+        let [original, copy] = &opened[..] else {
+            continue;
+        };
+        trained.push(measure(&test, &copy.likeness, &original.likeness));
     }
     if !trained.is_empty() {
         verdicts.push(judged(
@@ -238,10 +263,14 @@ pub fn run(args: &SiblingsArgs) -> Result<(), SiblingsError> {
     let study = Study {
         siblings: siblings.len(),
         pairs: null.pairs.len(),
-        null: [("behaviour", Kind::Behaviour), ("weights", Kind::Weights)]
-            .into_iter()
-            .filter_map(|(name, kind)| describe(&test, name, kind))
-            .collect(),
+        null: [
+            ("behaviour", Kind::Behaviour),
+            ("weights", Kind::Weights),
+            ("1 - shared", Kind::Innovation),
+        ]
+        .into_iter()
+        .filter_map(|(name, kind)| describe(&test, name, kind))
+        .collect(),
         verdicts,
     };
     if args.json {
@@ -255,8 +284,7 @@ pub fn run(args: &SiblingsArgs) -> Result<(), SiblingsError> {
 /// What all models of a study are looked at with.
 struct Bench {
     probes: Vec<Vec<u32>>,
-    device: DeviceChoice,
-    seed: u64,
+    lens: Lens,
 }
 
 impl Bench {
@@ -269,7 +297,7 @@ impl Bench {
             path: path.to_owned(),
             source,
         })?;
-        let likeness = Likeness::of(&checkpoint, self.device, &self.probes, self.seed);
+        let likeness = Likeness::of(&checkpoint, &self.lens, &self.probes);
         let likeness = likeness.map_err(|source| SiblingsError::Likeness {
             path: path.to_owned(),
             source,
@@ -282,18 +310,21 @@ impl Bench {
         })
     }
 
-    /// Honest students against the null's siblings and against each other.
+    /// Honest students against the null's siblings and against each other, each against the one that it is most like.
     fn honest(&self, test: &CopyTest, siblings: &[Sibling], honest: &[Sibling]) -> Verdicts {
+        let nothing = Measured {
+            behaviour: f64::INFINITY,
+            weights: None,
+            shared: None,
+            expected: 0.0,
+        };
         let measured: Vec<_> = honest
             .iter()
             .enumerate()
             .map(|(index, later)| {
-                siblings
-                    .iter()
-                    .chain(&honest[..index])
-                    .map(|earlier| distances(&later.likeness, &earlier.likeness, self.seed))
-                    .min_by(|a, b| a.0.total_cmp(&b.0))
-                    .unwrap_or((f64::INFINITY, None))
+                let earlier = siblings.iter().chain(&honest[..index]);
+                let all = earlier.map(|earlier| measure(test, &later.likeness, &earlier.likeness));
+                all.fold(nothing, nearest_by_each)
             })
             .collect();
         judged(test, "honest, not in the null".into(), &measured)
@@ -303,6 +334,7 @@ impl Bench {
         &self,
         test: &CopyTest,
         siblings: &[Sibling],
+        teacher: &Tensors,
         disguise: Disguise,
         count: usize,
     ) -> Result<Verdicts, SiblingsError> {
@@ -315,18 +347,14 @@ impl Bench {
                     path: original.path.clone(),
                     source,
                 };
-                let config = &original.checkpoint.config;
-                let tensors = original
-                    .checkpoint
-                    .tensors()
-                    .map_err(|source| failed(source.into()))?;
-                let seed = self.seed.wrapping_add(index as u64);
-                let copy = disguise.of(config, &tensors, seed);
-                let copy =
-                    Likeness::of_tensors(config, &copy, self.device, &self.probes, self.seed);
+                let tensors = original.tensors()?;
+                let seed = self.lens.seed.wrapping_add(index as u64);
+                let (config, copy) =
+                    disguise.of(&original.checkpoint.config, &tensors, teacher, seed);
+                let copy = Likeness::of_tensors(&config, &copy, &self.lens, &self.probes);
                 let copy = copy.map_err(failed)?;
                 let lost = loss(&copy) - loss(&original.likeness);
-                Ok((distances(&copy, &original.likeness, self.seed), lost))
+                Ok((measure(test, &copy, &original.likeness), lost))
             })
             .collect::<Result<Vec<_>, SiblingsError>>()?;
         let (measured, lost): (Vec<_>, Vec<f64>) = measured.into_iter().unzip();
@@ -334,6 +362,52 @@ impl Bench {
             loses: Some(quantile(lost, 0.5)),
             ..judged(test, disguise.name(), &measured)
         })
+    }
+
+    /// The mean of several siblings' weights with noise, against each of them.
+    fn soup(
+        &self,
+        test: &CopyTest,
+        of: &[Sibling],
+        noise: f32,
+        seed: u64,
+    ) -> Result<Verdicts, SiblingsError> {
+        let [first, ..] = of else {
+            return Ok(judged(test, "of none".into(), &[]));
+        };
+        let tensors = of.iter().map(Sibling::tensors);
+        let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+        let soup = disguise::soup(&tensors, noise, seed);
+        let config = &first.checkpoint.config;
+        let soup = Likeness::of_tensors(config, &soup, &self.lens, &self.probes);
+        let soup = soup.map_err(|source| SiblingsError::Likeness {
+            path: first.path.clone(),
+            source,
+        })?;
+        let measured: Vec<_> = of
+            .iter()
+            .map(|original| measure(test, &soup, &original.likeness))
+            .collect();
+        let losses = of.iter().map(|original| loss(&original.likeness)).collect();
+        Ok(Verdicts {
+            loses: Some(loss(&soup) - quantile(losses, 0.5)),
+            ..judged(
+                test,
+                format!("mean of {} siblings, noise of {noise} sd", of.len()),
+                &measured,
+            )
+        })
+    }
+}
+
+impl Sibling {
+    fn tensors(&self) -> Result<Tensors, SiblingsError> {
+        self.checkpoint
+            .tensors()
+            .map_err(|source| SiblingsError::Checkpoint {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 
@@ -344,18 +418,26 @@ fn loss(of: &Likeness) -> f64 {
     -finite.map(f64::from).sum::<f64>() / said.len().max(1) as f64
 }
 
-fn distances(later: &Likeness, earlier: &Likeness, seed: u64) -> (f64, Option<f64>) {
-    let (later, earlier) = (later.model(), earlier.model());
-    let said = behaviour::distance(
-        later.log_probabilities,
-        earlier.log_probabilities,
-        &mut Vec::new(),
-    );
-    let made = later.signature.zip(earlier.signature);
-    (
-        said.map_or(f64::INFINITY, f64::from),
-        made.and_then(|(later, earlier)| weights::distance(later, earlier, seed)),
-    )
+/// How near two models are. What two siblings share is not taken off, which makes the verdict on honest ones stricter.
+fn measure(test: &CopyTest, later: &Likeness, earlier: &Likeness) -> Measured {
+    Measured {
+        expected: 0.0,
+        ..test.measure(&later.model(), &earlier.model(), &mut Vec::new())
+    }
+}
+
+/// The nearest of two by each measure for itself: no verdict on either is stricter.
+fn nearest_by_each(a: Measured, b: Measured) -> Measured {
+    let both = |a: Option<f64>, b: Option<f64>, of: fn(f64, f64) -> f64| match (a, b) {
+        (Some(a), Some(b)) => Some(of(a, b)),
+        (a, b) => a.or(b),
+    };
+    Measured {
+        behaviour: a.behaviour.min(b.behaviour),
+        weights: both(a.weights, b.weights, f64::min),
+        shared: both(a.shared, b.shared, f64::max),
+        expected: 0.0,
+    }
 }
 
 fn read_null(path: &Path) -> Result<NullSample, SiblingsError> {
@@ -369,36 +451,12 @@ fn read_null(path: &Path) -> Result<NullSample, SiblingsError> {
     })
 }
 
-fn null(args: &SiblingsArgs, siblings: &[Sibling]) -> Result<NullSample, SiblingsError> {
-    let teacher = Checkpoint::open(&args.teacher).map_err(|source| SiblingsError::Checkpoint {
-        path: args.teacher.clone(),
-        source,
-    })?;
-    let mut pairs = Vec::new();
-    for (b, later) in siblings.iter().enumerate() {
-        for (a, earlier) in siblings[..b].iter().enumerate() {
-            let tensors = |sibling: &Sibling| sibling.checkpoint.manifest.tensors_digest();
-            if tensors(later) == tensors(earlier) {
-                return Err(SiblingsError::Twice {
-                    a: earlier.path.clone(),
-                    b: later.path.clone(),
-                });
-            }
-            let (behaviour, weights) = distances(&later.likeness, &earlier.likeness, args.seed);
-            if !behaviour.is_finite() {
-                return Err(SiblingsError::Silent(later.path.clone()));
-            }
-            // Six digits are more than the probes are good for, and keep the file small.
-            let short = |value: f64| (value * 1e6).round() / 1e6;
-            pairs.push(SiblingPair {
-                a: a as u32,
-                b: b as u32,
-                behaviour: short(behaviour),
-                weights: weights.map(short),
-            });
-        }
-    }
-    Ok(NullSample {
+fn null(
+    args: &SiblingsArgs,
+    teacher: &Checkpoint,
+    siblings: &[Sibling],
+) -> Result<NullSample, SiblingsError> {
+    let mut null = NullSample {
         source: args.source.clone(),
         teacher: Digest(teacher.manifest.tensors_digest()).to_string(),
         command: format!(
@@ -410,8 +468,37 @@ fn null(args: &SiblingsArgs, siblings: &[Sibling]) -> Result<NullSample, Sibling
             .iter()
             .map(|sibling| Digest(sibling.checkpoint.manifest.tensors_digest()).to_string())
             .collect(),
-        pairs,
-    })
+        pairs: Vec::new(),
+    };
+    // What is measured of a pair does not depend on the pairs that are known.
+    let test = CopyTest::new(null.clone(), args.seed);
+    let mut pairs = Vec::new();
+    for (b, later) in siblings.iter().enumerate() {
+        for (a, earlier) in siblings[..b].iter().enumerate() {
+            let tensors = |sibling: &Sibling| sibling.checkpoint.manifest.tensors_digest();
+            if tensors(later) == tensors(earlier) {
+                return Err(SiblingsError::Twice {
+                    a: earlier.path.clone(),
+                    b: later.path.clone(),
+                });
+            }
+            let measured = measure(&test, &later.likeness, &earlier.likeness);
+            if !measured.behaviour.is_finite() {
+                return Err(SiblingsError::Silent(later.path.clone()));
+            }
+            // Six digits are more than the probes are good for, and keep the file small.
+            let short = |value: f64| (value * 1e6).round() / 1e6;
+            pairs.push(SiblingPair {
+                a: a as u32,
+                b: b as u32,
+                behaviour: short(measured.behaviour),
+                weights: measured.weights.map(short),
+                shared: measured.shared.map(short),
+            });
+        }
+    }
+    null.pairs = pairs;
+    Ok(null)
 }
 
 /// Every sibling against a null of the others.
@@ -422,25 +509,26 @@ fn left_out(null: &NullSample, seed: u64) -> Verdicts {
         others.pairs.retain(|pair| pair.a != out && pair.b != out);
         // The one that is left out has no pairs any more; its place stays, so that indices do.
         let test = CopyTest::new(others, seed);
-        let nearest = null
-            .pairs
-            .iter()
-            .filter(|pair| pair.a == out || pair.b == out)
-            .min_by(|a, b| a.behaviour.total_cmp(&b.behaviour));
-        if let Some(pair) = nearest {
-            let seen = (pair.behaviour, pair.weights);
+        let of = |pair: &&SiblingPair| pair.a == out || pair.b == out;
+        let measured = null.pairs.iter().filter(of).map(|pair| Measured {
+            behaviour: pair.behaviour,
+            weights: pair.weights,
+            shared: pair.shared,
+            expected: 0.0,
+        });
+        if let Some(seen) = measured.reduce(nearest_by_each) {
             kept.push((seen, verdict(&test, seen)));
         }
     }
     summary("siblings, each against a null of the others".into(), &kept)
 }
 
-fn verdict(test: &CopyTest, (behaviour, weights): (f64, Option<f64>)) -> Resemblance {
-    let judged = test.judge(1, 0, behaviour, weights, POPULATION, POPULATION);
+fn verdict(test: &CopyTest, measured: Measured) -> Resemblance {
+    let judged = test.judge(1, 0, measured, POPULATION, POPULATION);
     judged.resemblance
 }
 
-fn judged(test: &CopyTest, kind: String, measured: &[(f64, Option<f64>)]) -> Verdicts {
+fn judged(test: &CopyTest, kind: String, measured: &[Measured]) -> Verdicts {
     let seen: Vec<_> = measured
         .iter()
         .map(|seen| (*seen, verdict(test, *seen)))
@@ -448,23 +536,24 @@ fn judged(test: &CopyTest, kind: String, measured: &[(f64, Option<f64>)]) -> Ver
     summary(kind, &seen)
 }
 
-fn summary(kind: String, seen: &[((f64, Option<f64>), Resemblance)]) -> Verdicts {
+fn summary(kind: String, seen: &[(Measured, Resemblance)]) -> Verdicts {
     let share = |least: Resemblance| {
         let count = seen.iter().filter(|(_, verdict)| *verdict >= least).count();
         bounds(count as u64, seen.len() as u64)
     };
-    let weights: Vec<f64> = seen
-        .iter()
-        .filter_map(|((_, weights), _)| *weights)
-        .collect();
+    let all = |of: fn(&Measured) -> Option<f64>| -> Vec<f64> {
+        seen.iter()
+            .filter_map(|(measured, _)| of(measured))
+            .collect()
+    };
+    let (weights, shared) = (all(|it| it.weights), all(|it| it.shared));
     Verdicts {
         kind,
         models: seen.len() as u64,
-        behaviour: quantile(
-            seen.iter().map(|((behaviour, _), _)| *behaviour).collect(),
-            0.5,
-        ),
+        behaviour: quantile(all(|it| Some(it.behaviour)), 0.5),
         weights: (!weights.is_empty()).then(|| quantile(weights, 0.5)),
+        shared: (!shared.is_empty())
+            .then(|| (quantile(shared.clone(), 0.5), quantile(shared, 1.0))),
         loses: None,
         similar: share(Resemblance::Similar),
         same_class: share(Resemblance::SameClass),
@@ -499,14 +588,7 @@ fn quantile(mut values: Vec<f64>, at: f64) -> f64 {
 
 fn describe(test: &CopyTest, name: &'static str, kind: Kind) -> Option<Distances> {
     let null = test.null();
-    let all: Vec<f64> = null
-        .pairs
-        .iter()
-        .filter_map(|pair| match kind {
-            Kind::Behaviour => Some(pair.behaviour),
-            Kind::Weights => pair.weights,
-        })
-        .collect();
+    let all: Vec<f64> = null.pairs.iter().filter_map(|pair| kind.of(pair)).collect();
     let nearest = null.nearest(kind);
     if all.is_empty() {
         return None;
@@ -524,10 +606,11 @@ fn describe(test: &CopyTest, name: &'static str, kind: Kind) -> Option<Distances
         ),
         tail: tail.map(|tail| (tail.mean, tail.sd, tail.ks)),
         threshold: tail.map(|tail| {
-            tail.threshold(
-                athanor_scoring::similarity::copies::ALPHA / POPULATION as f64,
-                POPULATION,
-            )
+            let alpha = match kind {
+                Kind::Behaviour | Kind::Weights => ALPHA,
+                Kind::Innovation => ALPHA_ALONE,
+            };
+            tail.threshold(alpha / POPULATION as f64, POPULATION)
         }),
     })
 }
@@ -539,7 +622,7 @@ fn print(study: &Study) {
     );
     for null in &study.null {
         println!(
-            "  {:9} from {:.4} over {:.4} to {:.4}; nearest sibling {:.4} at least, {:.4} in the median",
+            "  {:10} from {:.4} over {:.4} to {:.4}; nearest sibling {:.4} at least, {:.4} in the median",
             null.distance, null.smallest, null.median, null.largest, null.nearest.0, null.nearest.1
         );
         println!(
@@ -555,18 +638,21 @@ fn print(study: &Study) {
         }
     }
     println!(
-        "\nverdicts in a population of 256                  behaviour  weights  loses  similar or more       same class"
+        "\nverdicts in a population of 256                  behaviour  weights  shared (largest)  loses  similar or more       same class"
     );
     for seen in &study.verdicts {
         let rate =
             |(rate, low, high): (f64, f64, f64)| format!("{rate:.2} ({low:.2} to {high:.2})");
         println!(
-            "{:44} {:>3}  {:>8.4}  {:>7}  {:>5}  {:>20}  {:>20}",
+            "{:44} {:>3}  {:>8.4}  {:>7}  {:>16}  {:>5}  {:>20}  {:>20}",
             seen.kind,
             seen.models,
             seen.behaviour,
             seen.weights
                 .map_or("-".into(), |weights| format!("{weights:.4}")),
+            seen.shared.map_or("-".into(), |(median, largest)| format!(
+                "{median:.3} ({largest:.3})"
+            )),
             seen.loses.map_or("-".into(), |nats| format!("{nats:.2}")),
             rate(seen.similar),
             rate(seen.same_class),

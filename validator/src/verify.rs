@@ -19,6 +19,7 @@ use athanor_node::{SubnetArgs, SubtensorArgs, args::SpecFileError};
 use athanor_scoring::{
     evidence::{Calibration, CalibrationError},
     round::DecodeLedgerError,
+    similarity::null::NullSample,
     transcript::{DecodeTranscriptError, LeafKey, Transcript},
 };
 use athanor_spec::{
@@ -29,6 +30,7 @@ use thiserror::Error;
 
 use crate::{
     audit::{AuditError, Replayer},
+    likeness::Lens,
     plan::{self, PlannedAsk},
 };
 
@@ -357,7 +359,12 @@ pub async fn verify(args: &VerifyArgs) -> Result<Report, VerifyError> {
                 }
             }
             if !args.no_replay && args.leaf.is_none() {
-                for verdict in likenesses::verdicts(&transcript) {
+                let verdicts = likenesses::verdicts(&transcript);
+                let lens = match verdicts.is_empty() {
+                    true => None,
+                    false => Some(open_lens(args)?),
+                };
+                for (verdict, lens) in verdicts.into_iter().zip(lens.iter().cycle()) {
                     let models = (
                         source.checkpoint(verdict.checkpoint).await,
                         source.checkpoint(verdict.like.manifest).await,
@@ -367,7 +374,7 @@ pub async fn verify(args: &VerifyArgs) -> Result<Report, VerifyError> {
                         &verdict,
                         models,
                         &grounds,
-                        args.device,
+                        lens,
                     ));
                 }
                 report.lineages = lineages(&mut source, args, &transcript, &grounds).await?;
@@ -398,17 +405,28 @@ async fn lineages(
         }
     }
     let teacher = Digest(open_teacher(args)?.digest());
-    let on = (teacher, args.device);
+    let on = (teacher, open_lens(args)?);
     Ok(lineages::decide_anew(
         transcript, &ledger, &at_hand, grounds, on,
     ))
 }
 
-fn open_teacher(args: &VerifyArgs) -> Result<Checkpoint, VerifyError> {
-    Checkpoint::open(&args.teacher).map_err(|source| VerifyError::Checkpoint {
-        path: args.teacher.clone(),
+fn teacher_error(args: &VerifyArgs) -> impl Fn(CheckpointError) -> VerifyError {
+    let path = args.teacher.clone();
+    move |source| VerifyError::Checkpoint {
+        path: path.clone(),
         source,
-    })
+    }
+}
+
+fn open_teacher(args: &VerifyArgs) -> Result<Checkpoint, VerifyError> {
+    Checkpoint::open(&args.teacher).map_err(teacher_error(args))
+}
+
+/// What models are looked at with.
+fn open_lens(args: &VerifyArgs) -> Result<Lens, VerifyError> {
+    let seed = NullSample::shipped().seed;
+    Lens::new(&open_teacher(args)?, args.device, seed).map_err(teacher_error(args))
 }
 
 fn open_replayer(args: &VerifyArgs, grounds: &Grounds) -> Result<Replayer, VerifyError> {

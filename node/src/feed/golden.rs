@@ -107,6 +107,7 @@ fn samples() -> Vec<Event> {
             verdict: "similar".to_owned(),
             behaviour: 0.031,
             weights: Some(0.12),
+            shared: Some(0.02),
             p_bound: Some(0.0004),
             p_smallest: 0.01,
         },

@@ -49,9 +49,9 @@ pub struct Scene {
 }
 
 /// Noise, as a share of each matrix's deviation, up to which validators take every copy for what it is ...
-pub const ALWAYS_FOUND: f64 = 0.115;
-/// ... and from which on they take none: its weights lie beyond the bound (docs/similarity.md).
-pub const NEVER_FOUND: f64 = 0.125;
+pub const ALWAYS_FOUND: f64 = 0.35;
+/// ... and from which on they take none: what it has in common with its original lies below the bound (docs/similarity.md).
+pub const NEVER_FOUND: f64 = 0.4;
 
 /// The probability that a copy with so much noise on its weights is found.
 pub fn found(noise: f64) -> f64 {

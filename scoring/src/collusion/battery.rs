@@ -110,7 +110,7 @@ impl Findings {
             };
             lines.push(format!(
                 "model {} {word} model {}: {:.4} nats apart, conformal p {:.3} (smallest possible {:.3})",
-                found.later, found.earlier, found.behaviour, found.p_conformal, found.p_smallest,
+                found.later, found.earlier, found.measured.behaviour, found.p_conformal, found.p_smallest,
             ));
         }
         for found in &self.shared_backends {

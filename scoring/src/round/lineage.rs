@@ -6,8 +6,10 @@
 //! ([`crate::similarity::newcomers`]) takes over that one's root, its tensors included: whoever goes on with its own model
 //! keeps its claim, and whoever goes on with another's is a copy of it, for as long as it does.
 
+use std::fmt;
+
 use athanor_spec::{Account, BlockNumber, Digest, params::FunctionalCopies};
-use codec::{Decode, Encode};
+use codec::{Decode, Encode, Input, Output};
 use serde::Serialize;
 
 use super::{Artifact, Claim, Ledger, SeenMiner};
@@ -17,7 +19,7 @@ use crate::ledger::{Fault, FaultKind};
 const MAX_NATS: f64 = 1e6;
 
 /// How near two models are, and how improbable that is for models that were distilled independently.
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Distances {
     /// Distance of behaviour, in nats ([`crate::similarity::behaviour`]); at most 1e6.
     pub behaviour: f64,
@@ -27,10 +29,24 @@ pub struct Distances {
     pub p_behaviour: f64,
     /// Upper bound of the p-value of the weights.
     pub p_weights: f64,
+    /// What both have beside their teacher; `None` where that cannot be told, and in what was written before it was.
+    pub innovation: Option<SharedInnovation>,
+}
+
+/// How much of what two models have of their own beside their teacher is the same
+/// ([`crate::similarity::innovation`]).
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode, Serialize)]
+pub struct SharedInnovation {
+    /// The share that both have, in [-1, 1].
+    pub share: f64,
+    /// The share that was expected of two such models, in [0, 1].
+    pub expected: f64,
+    /// Upper bound of its p-value.
+    pub p: f64,
 }
 
 /// That a model is of the class of an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Likeness {
     /// Digest of the earlier model's manifest.
     pub manifest: Digest,
@@ -41,21 +57,18 @@ pub struct Likeness {
 }
 
 /// Whose model a new one goes on with.
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub enum Lineage {
     /// Nobody's: it is of no earlier model's class.
-    #[codec(index = 0)]
     Begins,
     /// That of an earlier one: the miner's own before, or another's.
-    #[codec(index = 1)]
     Alike(Likeness),
     /// Taken for the miner's own: the one before is not at hand any more, which is no fault of the miner.
-    #[codec(index = 2)]
     Presumed,
 }
 
 /// A line of models that goes back to one.
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Chain {
     /// Digest of the manifest that was last compared.
     pub manifest: Digest,
@@ -88,6 +101,28 @@ impl Distances {
             weights: number(self.weights, 1.0),
             p_behaviour: number(self.p_behaviour, 1.0),
             p_weights: number(self.p_weights, 1.0),
+            innovation: self.innovation.filter(|it| it.share.is_finite()).map(|it| {
+                SharedInnovation {
+                    share: it.share.clamp(-1.0, 1.0),
+                    expected: number(it.expected, 1.0),
+                    p: number(it.p, 1.0),
+                }
+            }),
+        }
+    }
+}
+
+/// The distances for people, without their p-values.
+impl fmt::Display for Distances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (behaviour, weights) = (self.behaviour, self.weights);
+        write!(
+            f,
+            "{behaviour:.4} nats of behaviour, {weights:.5} of weights"
+        )?;
+        match self.innovation {
+            Some(own) => write!(f, ", {:.3} beside the teacher in common", own.share),
+            None => Ok(()),
         }
     }
 }
@@ -261,6 +296,14 @@ pub(super) fn copied(
     let like = own.or_else(of_equals);
     let (here, author) = (miner.checkpoint.short(), first.account.hotkey);
     let (then, now) = (first.committed_at, miner.committed_at);
+    let own = |it: SharedInnovation| {
+        format!(
+            "; of what they have beside their teacher, {:.2} is the same ({:.2} were expected, p {})",
+            it.share,
+            it.expected,
+            p_value(it.p)
+        )
+    };
     let evidence = match like {
         Some(Likeness {
             manifest,
@@ -268,12 +311,13 @@ pub(super) fn copied(
             ..
         }) => format!(
             "{here} is of the class of a model that goes back to what {author} committed in block {then}, here in block {now}: \
-             {:.4} nats of behaviour (p {}) and {:.5} of weights (p {}) from {}",
+             {:.4} nats of behaviour (p {}) and {:.5} of weights (p {}) from {}{}",
             distances.behaviour,
             p_value(distances.p_behaviour),
             distances.weights,
             p_value(distances.p_weights),
             manifest.short(),
+            distances.innovation.map(own).unwrap_or_default(),
         ),
         None => format!(
             "the tensors of {here} were committed by {author} in block {then}, here in block {now}",
@@ -290,6 +334,124 @@ fn p_value(p: f64) -> String {
     match p < 1e-99 {
         true => "below 1e-99".to_owned(),
         false => format!("at most {p:.1e}"),
+    }
+}
+
+/// A likeness as it is written down where no innovation is known of: as before it was measured.
+#[derive(Encode, Decode)]
+struct PlainCode {
+    manifest: Digest,
+    tensors: Digest,
+    /// Distance of behaviour and of weights, then the bounds of their p-values.
+    numbers: [f64; 4],
+}
+
+/// The bytes of a [`Lineage`].
+#[derive(Encode, Decode)]
+enum LineageCode {
+    #[codec(index = 0)]
+    Begins,
+    #[codec(index = 1)]
+    Alike(PlainCode),
+    #[codec(index = 2)]
+    Presumed,
+    #[codec(index = 3)]
+    AlikeOwn(PlainCode, SharedInnovation),
+}
+
+/// The bytes of what a [`Chain`] rests on.
+#[derive(Encode, Decode)]
+enum LikeCode {
+    #[codec(index = 0)]
+    Nothing,
+    #[codec(index = 1)]
+    Alike(PlainCode),
+    #[codec(index = 2)]
+    AlikeOwn(PlainCode, SharedInnovation),
+}
+
+impl Likeness {
+    fn code(&self) -> (PlainCode, Option<SharedInnovation>) {
+        let Distances {
+            behaviour,
+            weights,
+            p_behaviour,
+            p_weights,
+            innovation,
+        } = self.distances;
+        let plain = PlainCode {
+            manifest: self.manifest,
+            tensors: self.tensors,
+            numbers: [behaviour, weights, p_behaviour, p_weights],
+        };
+        (plain, innovation)
+    }
+
+    fn of_code(plain: PlainCode, innovation: Option<SharedInnovation>) -> Self {
+        let [behaviour, weights, p_behaviour, p_weights] = plain.numbers;
+        Self {
+            manifest: plain.manifest,
+            tensors: plain.tensors,
+            distances: Distances {
+                behaviour,
+                weights,
+                p_behaviour,
+                p_weights,
+                innovation,
+            },
+        }
+    }
+}
+
+impl Encode for Lineage {
+    fn encode_to<W: Output + ?Sized>(&self, out: &mut W) {
+        let code = match self {
+            Self::Begins => LineageCode::Begins,
+            Self::Presumed => LineageCode::Presumed,
+            Self::Alike(like) => match like.code() {
+                (plain, None) => LineageCode::Alike(plain),
+                (plain, Some(own)) => LineageCode::AlikeOwn(plain, own),
+            },
+        };
+        code.encode_to(out);
+    }
+}
+
+impl Decode for Lineage {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
+        Ok(match LineageCode::decode(input)? {
+            LineageCode::Begins => Self::Begins,
+            LineageCode::Presumed => Self::Presumed,
+            LineageCode::Alike(plain) => Self::Alike(Likeness::of_code(plain, None)),
+            LineageCode::AlikeOwn(plain, own) => Self::Alike(Likeness::of_code(plain, Some(own))),
+        })
+    }
+}
+
+impl Encode for Chain {
+    fn encode_to<W: Output + ?Sized>(&self, out: &mut W) {
+        let like = match self.like.map(|like| like.code()) {
+            None => LikeCode::Nothing,
+            Some((plain, None)) => LikeCode::Alike(plain),
+            Some((plain, Some(own))) => LikeCode::AlikeOwn(plain, own),
+        };
+        (self.manifest, self.tensors, self.root, like).encode_to(out);
+    }
+}
+
+impl Decode for Chain {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
+        let (manifest, tensors, root, like) = Decode::decode(input)?;
+        Ok(Self {
+            manifest,
+            tensors,
+            root,
+            like: match like {
+                LikeCode::Nothing => None,
+                LikeCode::Alike(plain) => Some(Likeness::of_code(plain, None)),
+                LikeCode::AlikeOwn(plain, own) => Some(Likeness::of_code(plain, Some(own))),
+            },
+        })
     }
 }
 

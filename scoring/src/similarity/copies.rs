@@ -7,14 +7,17 @@
 //!
 //! "Similar" changes no pay: it says that siblings hardly come as near, or, with a null that is too small for a tail, that
 //! none of it did. "Same class" needs both distances beyond the bound of the fitted tail, so that neither a model of
-//! behaviour nor one of weights that is wrong in its tail merges anybody alone; or the weights alone beyond one that is a
-//! thousand times stricter, and nearer by a margin than any two siblings are: noise makes a model speak differently long
-//! before it makes its weights others'. Measured rates and power: `docs/similarity.md`.
+//! behaviour nor one of weights that is wrong in its tail merges anybody alone; or one of two that decide alone beyond a
+//! bound that is a thousand times stricter, and by a margin: the weights, nearer than any two siblings are, as noise makes
+//! a model speak differently long before it makes its weights others'; or the innovation ([`super::innovation`]), of which a copy
+//! with so much noise that its weights are others' still has more in common with its original than students that were
+//! trained alike have anyway. Measured rates and power: `docs/similarity.md`.
 
 use serde::Serialize;
 
 use super::{
     behaviour,
+    innovation::Innovation,
     nearest::{self, Nearest},
     null::{Kind, NullSample, Tail},
     weights::{self, Signature},
@@ -25,10 +28,23 @@ pub const ALPHA: f64 = 1e-3;
 /// Probability that any honest model of a population is called similar, as far as the tail of the behaviour holds.
 pub const SIMILAR: f64 = 0.05;
 
-/// The same where the weights alone are to decide.
-pub const ALPHA_WEIGHTS: f64 = ALPHA / 1000.0;
+/// The same where the weights, or the innovation, are to decide alone.
+pub const ALPHA_ALONE: f64 = ALPHA / 1000.0;
 /// The weights alone decide only below this share of the smallest distance of two siblings.
 pub const MARGIN: f64 = 0.8;
+/// The innovation alone decides only when this share is common beyond what is expected.
+pub const SHARED: f64 = 0.2;
+/// What is expected where too few others tell: with it the innovation decides from .7 in common on, which is more than the
+/// weights of a copy leave undecided, unless they are padded.
+pub const UNTOLD: f64 = 0.625;
+/// Fewest others that tell what is expected of two models.
+const MIN_OTHERS: usize = 4;
+/// Others that are asked at most, evenly chosen.
+const MAX_OTHERS: usize = 16;
+/// Rounds in which loadings are fitted: after some ten they hardly change.
+const FITS: usize = 20;
+/// Largest share that is expected of anybody.
+const MAX_EXPECTED: f64 = 0.9;
 /// Later models that the error rates of [`CopyTest::against`] are held for: a full subnet but one.
 pub const SUBNET: usize = 255;
 
@@ -39,6 +55,23 @@ pub struct Model<'a> {
     pub log_probabilities: &'a [f32],
     /// Its weights, where they were at hand.
     pub signature: Option<&'a Signature>,
+    /// What it has of its own beside the teacher, where that can be told.
+    pub innovation: Option<&'a Innovation>,
+    /// Whether it is known for somebody else's.
+    pub is_copy: bool,
+}
+
+/// How near two models are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// Distance of behaviour, nats; infinite where it cannot be compared.
+    pub behaviour: f64,
+    /// Distance of the weights; `None` where they cannot be compared.
+    pub weights: Option<f64>,
+    /// Share of their innovations that both have; `None` where they cannot be compared.
+    pub shared: Option<f64>,
+    /// The share that was to be expected of the two; [`UNTOLD`] where too few others tell.
+    pub expected: f64,
 }
 
 /// What a model is to its nearest earlier one.
@@ -60,10 +93,8 @@ pub struct Comparison {
     pub later: usize,
     /// Index of the nearest earlier one.
     pub earlier: usize,
-    /// Distance of behaviour, nats.
-    pub behaviour: f64,
-    /// Distance of the weights; `None` where they cannot be compared.
-    pub weights: Option<f64>,
+    /// How near they are.
+    pub measured: Measured,
     /// Conformal p-value of the behaviour.
     pub p_conformal: f64,
     /// The smallest that it could have been.
@@ -72,6 +103,8 @@ pub struct Comparison {
     pub p_behaviour: Option<f64>,
     /// The same by the tail of the weights.
     pub p_weights: Option<f64>,
+    /// The same by the tail of the innovation.
+    pub p_shared: Option<f64>,
     /// The verdict.
     pub resemblance: Resemblance,
 }
@@ -82,6 +115,7 @@ pub struct CopyTest {
     null: NullSample,
     behaviour: Option<Tail>,
     weights: Option<Tail>,
+    innovation: Option<Tail>,
     /// Distance of the weights below which they alone may decide; 0 without a tail.
     decisive: f64,
 }
@@ -91,12 +125,14 @@ impl CopyTest {
     pub fn new(null: NullSample, seed: u64) -> Self {
         let behaviour = null.tail(Kind::Behaviour, seed);
         let weights = null.tail(Kind::Weights, seed);
+        let innovation = null.tail(Kind::Innovation, seed);
         let smallest = null.nearest(Kind::Weights).into_iter().reduce(f64::min);
         let decisive = smallest.filter(|_| weights.is_some()).unwrap_or(0.0) * MARGIN;
         Self {
             null,
             behaviour,
             weights,
+            innovation,
             decisive,
         }
     }
@@ -111,6 +147,7 @@ impl CopyTest {
         match kind {
             Kind::Behaviour => self.behaviour.as_ref(),
             Kind::Weights => self.weights.as_ref(),
+            Kind::Innovation => self.innovation.as_ref(),
         }
     }
 
@@ -124,19 +161,21 @@ impl CopyTest {
             .enumerate()
             .filter_map(|(later, nearest)| {
                 let Nearest { earlier, distance } = nearest?;
-                let signatures = models[later].signature.zip(models[earlier].signature);
-                // Weights are looked at only where behaviour makes them matter: they cost a thousand times as much.
-                let judge = |weights| {
-                    self.judge(later, earlier, f64::from(distance), weights, later, tests)
+                let judge = |measured| self.judge(later, earlier, measured, later, tests);
+                let said = Measured {
+                    behaviour: f64::from(distance),
+                    weights: None,
+                    shared: None,
+                    expected: UNTOLD,
                 };
-                let by_behaviour = judge(None);
-                match signatures.filter(|_| by_behaviour.resemblance > Resemblance::Distinct) {
-                    Some((of_later, of_earlier)) => Some(judge(weights::distance(
-                        of_later,
-                        of_earlier,
-                        self.null.seed,
-                    ))),
-                    None => Some(by_behaviour),
+                let by_behaviour = judge(said);
+                // Weights are looked at only where behaviour makes them matter: they cost a thousand times as much.
+                match by_behaviour.resemblance {
+                    Resemblance::Distinct => Some(by_behaviour),
+                    Resemblance::Similar | Resemblance::SameClass => Some(judge(Measured {
+                        behaviour: said.behaviour,
+                        ..self.made(&models[later], &models[earlier])
+                    })),
                 }
             })
             .collect()
@@ -146,58 +185,97 @@ impl CopyTest {
     /// The errors are those of a full subnet, whoever is there, so that a verdict does not depend on who else was looked at.
     pub fn against(&self, later: &Model<'_>, others: &[Model<'_>]) -> Option<Comparison> {
         let mut scratch = Vec::new();
-        let mut distances = Vec::with_capacity(others.len());
-        for other in others {
-            let said = behaviour::distance(
-                later.log_probabilities,
-                other.log_probabilities,
-                &mut scratch,
-            );
-            let made = later.signature.zip(other.signature);
-            let made = made.and_then(|(a, b)| weights::distance(a, b, self.null.seed));
-            distances.push((said.map_or(f64::INFINITY, f64::from), made));
+        let mut measured: Vec<Measured> = others
+            .iter()
+            .map(|other| self.measure(later, other, &mut scratch))
+            .collect();
+        for (measured, expected) in measured.iter_mut().zip(expected(later, others)) {
+            measured.expected = expected;
         }
-        let nearest = |by: fn(&(f64, Option<f64>)) -> f64| {
-            let indices = 0..distances.len();
-            indices.min_by(|a, b| by(&distances[*a]).total_cmp(&by(&distances[*b])))
+        let nearest = |by: fn(&Measured) -> f64| {
+            let indices = 0..measured.len();
+            indices.min_by(|a, b| by(&measured[*a]).total_cmp(&by(&measured[*b])))
         };
         let judge = |index: usize| {
-            let (said, made) = distances[index];
-            (said.is_finite() || made.is_some())
-                .then(|| self.judge(others.len(), index, said, made, others.len(), SUBNET))
+            let measured = measured[index];
+            let known = measured.is_known();
+            known.then(|| self.judge(others.len(), index, measured, others.len(), SUBNET))
         };
-        let said = nearest(|distances| distances.0).and_then(judge);
-        let made = nearest(|distances| distances.1.unwrap_or(f64::INFINITY)).and_then(judge);
-        let of_class = |it: &Comparison| it.resemblance == Resemblance::SameClass;
-        said.clone()
-            .filter(of_class)
-            .or_else(|| made.filter(of_class))
-            .or(said)
+        let said = nearest(|it| it.behaviour).and_then(judge);
+        let made = nearest(|it| it.weights.unwrap_or(f64::INFINITY)).and_then(judge);
+        let own =
+            nearest(|it| it.beyond_expected().map_or(f64::INFINITY, |it| -it)).and_then(judge);
+        let of_class = [&said, &made, &own]
+            .into_iter()
+            .flatten()
+            .find(|it| it.resemblance == Resemblance::SameClass);
+        of_class.cloned().or(said)
     }
 
-    /// The verdict on two distances, for a later model that had `choice` earlier ones to be near to, one of `tests` such
-    /// models.
+    /// The verdict on two models of which all is measured, as if there were no others; `None` when nothing is.
+    pub fn of_pair(&self, measured: Measured) -> Option<Comparison> {
+        let known = measured.is_known();
+        known.then(|| self.judge(1, 0, measured, 1, SUBNET))
+    }
+
+    /// How near a later model is to an earlier one. `scratch` keeps its allocation from call to call.
+    pub fn measure(
+        &self,
+        later: &Model<'_>,
+        earlier: &Model<'_>,
+        scratch: &mut Vec<f32>,
+    ) -> Measured {
+        let said = behaviour::distance(later.log_probabilities, earlier.log_probabilities, scratch);
+        Measured {
+            behaviour: said.map_or(f64::INFINITY, f64::from),
+            ..self.made(later, earlier)
+        }
+    }
+
+    /// The same without what they say.
+    fn made(&self, later: &Model<'_>, earlier: &Model<'_>) -> Measured {
+        let signatures = later.signature.zip(earlier.signature);
+        let innovations = later.innovation.zip(earlier.innovation);
+        Measured {
+            behaviour: f64::INFINITY,
+            weights: signatures.and_then(|(a, b)| weights::distance(a, b, self.null.seed)),
+            shared: innovations.and_then(|(a, b)| a.shared(b)),
+            expected: UNTOLD,
+        }
+    }
+
+    /// The verdict on how near two models are, for a later one that had `choice` earlier ones to be near to, one of `tests`
+    /// such models.
     pub fn judge(
         &self,
         later: usize,
         earlier: usize,
-        behaviour: f64,
-        weights: Option<f64>,
+        measured: Measured,
         choice: usize,
         tests: usize,
     ) -> Comparison {
+        let Measured {
+            behaviour,
+            weights,
+            shared,
+            ..
+        } = measured;
         let p_conformal = self.null.conformal_p(Kind::Behaviour, behaviour, choice);
         let p_smallest = self.null.smallest_p(Kind::Behaviour, choice);
         let bound = |kind, distance| Some(self.tail(kind)?.p_bound(distance, choice));
         let p_behaviour = bound(Kind::Behaviour, behaviour);
         let p_weights = weights.and_then(|distance| bound(Kind::Weights, distance));
+        let p_shared = shared.and_then(|shared| bound(Kind::Innovation, 1.0 - shared));
         let beyond =
             |p: Option<f64>, alpha: f64| p.is_some_and(|p| p <= alpha / tests.max(1) as f64);
         let nearer_than_all =
             p_behaviour.is_none() && p_conformal <= p_smallest && p_smallest < 1.0;
-        let decided =
-            beyond(p_weights, ALPHA_WEIGHTS) && weights.is_some_and(|it| it < self.decisive);
-        let resemblance = if decided || beyond(p_behaviour, ALPHA) && beyond(p_weights, ALPHA) {
+        let by_weights =
+            beyond(p_weights, ALPHA_ALONE) && weights.is_some_and(|it| it < self.decisive);
+        let by_innovation = beyond(p_shared, ALPHA_ALONE)
+            && measured.beyond_expected().is_some_and(|it| it >= SHARED);
+        let by_both = beyond(p_behaviour, ALPHA) && beyond(p_weights, ALPHA);
+        let resemblance = if by_weights || by_innovation || by_both {
             Resemblance::SameClass
         } else if beyond(p_behaviour, SIMILAR) || nearer_than_all {
             Resemblance::Similar
@@ -207,14 +285,101 @@ impl CopyTest {
         Comparison {
             later,
             earlier,
-            behaviour,
-            weights,
+            measured,
             p_conformal,
             p_smallest,
             p_behaviour,
             p_weights,
+            p_shared,
             resemblance,
         }
+    }
+}
+
+impl Measured {
+    fn is_known(&self) -> bool {
+        self.behaviour.is_finite() || self.weights.is_some() || self.shared.is_some()
+    }
+
+    /// The share in common of what is not expected to be: the partial correlation of the innovations.
+    fn beyond_expected(&self) -> Option<f64> {
+        Some((self.shared? - self.expected) / (1.0 - self.expected))
+    }
+}
+
+/// The share of innovation that a later model is expected to have in common with each of the others.
+///
+/// Training moves all students of a teacher partly the same way, and the further the longer they train. By a model of one
+/// common factor (Spearman, 1904) two of them share the product of their loadings. The loadings of others are fitted to
+/// what they share with each other (least squares, one after the other), those of the two to what they share with these.
+/// Models that are known for copies are not asked, as they would let everybody else's copies of the same original pass. At
+/// least as much is expected as each of the two shares with half of the others.
+fn expected(later: &Model<'_>, others: &[Model<'_>]) -> Vec<f64> {
+    let asked: Vec<usize> = (0..others.len())
+        .filter(|index| others[*index].innovation.is_some() && !others[*index].is_copy)
+        .collect();
+    let asked: Vec<usize> = match asked.len() <= MAX_OTHERS + 1 {
+        true => asked,
+        false => (0..=MAX_OTHERS)
+            .map(|i| asked[i * (asked.len() - 1) / MAX_OTHERS])
+            .collect(),
+    };
+    let shared = |a: &Model<'_>, b: &Model<'_>| {
+        let both = a.innovation.zip(b.innovation);
+        both.and_then(|(a, b)| a.shared(b)).unwrap_or(0.0)
+    };
+    let with = |model: &Model<'_>| -> Vec<f64> {
+        asked
+            .iter()
+            .map(|other| shared(model, &others[*other]))
+            .collect()
+    };
+    let between: Vec<Vec<f64>> = asked.iter().map(|other| with(&others[*other])).collect();
+    let of_later = with(later);
+    let of_pair = |index: usize| {
+        let thirds: Vec<usize> = (0..asked.len()).filter(|at| asked[*at] != index).collect();
+        if thirds.len() < MIN_OTHERS {
+            return UNTOLD;
+        }
+        let of_other = with(&others[index]);
+        let loadings = loadings(&thirds, &between);
+        let fitted = |shares: &[f64]| {
+            let of_thirds = thirds.iter().map(|third| shares[*third]);
+            loading(of_thirds.zip(loadings.iter().copied()))
+        };
+        let median = |shares: &[f64]| {
+            let mut of_thirds: Vec<f64> = thirds.iter().map(|third| shares[*third]).collect();
+            let middle = of_thirds.len() / 2;
+            *of_thirds.select_nth_unstable_by(middle, f64::total_cmp).1
+        };
+        let by_factor = fitted(&of_later) * fitted(&of_other);
+        let expected = by_factor.max(median(&of_later)).max(median(&of_other));
+        expected.clamp(0.0, MAX_EXPECTED)
+    };
+    (0..others.len()).map(of_pair).collect()
+}
+
+/// Loadings of some of the models on one common factor, by what each shares with each.
+fn loadings(of: &[usize], between: &[Vec<f64>]) -> Vec<f64> {
+    let mut loadings = vec![1.0; of.len()];
+    for _ in 0..FITS {
+        for index in 0..of.len() {
+            let others = (0..of.len()).filter(|other| *other != index);
+            let shares = others.map(|other| (between[of[index]][of[other]], loadings[other]));
+            loadings[index] = loading(shares);
+        }
+    }
+    loadings
+}
+
+/// The loading in [0, 1] of a model by its shares with others of known loadings (least squares).
+fn loading(shares: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (sum, squares) = shares.fold((0.0, 0.0), |(sum, squares), (share, loading)| {
+        (sum + share * loading, squares + loading * loading)
+    });
+    match squares > 0.0 {
+        true => (sum / squares).clamp(0.0, 1.0),
+        false => 0.0,
     }
 }
 

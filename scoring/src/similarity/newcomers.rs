@@ -40,6 +40,15 @@ pub struct Present {
     pub has_parent: bool,
 }
 
+/// An earlier model that a new one is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// Whether it goes back to another's than who serves it.
+    pub is_copy: bool,
+}
+
 /// What a comparison of a model with earlier ones gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Compared {
@@ -74,12 +83,12 @@ struct Root {
 
 /// The lineage of every checkpoint of `present` that is new to `ledger`, as far as `compare` can look at it.
 ///
-/// `compare` takes the digest of a later manifest and those of earlier ones, never its own. It is asked nothing when
+/// `compare` takes the digest of a later manifest and earlier models, never the later itself. It is asked nothing when
 /// nothing is new, and for a model that goes on with its own only about the one before.
 pub fn lineages(
     ledger: &Ledger,
     present: &[Present],
-    mut compare: impl FnMut(&Digest, &[Digest]) -> Compared,
+    mut compare: impl FnMut(&Digest, &[Earlier]) -> Compared,
 ) -> BTreeMap<Account, Lineage> {
     let mut present: Vec<&Present> = present.iter().collect();
     present.sort_by_key(|it| (it.claim().rank(), it.manifest));
@@ -112,7 +121,11 @@ pub fn lineages(
             first_of_chain.push(*it);
             continue;
         };
-        match compare(&it.manifest, &[chain.manifest]) {
+        let before = Earlier {
+            manifest: chain.manifest,
+            is_copy: !chain.is_own(&it.account),
+        };
+        match compare(&it.manifest, &[before]) {
             Compared::SameClass(_, distances) => {
                 known(chain.root);
                 let like = Likeness {
@@ -146,10 +159,16 @@ pub fn lineages(
             .filter(|(_, root)| root.claim.rank() < own.rank() || it.is_of(&root.claim))
             .filter(|(other, _)| seen.insert(other.tensors))
             .collect();
-        let manifests: Vec<Digest> = earlier.iter().map(|(other, _)| other.manifest).collect();
-        let compared = match manifests.is_empty() {
+        let known: Vec<Earlier> = earlier
+            .iter()
+            .map(|(other, root)| Earlier {
+                manifest: other.manifest,
+                is_copy: !other.is_of(&root.claim),
+            })
+            .collect();
+        let compared = match known.is_empty() {
             true => Compared::Distinct,
-            false => compare(&it.manifest, &manifests),
+            false => compare(&it.manifest, &known),
         };
         let like = match compared {
             Compared::Unknown => continue,

@@ -32,6 +32,8 @@ pub struct SiblingPair {
     pub behaviour: f64,
     /// Distance of the weights, later against earlier; `None` where the shapes cannot be compared.
     pub weights: Option<f64>,
+    /// Share of their innovations that both have, in [-1, 1]; `None` where they cannot be compared.
+    pub shared: Option<f64>,
 }
 
 /// The measured null, with where it comes from.
@@ -44,7 +46,7 @@ pub struct NullSample {
     pub teacher: String,
     /// The command that measured them.
     pub command: String,
-    /// Seed of the weights' signatures: distances of weights compare with this null only when made with it.
+    /// Seed of the weights' signatures and innovations: distances compare with this null only when made with it.
     pub seed: u64,
     /// Tensor digests of the siblings, in order.
     pub models: Vec<String>,
@@ -71,6 +73,9 @@ pub enum NullError {
     /// A distance that is no distance.
     #[error("the distance {0} is not a number from 0 on")]
     Distance(f64),
+    /// A correlation that is none.
+    #[error("the correlation {0} is not in [-1, 1]")]
+    Correlation(f64),
 }
 
 /// Which distance.
@@ -80,6 +85,8 @@ pub enum Kind {
     Behaviour,
     /// Of their weights.
     Weights,
+    /// One minus the share of their innovations that both have.
+    Innovation,
 }
 
 /// The lower tail of the distances of sibling pairs: ln(distance) is normal.
@@ -118,6 +125,9 @@ impl NullSample {
                 if !(distance >= 0.0 && distance.is_finite()) {
                     return Err(NullError::Distance(distance));
                 }
+            }
+            if let Some(shared) = pair.shared.filter(|it| !(-1.0..=1.0).contains(it)) {
+                return Err(NullError::Correlation(shared));
             }
         }
         Ok(sample)
@@ -223,10 +233,12 @@ impl NullSample {
 }
 
 impl Kind {
-    fn of(self, pair: &SiblingPair) -> Option<f64> {
+    /// This distance of a pair; `None` where it was not measured.
+    pub fn of(self, pair: &SiblingPair) -> Option<f64> {
         match self {
             Self::Behaviour => Some(pair.behaviour),
             Self::Weights => pair.weights,
+            Self::Innovation => pair.shared.map(|shared| 1.0 - shared),
         }
     }
 }

@@ -65,11 +65,10 @@ pub struct Signature {
 
 const WIDTH: usize = 3 * SKETCH;
 
-impl Signature {
-    /// The signature of a model; `None` when a shape does not fit the others. Signatures can be compared when they were
-    /// made with the same `seed` and the vocabularies have the same size.
-    pub fn of(model: &ModelWeights<'_>, seed: u64) -> Option<Self> {
-        let (vocabulary, channels) = (model.embedding.rows, model.embedding.columns);
+impl ModelWeights<'_> {
+    /// Whether all shapes fit each other.
+    pub(super) fn is_whole(&self) -> bool {
+        let (vocabulary, channels) = (self.embedding.rows, self.embedding.columns);
         let fits = |matrix: &Matrix<'_>, rows: usize, columns: usize| {
             matrix.rows == rows
                 && matrix.columns == columns
@@ -82,13 +81,21 @@ impl Signature {
                 && fits(&layer.up, units, channels)
                 && fits(&layer.down, channels, units)
         };
-        let whole = fits(&model.embedding, vocabulary, channels)
-            && fits(&model.head, vocabulary, channels)
-            && model.final_gain.len() == channels
-            && model.layers.iter().all(layer_fits);
-        if !whole {
+        fits(&self.embedding, vocabulary, channels)
+            && fits(&self.head, vocabulary, channels)
+            && self.final_gain.len() == channels
+            && self.layers.iter().all(layer_fits)
+    }
+}
+
+impl Signature {
+    /// The signature of a model; `None` when a shape does not fit the others. Signatures can be compared when they were
+    /// made with the same `seed` and the vocabularies have the same size.
+    pub fn of(model: &ModelWeights<'_>, seed: u64) -> Option<Self> {
+        if !model.is_whole() {
             return None;
         }
+        let (vocabulary, channels) = (model.embedding.rows, model.embedding.columns);
         let projection = projection(vocabulary, seed);
         let reads = project(&projection, &model.embedding, &vec![1.0; channels]);
         let writes = project(&projection, &model.head, model.final_gain);
@@ -244,4 +251,4 @@ fn see(seen_through: &[f32], vector: impl Iterator<Item = f32>) -> [f32; SKETCH]
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

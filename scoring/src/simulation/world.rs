@@ -380,6 +380,7 @@ fn alike(original: Digest) -> Likeness {
             weights: 0.0,
             p_behaviour: 0.0,
             p_weights: 0.0,
+            innovation: None,
         },
     }
 }

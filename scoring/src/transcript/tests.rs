@@ -318,6 +318,7 @@ fn what_was_compared_is_covered_and_bounded() {
             weights: 0.01,
             p_behaviour: 1e-30,
             p_weights: 1e-40,
+            innovation: None,
         };
         let lineage = Lineage::Alike(Likeness {
             manifest: Digest([20; 32]),

@@ -23,6 +23,8 @@ pub struct Resemblance {
     pub behaviour: f64,
     /// Distance of the weights, in [0, 1].
     pub weights: Option<f64>,
+    /// Share of what each has of its own that both have, in [-1, 1].
+    pub shared: Option<f64>,
     /// Upper bound of the p-value, by the fitted tail.
     pub p_bound: Option<f64>,
     /// The smallest p-value that the null's sample can give.

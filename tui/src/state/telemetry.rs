@@ -127,6 +127,7 @@ impl Peers {
                 verdict,
                 behaviour,
                 weights,
+                shared,
                 p_bound,
                 p_smallest,
                 ..
@@ -138,6 +139,7 @@ impl Peers {
                         verdict: printable(&verdict),
                         behaviour,
                         weights,
+                        shared,
                         p_bound,
                         p_smallest,
                     };

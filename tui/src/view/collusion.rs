@@ -192,9 +192,17 @@ impl Canvas<'_> {
                 },
                 self.state.name(&found.by),
                 found.behaviour,
-                found.weights.map_or(String::new(), |distance| format!(
-                    ", and {distance:.3} between their weights"
-                )),
+                [
+                    found
+                        .weights
+                        .map(|it| format!(", {it:.3} between their weights")),
+                    found.shared.map(|it| format!(
+                        ", and {it:+.2} of what they have of their own beside the teacher in common"
+                    )),
+                ]
+                .into_iter()
+                .flatten()
+                .collect::<String>(),
                 text::scientific(found.p_smallest)
             ),
             Some(Suspect::SharedMachine { by, found }) => format!(

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use athanor_model::{Precision, Tensors, checkpoint::Provenance};
+use athanor_model::{DeviceChoice, Precision, Tensors, checkpoint::Provenance};
 use athanor_scoring::{
     allocate::ChainLimits,
     round::{Lineage, RoundInput, SeenMiner, close},
@@ -57,9 +57,9 @@ pub(crate) fn models() -> Models {
     assert!(null.is_of(&Digest(teacher.manifest.tensors_digest())));
     Models {
         bench: Bench {
+            lens: Lens::new(&teacher, DeviceChoice::Cpu, null.seed).unwrap(),
             test: CopyTest::new(null, 1),
             tokenizer: teacher.tokenizer().unwrap(),
-            device: DeviceChoice::Cpu,
             teacher: Digest(teacher.digest()),
         },
         copy: changed(&original, 0.01, 2, &dir("copy")),

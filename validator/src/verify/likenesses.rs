@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use athanor_model::{Checkpoint, DeviceChoice};
+use athanor_model::Checkpoint;
 use athanor_scoring::{
     round::{Artifact, Distances, Likeness, Lineage},
     similarity::{
@@ -20,14 +20,16 @@ use serde::Serialize;
 use super::{Difference, Grounds};
 use crate::{
     battery,
-    likeness::{self, Likeness as Sight, LikenessError},
+    likeness::{self, Lens, Likeness as Sight, LikenessError},
 };
 
 /// Nats by which a median difference of log-probabilities may differ.
 const NATS: f64 = 2e-3;
 /// By how much a distance of weights may differ: sums in another order.
 const WEIGHTS: f64 = 1e-4;
-/// The same of either, as a share of it.
+/// By how much the share of innovations in common may differ: the same.
+const SHARED: f64 = 1e-3;
+/// The same of any, as a share of it.
 const SHARE: f64 = 0.02;
 
 /// What a transcript says of two models.
@@ -80,7 +82,7 @@ pub(super) fn verdict(
     verdict: &Verdict,
     (later, earlier): (Option<Arc<Checkpoint>>, Option<Arc<Checkpoint>>),
     grounds: &Grounds,
-    device: DeviceChoice,
+    lens: &Lens,
 ) -> LikenessReport {
     let mut report = LikenessReport {
         miner: verdict.miner,
@@ -100,9 +102,8 @@ pub(super) fn verdict(
         report.differences.push(Difference::OtherModel);
     }
     let test = CopyTest::new(NullSample::shipped(), 1);
-    let seed = test.null().seed;
     let probes = likeness::probes(transcript.head.seed, &grounds.tokenizer);
-    let look = |checkpoint: &Checkpoint| Sight::of(checkpoint, device, &probes, seed);
+    let look = |checkpoint: &Checkpoint| Sight::of(checkpoint, lens, &probes);
     let (later, earlier) = match both(look(&later), look(&earlier)) {
         Ok(both) => both,
         Err(error) => {
@@ -110,7 +111,12 @@ pub(super) fn verdict(
             return report;
         }
     };
-    match test.against(&later.model(), &[earlier.model()]) {
+    let mut measured = test.measure(&later.model(), &earlier.model(), &mut Vec::new());
+    // What is expected of the two rests on all models of the round, which are not looked at.
+    if let Some(own) = report.recorded.innovation {
+        measured.expected = own.expected;
+    }
+    match test.of_pair(measured) {
         None => report.differences.push(Difference::NotAlike),
         Some(found) => {
             let compared = battery::distances(&found);
@@ -138,9 +144,17 @@ fn apart(found: &Distances, compared: &Distances) -> Vec<Difference> {
         ("behaviour", found.behaviour, compared.behaviour, NATS),
         ("weights", found.weights, compared.weights, WEIGHTS),
     ];
-    let apart = pairs.into_iter().filter(|(_, found, compared, least)| {
-        (found - compared).abs() > least + SHARE * found.abs().max(compared.abs())
+    // What was written before innovations were measured says nothing of them.
+    let own = found.innovation.map(|found| {
+        let compared = compared.innovation.map_or(0.0, |it| it.share);
+        ("innovation", found.share, compared, SHARED)
     });
+    let apart = pairs
+        .into_iter()
+        .chain(own)
+        .filter(|(_, found, compared, least)| {
+            (found - compared).abs() > least + SHARE * found.abs().max(compared.abs())
+        });
     apart
         .map(|(distance, found, compared, _)| Difference::Distance {
             distance,
@@ -152,7 +166,10 @@ fn apart(found: &Distances, compared: &Distances) -> Vec<Difference> {
 
 #[cfg(test)]
 mod tests {
-    use athanor_scoring::{evidence::Calibration, round::Ledger};
+    use athanor_scoring::{
+        evidence::Calibration,
+        round::{Ledger, SharedInnovation},
+    };
     use athanor_spec::SubnetSpec;
 
     use super::*;
@@ -160,14 +177,23 @@ mod tests {
 
     #[test]
     fn distances_may_differ_by_what_hardware_does_and_no_more() {
-        let of = |behaviour, weights| Distances {
+        let own = |behaviour, weights, share: Option<f64>| Distances {
             behaviour,
             weights,
             p_behaviour: 0.0,
             p_weights: 0.0,
+            innovation: share.map(|share| SharedInnovation {
+                share,
+                expected: 0.0,
+                p: 0.0,
+            }),
         };
+        let of = |behaviour, weights| own(behaviour, weights, Some(0.5));
         let found = of(0.1, 0.01);
         assert_eq!(apart(&found, &of(0.1015, 0.01005)), []);
+        assert_eq!(apart(&found, &own(0.1, 0.01, Some(0.505))), []);
+        // What a program before wrote says nothing of innovations.
+        assert_eq!(apart(&own(0.1, 0.01, None), &found), []);
         let wrong = |compared| {
             let wrong = apart(&found, &compared).into_iter();
             let names = wrong.map(|difference| match difference {
@@ -179,6 +205,8 @@ mod tests {
         assert_eq!(wrong(of(0.12, 0.01)), ["behaviour"]);
         assert_eq!(wrong(of(0.1, 0.02)), ["weights"]);
         assert_eq!(wrong(of(0.3, 0.3)), ["behaviour", "weights"]);
+        assert_eq!(wrong(own(0.1, 0.01, Some(0.4))), ["innovation"]);
+        assert_eq!(wrong(own(0.1, 0.01, None)), ["innovation"]);
     }
     #[test]
     fn a_verdict_is_compared_anew_and_one_that_is_invented_does_not_hold() {
@@ -206,7 +234,7 @@ mod tests {
         };
         let compare = |later: Option<&Arc<Checkpoint>>, earlier: &Arc<Checkpoint>| {
             let both = (later.cloned(), Some(earlier.clone()));
-            verdict(&transcript, &said, both, &grounds, DeviceChoice::Cpu)
+            verdict(&transcript, &said, both, &grounds, &models.bench.lens)
         };
         let report = compare(Some(&models.copy), &models.original);
         assert_eq!((report.differences.len(), report.not_compared), (0, None));

@@ -6,12 +6,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use athanor_model::{Checkpoint, DeviceChoice};
+use athanor_model::Checkpoint;
 use athanor_scoring::{
     round::{Artifact, Distances, Ledger, Lineage, SeenMiner},
     similarity::{
-        copies::{CopyTest, Resemblance},
-        newcomers::{self, Compared, Present},
+        copies::{CopyTest, Model, Resemblance},
+        newcomers::{self, Compared, Earlier, Present},
         null::NullSample,
     },
     transcript::Transcript,
@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::{Difference, Grounds};
 use crate::{
     battery,
-    likeness::{self, Likeness},
+    likeness::{self, Lens, Likeness},
 };
 
 /// What was found of a model that is said to be like nobody's.
@@ -87,7 +87,7 @@ pub(super) fn decide_anew(
     ledger: &Ledger,
     at_hand: &HashMap<Digest, Arc<Checkpoint>>,
     grounds: &Grounds,
-    (teacher, device): (Digest, DeviceChoice),
+    (teacher, lens): (Digest, Lens),
 ) -> Vec<LineageReport> {
     let present = transcript.head.miners.iter().filter_map(|miner| {
         // A model that is not at hand may have had one before: its author has the benefit of the doubt.
@@ -107,11 +107,10 @@ pub(super) fn decide_anew(
     let present: Vec<Present> = present.collect();
     let recorded = recorded(transcript);
     let test = CopyTest::new(NullSample::shipped(), 1);
-    let seed = test.null().seed;
     let mut sights = Sights {
         probes: likeness::probes(transcript.head.seed, &grounds.tokenizer),
         at_hand,
-        grounds: (device, seed),
+        lens,
         seen: HashMap::new(),
     };
     let mut reports = HashMap::<Digest, LineageReport>::new();
@@ -154,11 +153,12 @@ fn recorded(transcript: &Transcript) -> HashMap<Digest, Option<Lineage>> {
 }
 
 /// What a comparison must have given for what is recorded.
-fn as_recorded(lineage: Option<Lineage>, earlier: &[Digest]) -> Compared {
+fn as_recorded(lineage: Option<Lineage>, earlier: &[Earlier]) -> Compared {
     let Some(Lineage::Alike(like)) = lineage else {
         return Compared::Unknown;
     };
-    match earlier.iter().position(|digest| *digest == like.manifest) {
+    let is_like = |it: &Earlier| it.manifest == like.manifest;
+    match earlier.iter().position(is_like) {
         Some(index) => Compared::SameClass(index, like.distances),
         // Not like the one before, and so to be held against the others.
         None => Compared::Distinct,
@@ -169,8 +169,7 @@ fn as_recorded(lineage: Option<Lineage>, earlier: &[Digest]) -> Compared {
 struct Sights<'a> {
     probes: Vec<Vec<u32>>,
     at_hand: &'a HashMap<Digest, Arc<Checkpoint>>,
-    /// Where models are computed, and the seed of their signatures.
-    grounds: (DeviceChoice, u64),
+    lens: Lens,
     seen: HashMap<Digest, Option<Likeness>>,
 }
 
@@ -179,12 +178,12 @@ impl Sights<'_> {
         let Self {
             probes,
             at_hand,
-            grounds: (device, seed),
+            lens,
             seen,
         } = self;
         let sight = seen.entry(*manifest).or_insert_with(|| {
             let checkpoint = at_hand.get(manifest)?;
-            match Likeness::of(checkpoint, *device, probes, *seed) {
+            match Likeness::of(checkpoint, lens, probes) {
                 Ok(likeness) => Some(likeness),
                 Err(error) => {
                     tracing::warn!(%manifest, %error, "a model is not compared");
@@ -214,7 +213,7 @@ impl LineageReport {
     fn hold_against(
         &mut self,
         later: &Digest,
-        earlier: &[Digest],
+        earlier: &[Earlier],
         test: &CopyTest,
         sights: &mut Sights<'_>,
     ) -> Compared {
@@ -225,17 +224,23 @@ impl LineageReport {
             return Compared::Distinct;
         };
         let of_earlier: Vec<(usize, Likeness)> = (0..earlier.len())
-            .filter_map(|index| Some((index, sights.look_at(&earlier[index])?.clone())))
+            .filter_map(|index| Some((index, sights.look_at(&earlier[index].manifest)?.clone())))
             .collect();
         self.compared += of_earlier.len();
-        let models: Vec<_> = of_earlier.iter().map(|(_, it)| it.model()).collect();
+        let models: Vec<Model<'_>> = of_earlier
+            .iter()
+            .map(|(index, it)| Model {
+                is_copy: earlier[*index].is_copy,
+                ..it.model()
+            })
+            .collect();
         let Some(found) = test.against(&of_later.model(), &models) else {
             return Compared::Distinct;
         };
         let index = of_earlier[found.earlier].0;
         let distances = battery::distances(&found);
         self.nearest = Some(Nearest {
-            checkpoint: earlier[index],
+            checkpoint: earlier[index].manifest,
             distances,
         });
         match found.resemblance {
@@ -280,12 +285,12 @@ mod tests {
             calibration: Calibration::shipped(),
             tokenizer: models.bench.tokenizer.clone(),
         };
-        let on = (models.bench.teacher, DeviceChoice::Cpu);
+        let on = || (models.bench.teacher, models.bench.lens.clone());
         let ledger = Ledger::default();
         let decide = |transcript: &Transcript, at_hand: &[&Arc<Checkpoint>]| {
             let digest = |it: &&Arc<Checkpoint>| (Digest(it.digest()), (**it).clone());
             let at_hand = at_hand.iter().map(digest).collect();
-            decide_anew(transcript, &ledger, &at_hand, &grounds, on)
+            decide_anew(transcript, &ledger, &at_hand, &grounds, on())
         };
         let told = |report: &LineageReport| {
             let LineageReport {

@@ -266,11 +266,7 @@ impl fmt::Display for Report {
                 it.checkpoint.short()
             )?;
             match (&it.compared, &it.not_compared) {
-                (Some(compared), _) => writeln!(
-                    f,
-                    ": {:.4} nats of behaviour, {:.5} of weights",
-                    compared.behaviour, compared.weights
-                )?,
+                (Some(compared), _) => writeln!(f, ": {compared}")?,
                 (None, Some(reason)) => writeln!(f, ": not compared ({reason})")?,
                 (None, None) => writeln!(f)?,
             }
@@ -287,14 +283,8 @@ impl fmt::Display for Report {
                     let (compared, earlier) = (it.compared, it.earlier);
                     write!(f, ": held against {compared} of {earlier} earlier models")?;
                     if let Some(nearest) = nearest {
-                        let at = nearest.distances;
-                        write!(
-                            f,
-                            ", the nearest {} by {:.4} nats of behaviour, {:.5} of weights",
-                            nearest.checkpoint.short(),
-                            at.behaviour,
-                            at.weights
-                        )?;
+                        let (at, checkpoint) = (nearest.distances, nearest.checkpoint.short());
+                        write!(f, ", the nearest {checkpoint} by {at}")?;
                     }
                     writeln!(f)?;
                 }

@@ -84,6 +84,8 @@ fn findings(planted: &Planted, seed: u64) -> Findings {
             .map(|model| Model {
                 log_probabilities: model,
                 signature: None,
+                innovation: None,
+                is_copy: false,
             })
             .collect(),
         load: &planted.load,

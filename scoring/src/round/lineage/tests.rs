@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use athanor_spec::{BlockNumber, Epoch, Hotkey, Round, SubnetSpec, Uid};
+use codec::DecodeAll as _;
 
 use super::*;
 use crate::{
@@ -27,6 +28,11 @@ const LIKE: Likeness = Likeness {
         weights: 0.125,
         p_behaviour: 0.0,
         p_weights: 0.5,
+        innovation: Some(SharedInnovation {
+            share: -0.5,
+            expected: 0.125,
+            p: 0.25,
+        }),
     },
 };
 
@@ -70,8 +76,32 @@ fn the_bytes_of_an_artifact_are_fixed() {
         [&[3][..], &[7; 32], &[2]].concat()
     );
     let numbers = [0.25_f64, 0.125, 0.0, 0.5].map(f64::to_le_bytes).concat();
-    let expected = [&[3][..], &[7; 32], &[1], &[101; 32], &[1; 32], &numbers].concat();
-    assert_eq!(bytes(Lineage::Alike(LIKE)), expected);
+    let own = [-0.5_f64, 0.125, 0.25].map(f64::to_le_bytes).concat();
+    let like = |before: &[u8], after: &[u8]| {
+        let digests = [&[101; 32][..], &[1; 32]].concat();
+        [before, &digests, &numbers, after].concat()
+    };
+    let compared = |index: u8, after: &[u8]| like(&[&[3][..], &[7; 32], &[index]].concat(), after);
+    // Where no innovation is known of, as it was written before any was measured.
+    let mut plain = LIKE;
+    plain.distances.innovation = None;
+    for (of, lineage, chain) in [
+        (plain, compared(1, &[]), like(&[1], &[])),
+        (LIKE, compared(3, &own), like(&[2], &own)),
+    ] {
+        assert_eq!(bytes(Lineage::Alike(of)), lineage);
+        let read = Artifact::decode_all(&mut &lineage[..]).unwrap();
+        assert_eq!(read.encode(), lineage);
+        let rests_on = Chain {
+            manifest: Digest([8; 32]),
+            tensors: Digest([9; 32]),
+            root: claim_of(&miner(1, Artifact::Missing)),
+            like: Some(of),
+        };
+        let written = rests_on.encode();
+        assert!(written.ends_with(&chain), "{written:?}");
+        assert_eq!(Chain::decode_all(&mut &written[..]), Ok(rests_on));
+    }
 }
 
 #[test]
@@ -86,6 +116,14 @@ fn numbers_that_no_comparison_gives_are_refused() {
     assert!(!with(&|it| it.behaviour = f64::INFINITY));
     assert!(!with(&|it| it.weights = 1.5));
     assert!(!with(&|it| it.p_weights = -0.1));
+    let own = |share, p| {
+        let expected = 0.5;
+        Some(SharedInnovation { share, expected, p })
+    };
+    assert!(with(&|it| it.innovation = None));
+    assert!(!with(&|it| it.innovation = own(1.5, 0.0)));
+    assert!(!with(&|it| it.innovation = own(f64::NAN, 0.0)));
+    assert!(!with(&|it| it.innovation = own(0.5, -0.1)));
     let mut far = LIKE.distances;
     (far.behaviour, far.p_behaviour) = (f64::INFINITY, f64::NAN);
     assert_eq!(

@@ -4,14 +4,27 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::{similarity::null::tests::sample, synthetic::normal};
+use crate::{
+    similarity::{innovation::Reference, null::tests::sample, weights::tests::Owned},
+    synthetic::normal,
+};
 
 fn test(siblings: usize) -> CopyTest {
     CopyTest::new(sample(siblings, 1), 1)
 }
 
+fn measured(behaviour: f64, weights: Option<f64>, shared: Option<f64>) -> Measured {
+    Measured {
+        behaviour,
+        weights,
+        shared,
+        expected: 0.0,
+    }
+}
+
 fn verdict(test: &CopyTest, behaviour: f64, weights: Option<f64>) -> Resemblance {
-    test.judge(1, 0, behaviour, weights, 20, 255).resemblance
+    let measured = measured(behaviour, weights, None);
+    test.judge(1, 0, measured, 20, 255).resemblance
 }
 
 #[test]
@@ -23,7 +36,7 @@ fn same_class_needs_behaviour_and_weights_or_weights_that_are_far_beyond() {
     assert_eq!(verdict(&test, 0.3, Some(0.01)), Resemblance::SameClass);
     assert_eq!(verdict(&test, 0.3, Some(0.4)), Resemblance::Distinct);
     let tail = test.tail(Kind::Weights).unwrap();
-    let (both, alone) = (ALPHA / 255.0, ALPHA_WEIGHTS / 255.0);
+    let (both, alone) = (ALPHA / 255.0, ALPHA_ALONE / 255.0);
     let between = 0.5 * (tail.threshold(both, 20) + tail.threshold(alone, 20));
     assert_eq!(verdict(&test, 0.3, Some(between)), Resemblance::Distinct);
     assert_eq!(verdict(&test, 0.01, Some(between)), Resemblance::SameClass);
@@ -34,7 +47,13 @@ fn same_class_needs_behaviour_and_weights_or_weights_that_are_far_beyond() {
 fn a_copy_that_speaks_differently_is_known_by_its_weights_and_no_honest_model_is() {
     let test = CopyTest::new(NullSample::shipped(), 1);
     let verdict = |behaviour, weights| {
-        let judged = test.judge(0, 0, behaviour, Some(weights), SUBNET, SUBNET);
+        let judged = test.judge(
+            0,
+            0,
+            measured(behaviour, Some(weights), None),
+            SUBNET,
+            SUBNET,
+        );
         judged.resemblance
     };
     for copy in [(0.356, 0.0125), (0.378, 0.0157), (f64::INFINITY, 0.0157)] {
@@ -56,6 +75,97 @@ fn a_copy_that_speaks_differently_is_known_by_its_weights_and_no_honest_model_is
 }
 
 #[test]
+fn what_two_models_share_beside_the_teacher_decides_alone_and_far_beyond_siblings_only() {
+    let test = test(24);
+    let verdict = |shared, expected| {
+        let measured = Measured {
+            expected,
+            ..measured(0.3, Some(0.4), shared)
+        };
+        test.judge(1, 0, measured, 20, 255).resemblance
+    };
+    assert_eq!(verdict(None, 0.0), Resemblance::Distinct);
+    assert_eq!(verdict(Some(0.05), 0.0), Resemblance::Distinct);
+    assert_eq!(verdict(Some(0.6), 0.0), Resemblance::SameClass);
+    // Beyond the tail, and not by the margin.
+    let tail = test.tail(Kind::Innovation).unwrap();
+    let bound = 1.0 - tail.threshold(ALPHA_ALONE / 255.0, 20);
+    assert!(bound < SHARED, "{bound}");
+    assert_eq!(verdict(Some(SHARED - 1e-6), 0.0), Resemblance::Distinct);
+    assert_eq!(verdict(Some(SHARED), 0.0), Resemblance::SameClass);
+    // Not more than any two have who were trained for as long; or nobody to tell.
+    assert_eq!(verdict(Some(0.6), 0.55), Resemblance::Distinct);
+    assert_eq!(verdict(Some(0.69), UNTOLD), Resemblance::Distinct);
+    assert_eq!(verdict(Some(0.71), UNTOLD), Resemblance::SameClass);
+    let without = CopyTest::new(sample(12, 1), 1);
+    let measured = measured(0.3, Some(0.4), Some(0.9));
+    let judged = without.judge(1, 0, measured, 20, 255);
+    assert_eq!(
+        (judged.p_shared, judged.resemblance),
+        (None, Resemblance::Distinct)
+    );
+}
+
+/// Students of one teacher that were trained the same way by so much, and have something of their own of length one.
+fn trained(teacher: &Owned, common: &[f32], by: f32, seed: u64) -> Owned {
+    let mut student = teacher
+        .clone()
+        .noised(0.1, &mut ChaCha8Rng::seed_from_u64(seed));
+    for layer in &mut student.layers {
+        let matrices = [&mut layer.gate, &mut layer.up, &mut layer.down];
+        for (value, way) in matrices.into_iter().flatten().zip(common) {
+            *value += 0.1 * by * way;
+        }
+    }
+    student
+}
+
+#[test]
+fn who_was_trained_for_long_is_no_copy_of_others_who_were() {
+    let (teacher, test) = (Owned::random(1, 2), test(24));
+    let reference = teacher.seen(|model| Reference::of(model, 5));
+    let mut rng = ChaCha8Rng::seed_from_u64(77);
+    let common: Vec<f32> = (0..10_000).map(|_| normal(&mut rng)).collect();
+    let of = |student: &Owned| student.seen(|model| reference.innovation(model));
+    let judged = |later: &Owned, others: &[Innovation]| {
+        let view = |innovation| Model {
+            log_probabilities: &[],
+            signature: None,
+            innovation: Some(innovation),
+            is_copy: false,
+        };
+        let later = of(later);
+        let others: Vec<Model<'_>> = others.iter().map(view).collect();
+        let found = test.against(&view(&later), &others).unwrap();
+        (found.earlier, found.measured, found.resemblance)
+    };
+    // Some for long and some not at all.
+    let by = [1.5, 0.2, 1.5, 0.2, 0.2, 1.0, 0.2, 0.2];
+    let students: Vec<Owned> = (2..)
+        .zip(by)
+        .map(|(seed, by)| trained(&teacher, &common, by, seed))
+        .collect();
+    let others: Vec<Innovation> = students.iter().map(of).collect();
+    let (_, measured, verdict) = judged(&trained(&teacher, &common, 1.5, 50), &others);
+    assert!(measured.shared.unwrap() > 0.4, "{measured:?}");
+    assert_eq!(verdict, Resemblance::Distinct, "{measured:?}");
+    for (index, original) in students.iter().enumerate() {
+        let copy = original
+            .clone()
+            .noised(0.2, &mut ChaCha8Rng::seed_from_u64(60));
+        let (earlier, measured, verdict) = judged(&copy, &others);
+        let found = (index, Resemblance::SameClass);
+        assert_eq!((earlier, verdict), found, "{index} {measured:?}");
+    }
+    // Nobody else to tell: it takes more than both may have by their training.
+    let (_, measured, verdict) = judged(&students[0], &others[2..3]);
+    assert_eq!(
+        (measured.expected, verdict),
+        (UNTOLD, Resemblance::Distinct)
+    );
+}
+
+#[test]
 fn a_model_is_held_against_the_nearest_by_either_distance() {
     let (mut rng, test) = (ChaCha8Rng::seed_from_u64(5), test(24));
     let common: Vec<f32> = (0..600).map(|_| -0.6 - 3.0 * rng.random::<f32>()).collect();
@@ -65,11 +175,13 @@ fn a_model_is_held_against_the_nearest_by_either_distance() {
     let view = |said| Model {
         log_probabilities: said,
         signature: None,
+        innovation: None,
+        is_copy: false,
     };
     let others: Vec<_> = others.iter().map(|it| view(it)).collect();
     let found = test.against(&view(&later), &others).unwrap();
     assert_eq!(
-        (found.resemblance, found.weights),
+        (found.resemblance, found.measured.weights),
         (Resemblance::Distinct, None)
     );
     let copy = later.clone();
@@ -88,7 +200,7 @@ fn with_a_small_null_nothing_is_more_than_similar() {
     let test = test(12);
     assert_eq!(verdict(&test, 0.0, Some(0.0)), Resemblance::Similar);
     assert_eq!(verdict(&test, 0.3, Some(0.0)), Resemblance::Distinct);
-    let comparison = test.judge(1, 0, 0.0, Some(0.0), 5, 255);
+    let comparison = test.judge(1, 0, measured(0.0, Some(0.0), None), 5, 255);
     assert_eq!(comparison.p_smallest, 1.0 / 13.0);
 }
 
@@ -111,6 +223,8 @@ fn a_copy_in_a_population_is_named_with_its_original() {
         .map(|model| Model {
             log_probabilities: model,
             signature: None,
+            innovation: None,
+            is_copy: false,
         })
         .collect();
     let found = test.run(&views, 7);
@@ -133,7 +247,7 @@ fn a_copy_of_a_copy_is_of_the_first_one_s_class() {
         later,
         earlier,
         resemblance,
-        ..test(24).judge(later, earlier, 0.01, None, 1, 1)
+        ..test(24).judge(later, earlier, measured(0.01, None, None), 1, 1)
     };
     let comparisons = [
         link(4, 3, Resemblance::SameClass),

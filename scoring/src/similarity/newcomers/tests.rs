@@ -61,6 +61,7 @@ const DISTANCES: Distances = Distances {
     weights: 0.00012,
     p_behaviour: 3e-40,
     p_weights: 0.0,
+    innovation: None,
 };
 
 /// A validator's ledger, and what of the models it can look at.
@@ -123,6 +124,7 @@ impl Watcher {
         let (mut asked, lost) = (0, self.lost.clone());
         let mut found = lineages(&self.ledger, &present, |later, earlier| {
             asked += earlier.len();
+            let earlier: Vec<Digest> = earlier.iter().map(|it| it.manifest).collect();
             assert!(!earlier.contains(later));
             let at_hand = |digest: &Digest| !lost.contains(digest);
             if !at_hand(later) || !earlier.iter().any(at_hand) {

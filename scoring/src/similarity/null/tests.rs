@@ -18,6 +18,7 @@ pub(crate) fn sample(models: usize, seed: u64) -> NullSample {
                 b: b as u32,
                 behaviour: 0.3 * log().exp(),
                 weights: Some(0.4 * log().exp()),
+                shared: Some(1.0 - 0.95 * (0.1 * log()).exp()),
             });
         }
     }
@@ -103,7 +104,7 @@ fn the_shipped_null_is_read_and_large_enough() {
         null.pairs.len(),
         null.siblings() * (null.siblings() - 1) / 2
     );
-    for kind in [Kind::Behaviour, Kind::Weights] {
+    for kind in [Kind::Behaviour, Kind::Weights, Kind::Innovation] {
         assert!(null.tail(kind, 1).is_some());
     }
     let again = NullSample::from_json(&null.to_json().expect("plain numbers encode"));

@@ -5,26 +5,27 @@ use rand::{Rng, RngCore, seq::SliceRandom};
 use super::*;
 
 const VOCABULARY: usize = 96;
-const CHANNELS: usize = 24;
-const UNITS: usize = 40;
+pub(in crate::similarity) const CHANNELS: usize = 24;
+pub(in crate::similarity) const UNITS: usize = 40;
 
+/// A small model.
 #[derive(Clone)]
-struct Owned {
+pub(in crate::similarity) struct Owned {
     embedding: Vec<f32>,
     final_gain: Vec<f32>,
-    layers: Vec<OwnedLayer>,
+    pub(in crate::similarity) layers: Vec<OwnedLayer>,
 }
 
 #[derive(Clone)]
-struct OwnedLayer {
+pub(in crate::similarity) struct OwnedLayer {
     gain: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
-    down: Vec<f32>,
+    pub(in crate::similarity) gate: Vec<f32>,
+    pub(in crate::similarity) up: Vec<f32>,
+    pub(in crate::similarity) down: Vec<f32>,
 }
 
 impl Owned {
-    fn random(seed: u64, layers: usize) -> Self {
+    pub(in crate::similarity) fn random(seed: u64, layers: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut draws = |count: usize| (0..count).map(|_| normal(&mut rng)).collect::<Vec<_>>();
         Self {
@@ -41,7 +42,8 @@ impl Owned {
         }
     }
 
-    fn signature(&self) -> Signature {
+    /// What `see` makes of its weights.
+    pub(in crate::similarity) fn seen<T>(&self, see: impl Fn(&ModelWeights<'_>) -> Option<T>) -> T {
         let matrix = |data, rows, columns| Matrix {
             rows,
             columns,
@@ -52,25 +54,29 @@ impl Owned {
             columns: CHANNELS,
             data: &self.embedding,
         };
+        let layers = self.layers.iter().map(|layer| {
+            let units = layer.gate.len() / CHANNELS;
+            FeedForward {
+                gain: &layer.gain,
+                gate: matrix(&layer.gate, units, CHANNELS),
+                up: matrix(&layer.up, units, CHANNELS),
+                down: matrix(&layer.down, CHANNELS, units),
+            }
+        });
         let model = ModelWeights {
             embedding,
             head: embedding,
             final_gain: &self.final_gain,
-            layers: self
-                .layers
-                .iter()
-                .map(|layer| FeedForward {
-                    gain: &layer.gain,
-                    gate: matrix(&layer.gate, UNITS, CHANNELS),
-                    up: matrix(&layer.up, UNITS, CHANNELS),
-                    down: matrix(&layer.down, CHANNELS, UNITS),
-                })
-                .collect(),
+            layers: layers.collect(),
         };
-        Signature::of(&model, 5).expect("the shapes fit")
+        see(&model).expect("the shapes fit")
     }
 
-    fn noised(mut self, sd: f32, rng: &mut impl RngCore) -> Self {
+    fn signature(&self) -> Signature {
+        self.seen(|model| Signature::of(model, 5))
+    }
+
+    pub(in crate::similarity) fn noised(mut self, sd: f32, rng: &mut impl RngCore) -> Self {
         for layer in &mut self.layers {
             for value in layer
                 .gate
@@ -84,7 +90,7 @@ impl Owned {
         self
     }
 
-    fn permuted_units(mut self, rng: &mut impl RngCore) -> Self {
+    pub(in crate::similarity) fn permuted_units(mut self, rng: &mut impl RngCore) -> Self {
         for layer in &mut self.layers {
             let mut order: Vec<usize> = (0..UNITS).collect();
             order.shuffle(rng);
@@ -102,7 +108,7 @@ impl Owned {
         self
     }
 
-    fn permuted_channels(mut self, rng: &mut impl RngCore) -> Self {
+    pub(in crate::similarity) fn permuted_channels(mut self, rng: &mut impl RngCore) -> Self {
         let mut order: Vec<usize> = (0..CHANNELS).collect();
         order.shuffle(rng);
         let columns = |data: &[f32]| -> Vec<f32> {
@@ -124,7 +130,7 @@ impl Owned {
     }
 
     /// Inputs up and outputs down, some with the other sign; the gain moves into the matrices behind it.
-    fn rescaled(mut self, rng: &mut impl RngCore) -> Self {
+    pub(in crate::similarity) fn rescaled(mut self, rng: &mut impl RngCore) -> Self {
         for layer in &mut self.layers {
             for unit in 0..UNITS {
                 let factor = rng.random_range(0.2..5.0) * if rng.random() { 1.0 } else { -1.0 };

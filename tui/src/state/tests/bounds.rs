@@ -116,6 +116,7 @@ fn strangers_cannot_make_it_grow_without_bound() {
                 verdict: text.clone(),
                 behaviour: 0.1,
                 weights: None,
+                shared: None,
                 p_bound: None,
                 p_smallest: 0.1,
             },
