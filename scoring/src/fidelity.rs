@@ -4,8 +4,12 @@
 //! therefore a ratio of sums over all asks: skewed reverse KL over teacher entropy, and stopping before the teacher did
 //! is charged as the worst divergence on the entropy that the rest of the reference would have had.
 
+mod softmax;
+
 use athanor_spec::params::GradeParams;
 use codec::{Decode, Encode};
+
+use softmax::{LANES, Softmax};
 
 /// One token's divergence and entropy, both in nats, from full-vocabulary logits at temperature 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,24 +30,27 @@ pub fn divergence(
 ) -> TokenDivergence {
     let skew = params.kl_skew;
     let worst = (1.0 / skew).ln();
-    let teacher = LogSoftmax::new(teacher_logits);
-    let student = LogSoftmax::new(student_logits);
-    let mut kl = 0.0;
-    let mut entropy = 0.0;
-    for (index, teacher_logit) in teacher_logits.iter().enumerate() {
-        let log_p = teacher.log_probability(*teacher_logit);
-        let p = log_p.exp();
-        if p > 0.0 {
-            entropy -= p * log_p;
-        }
-        let log_q = student_logits
-            .get(index)
-            .map_or(f64::NAN, |l| student.log_probability(*l));
-        let q = log_q.exp();
-        if q != 0.0 {
-            kl += q * (log_q - ((1.0 - skew) * p + skew * q).ln());
+    let teacher = Softmax::new(teacher_logits);
+    let student = Softmax::new(student_logits);
+    let (p, log_p) = (&teacher.probabilities, &teacher.logarithms);
+    let (q, log_q) = (&student.probabilities, &student.logarithms);
+    let mut entropies = [0.0; LANES];
+    for (p, log_p) in p.iter().zip(log_p) {
+        for i in 0..LANES {
+            entropies[i] -= p[i] * log_p[i];
         }
     }
+    let mut divergences = [0.0; LANES];
+    for ((p, q), log_q) in p.iter().zip(q).zip(log_q) {
+        let mut mixed = [0.0; LANES];
+        for i in 0..LANES {
+            mixed[i] = softmax::ln((1.0 - skew) * p[i] + skew * q[i]);
+        }
+        for i in 0..LANES {
+            divergences[i] += q[i] * (log_q[i] - mixed[i]);
+        }
+    }
+    let (kl, entropy) = (softmax::sum(divergences), softmax::sum(entropies));
     let comparable = kl.is_finite() && student_logits.len() == teacher_logits.len();
     TokenDivergence {
         kl: if comparable {
@@ -61,36 +68,15 @@ pub fn divergence(
 
 /// The probability of `token` under a row of logits at temperature 1; 0 for a token outside the vocabulary.
 pub fn probability(logits: &[f32], token: u32) -> f64 {
-    let log_softmax = LogSoftmax::new(logits);
-    let logit = usize::try_from(token)
-        .ok()
-        .and_then(|index| logits.get(index));
-    let probability = logit.map_or(0.0, |logit| log_softmax.log_probability(*logit).exp());
+    let index = usize::try_from(token).ok();
+    let index = index.filter(|index| *index < logits.len());
+    let probability = index
+        .and_then(|index| Softmax::new(logits).probability(index))
+        .unwrap_or(0.0);
     if probability.is_finite() {
         probability.clamp(0.0, 1.0)
     } else {
         0.0
-    }
-}
-
-struct LogSoftmax {
-    shift: f64,
-}
-
-impl LogSoftmax {
-    fn new(logits: &[f32]) -> Self {
-        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mass: f64 = logits
-            .iter()
-            .map(|logit| f64::from(logit - max).exp())
-            .sum();
-        Self {
-            shift: f64::from(max) + mass.ln(),
-        }
-    }
-
-    fn log_probability(&self, logit: f32) -> f64 {
-        f64::from(logit) - self.shift
     }
 }
 

@@ -170,7 +170,7 @@ impl Replayer {
         let mut own = Vec::with_capacity(replays.len());
         for replay in replays {
             let prompt = replay.planned.ask.prompt.as_slice();
-            own.push(place(prompt, replay.answer.tokens.as_slice()));
+            own.push(place(prompt, read(&replay.answer.tokens)));
             let key = key(prompt, &replay.reference.tokens);
             if known.contains_key(&key) || wanted.contains_key(&key) {
                 continue;
@@ -178,18 +178,18 @@ impl Replayer {
             match self.readings.get(&key) {
                 Some(reading) => drop(known.insert(key, reading.clone())),
                 None => {
-                    let at = place(prompt, replay.reference.tokens.as_slice());
+                    let at = place(prompt, read(&replay.reference.tokens));
                     wanted.insert(key, at);
                 }
             }
         }
-        let mut read = self.teacher.logits_of_trees(&trees)?;
+        let mut found = self.teacher.logits_of_trees(&trees)?;
         let mut take = |(tree, branch): (usize, usize)| {
             let empty = Logits {
                 vocab: 1,
                 data: Vec::new(),
             };
-            std::mem::replace(&mut read[tree][branch], empty)
+            std::mem::replace(&mut found[tree][branch], empty)
         };
         for (key, at) in wanted {
             let reading = Arc::new(take(at));
@@ -212,7 +212,7 @@ impl Replayer {
             let dir = &replay.checkpoint.dir;
             of_student.entry(dir).or_default().push(index);
         }
-        let mut read: Vec<Option<[Logits; 2]>> = replays.iter().map(|_| None).collect();
+        let mut found: Vec<Option<[Logits; 2]>> = replays.iter().map(|_| None).collect();
         for indices in of_student.into_values() {
             let scorer = self.student(&replays[indices[0]].checkpoint)?;
             let trees: Vec<Tree<'_>> = indices
@@ -220,16 +220,16 @@ impl Replayer {
                 .map(|index| Tree {
                     prompt: &replays[*index].planned.ask.prompt,
                     branches: vec![
-                        &replays[*index].answer.tokens,
-                        &replays[*index].reference.tokens,
+                        read(&replays[*index].answer.tokens),
+                        read(&replays[*index].reference.tokens),
                     ],
                 })
                 .collect();
             for (index, logits) in indices.iter().zip(scorer.logits_of_trees(&trees)?) {
-                read[*index] = logits.try_into().ok();
+                found[*index] = logits.try_into().ok();
             }
         }
-        let all: Option<Vec<_>> = read.into_iter().collect();
+        let all: Option<Vec<_>> = found.into_iter().collect();
         all.ok_or(AuditError::Stopped)
     }
 
@@ -368,12 +368,18 @@ impl Replayer {
         if let Some(known) = self.readings.get(&key) {
             return Ok(known.clone());
         }
-        let whole = [prompt, tokens].concat();
+        let whole = [prompt, read(tokens)].concat();
         let reading = Arc::new(self.teacher.logits(&whole, prompt.len())?);
         let bytes = size_of_val(reading.data.as_slice()) as u64;
         self.readings.put(key, reading.clone(), bytes);
         Ok(reading)
     }
+}
+
+/// What a model has to read of a text for one row of logits before each of its tokens: all but the last. What would follow
+/// the text, nobody asks.
+fn read(tokens: &[u32]) -> &[u32] {
+    &tokens[..tokens.len().saturating_sub(1)]
 }
 
 /// Names a prompt with what follows it.
