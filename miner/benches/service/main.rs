@@ -1,6 +1,6 @@
 //! What the network service costs over the engine alone, and what a flood costs those who are served.
 //!
-//! `cargo bench -p athanor-miner --bench service [-- --figures overhead,flood]`. The first asks the same engine for answers of the
+//! `cargo bench -p athanor-miner --bench service [-- --figures overhead,flood --seconds 40]`. The first asks the same engine for answers of the
 //! same kind in turn, directly and through the service over loopback, with 1, 8 and 32 streams at once; both ways by this process's
 //! clock, so that the second one has signatures, transport and the client's own work in it: once a model of 134 million random
 //! weights, as people serve on a CPU, once the bundled one, which draws a token in a tenth of a millisecond and leaves nothing for the
@@ -27,7 +27,8 @@ async fn run() {
         Some("pour") => return flood::pour(&arguments[1..], vocabulary).await,
         _ => {}
     }
-    let figures = arguments.iter().skip_while(|it| *it != "--figures").nth(1);
+    let option = |name: &str| arguments.iter().skip_while(|it| *it != name).nth(1);
+    let figures = option("--figures");
     let wanted = |name: &str| figures.is_none_or(|figures| figures.split(',').any(|it| it == name));
     println!(
         "{} tokens of prompt, {} of answer, {} slots",
@@ -36,7 +37,8 @@ async fn run() {
         stand::SLOTS
     );
     if wanted("overhead") {
-        overhead::measure(directory.path(), &bundled).await;
+        let lasting = option("--seconds").map(|it| it.parse().expect("--seconds is a number"));
+        overhead::measure(directory.path(), &bundled, lasting).await;
     }
     if wanted("flood") {
         flood::measure(vocabulary).await;

@@ -14,23 +14,23 @@ use crate::stand::{Asker, Miner, Times, quantile};
 
 /// Streams at once.
 const LEVELS: [usize; 3] = [1, 8, 32];
-/// How long each level is measured: of the large model, and of the bundled one.
-const LARGE: Duration = Duration::from_secs(40);
-const SMALL: Duration = Duration::from_secs(12);
+/// How long each level of the large model is measured unless told, in seconds; the bundled one a third of that.
+const LASTING: u64 = 40;
 /// Fewest blocks of a level, however long they take.
 const BLOCKS: usize = 4;
 /// Resamples of a confidence interval.
 const RESAMPLES: usize = 1000;
 
-pub(crate) async fn measure(directory: &Path, bundled: &Checkpoint) {
+pub(crate) async fn measure(directory: &Path, bundled: &Checkpoint, lasting: Option<u64>) {
+    let lasting = Duration::from_secs(lasting.unwrap_or(LASTING));
     println!(
         "milliseconds by the engine alone; what the service adds, in percent, with 95 % of a bootstrap over blocks of four (alone, served, \
          served, alone)"
     );
     let large = large(&directory.join("large"), bundled);
     for (name, model, lasting) in [
-        ("134 million parameters", &large, LARGE),
-        ("the bundled model", bundled, SMALL),
+        ("134 million parameters", &large, lasting),
+        ("the bundled model", bundled, lasting / 3),
     ] {
         println!("{name}");
         let miner = Miner::start(&directory.join(name), model).await;
