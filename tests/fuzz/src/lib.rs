@@ -6,6 +6,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use athanor_chain::TimelockedWeights;
@@ -69,6 +70,9 @@ pub const DECODERS: [(&str, Decoder); 21] = [
     ("transcript", transcript),
 ];
 
+/// The limits by which everything is decoded.
+static SPEC: LazyLock<SubnetSpec> = LazyLock::new(SubnetSpec::local);
+
 /// What was decoded encodes to bytes that decode to the same.
 fn round_trip<M: Decode + Encode + PartialEq + std::fmt::Debug>(mut bytes: &[u8]) {
     if let Ok(message) = M::decode(&mut bytes) {
@@ -109,21 +113,20 @@ pub fn record(bytes: &[u8]) {
 
 /// What two hotkeys have signed, from a file that anybody may have written.
 pub fn receipt(bytes: &[u8]) {
-    if let Ok(receipt) = Receipt::from_bytes(bytes, &SubnetSpec::local().limits) {
+    if let Ok(receipt) = Receipt::from_bytes(bytes, &SPEC.limits) {
         assert_eq!(receipt.to_bytes(), bytes);
     }
 }
 
 /// A validator's round, or the ledger that it began with, from the network.
 pub fn transcript(bytes: &[u8]) {
-    let spec = SubnetSpec::local();
-    if let Ok(transcript) = Transcript::from_bytes(bytes, &spec.limits) {
+    if let Ok(transcript) = Transcript::from_bytes(bytes, &SPEC.limits) {
         assert_eq!(transcript.to_bytes(), bytes);
         for index in 0..transcript.leaves.len() {
             assert!(transcript.inclusion(index).is_some());
         }
         // Whatever it says can be closed, and leaves a ledger behind it.
-        let closed = transcript.close(Ledger::default(), &spec);
+        let closed = transcript.close(Ledger::default(), &SPEC);
         assert!(Ledger::from_bytes(&closed.ledger.to_bytes()).is_ok());
     }
     if let Ok(ledger) = Ledger::from_bytes(bytes) {
@@ -244,7 +247,7 @@ pub fn template(bytes: &[u8]) {
 
 /// A request to a gateway, before it is known who asks. What is taken keeps to the spec's limits.
 pub fn completion(bytes: &[u8]) {
-    let shape = Shape::of(&SubnetSpec::local());
+    let shape = Shape::of(&SPEC);
     for surface in [Surface::Chat, Surface::Completions] {
         if let Ok(request) = Request::parse(surface, bytes, &shape) {
             let prompts = match &request.prompts {
