@@ -96,7 +96,7 @@ section! {
         pub opening_share: f64 {
             unit: "share of asks",
             range: Range::Number(Interval { least: 0.0, most: 1.0, above: true, below: false }),
-            reason: "A replay costs two to three times what the answer did: 0.02 keeps verification near 5 % of generation, and \
+            reason: "A replay costs two to three times what the answer did: 0.01 keeps verification within 5 % of generation, and \
                      cheats are found and miners ranked that much later. A local subnet has few asks, and opens all.",
             pay: Pay::Moves {
                 raised: "better miners, which are told apart sooner; replays cost validators more",
