@@ -22,7 +22,7 @@ use tokio::io::AsyncReadExt as _;
 #[path = "../it/openai/service.rs"]
 mod service;
 
-use service::{MODEL, Service};
+use service::{MODEL, Service, Terms};
 
 /// Streams at once, and rounds of them each way.
 const LEVELS: [(usize, usize); 2] = [(1, 100), (8, 25)];
@@ -49,7 +49,11 @@ fn main() {
             burst_tokens: 10_000_000,
             floor: Weight::FULL,
         };
-        let service = Service::start_with(1, generous).await;
+        let terms = Terms {
+            allowance: generous,
+            ..Terms::default()
+        };
+        let service = Service::start_on(1, terms).await;
         overhead(&service).await;
         memory(&service).await;
         service.end().await;
