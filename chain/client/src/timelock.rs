@@ -121,6 +121,20 @@ pub enum OpenError {
     NotBound(Hotkey),
 }
 
+/// Whether a body holds its ciphertext and its nonce, each behind its length (u64, little endian). The decoder below takes a
+/// length at its word, and asks for as much memory.
+fn is_whole(body: &[u8]) -> bool {
+    let mut rest = body;
+    (0..2).all(|_| {
+        let behind = rest.split_first_chunk().and_then(|(length, behind)| {
+            let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+            behind.get(length..)
+        });
+        rest = behind.unwrap_or_default();
+        behind.is_some()
+    })
+}
+
 impl TimelockedWeights {
     /// Encrypts to a round of the beacon.
     pub fn seal(&self, round: u64, beacon: &Beacon) -> Result<Vec<u8>, SealError> {
@@ -153,7 +167,9 @@ impl TimelockedWeights {
 
     /// Opens a ciphertext of `hotkey` with the signature of its round, 48 bytes.
     pub fn open(ciphertext: &[u8], signature: &[u8], hotkey: &Hotkey) -> Result<Self, OpenError> {
-        let sealed = unframe(ciphertext).ok_or(OpenError::Malformed)?;
+        let sealed = unframe(ciphertext)
+            .filter(|sealed| is_whole(&sealed.body))
+            .ok_or(OpenError::Malformed)?;
         let signature =
             Signature::deserialize_compressed(signature).map_err(|_| OpenError::WrongSignature)?;
         let payload =
