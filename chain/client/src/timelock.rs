@@ -121,20 +121,6 @@ pub enum OpenError {
     NotBound(Hotkey),
 }
 
-/// Whether a body holds its ciphertext and its nonce, each behind its length (u64, little endian). The decoder below takes a
-/// length at its word, and asks for as much memory.
-fn is_whole(body: &[u8]) -> bool {
-    let mut rest = body;
-    (0..2).all(|_| {
-        let behind = rest.split_first_chunk().and_then(|(length, behind)| {
-            let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-            behind.get(length..)
-        });
-        rest = behind.unwrap_or_default();
-        behind.is_some()
-    })
-}
-
 impl TimelockedWeights {
     /// Encrypts to a round of the beacon.
     pub fn seal(&self, round: u64, beacon: &Beacon) -> Result<Vec<u8>, SealError> {
@@ -167,9 +153,7 @@ impl TimelockedWeights {
 
     /// Opens a ciphertext of `hotkey` with the signature of its round, 48 bytes.
     pub fn open(ciphertext: &[u8], signature: &[u8], hotkey: &Hotkey) -> Result<Self, OpenError> {
-        let sealed = unframe(ciphertext)
-            .filter(|sealed| is_whole(&sealed.body))
-            .ok_or(OpenError::Malformed)?;
+        let sealed = unframe(ciphertext).ok_or(OpenError::Malformed)?;
         let signature =
             Signature::deserialize_compressed(signature).map_err(|_| OpenError::WrongSignature)?;
         let payload =
@@ -233,13 +217,12 @@ fn unframe(bytes: &[u8]) -> Option<TLECiphertext<TinyBLS381>> {
         return None;
     }
     let (u, mut rest) = bytes.split_at_checked(KEY_BYTES)?;
-    let mut part = || {
-        let (len, tail) = rest.split_first_chunk::<8>()?;
-        let (part, tail) = tail.split_at_checked(u64::from_le_bytes(*len).try_into().ok()?)?;
-        rest = tail;
-        Some(part)
-    };
+    let mut part = || take(&mut rest);
     let (v, w, body, cipher_suite) = (part()?, part()?, part()?, part()?);
+    // The decoder of what is inside takes a length at its word, and asks for as much memory.
+    let mut inside = body;
+    take(&mut inside)?;
+    take(&mut inside)?;
     if !rest.is_empty() {
         return None;
     }
@@ -252,6 +235,15 @@ fn unframe(bytes: &[u8]) -> Option<TLECiphertext<TinyBLS381>> {
         body: body.to_vec(),
         cipher_suite: cipher_suite.to_vec(),
     })
+}
+
+/// Takes a length (u64, little endian) and as many bytes.
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let (taken, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
 }
 
 #[cfg(test)]
